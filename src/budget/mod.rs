@@ -1,0 +1,5 @@
+//! What may be spent, and how fast.
+
+mod breaker;
+
+pub use breaker::Trip;

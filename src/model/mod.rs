@@ -1,0 +1,17 @@
+//! The nouns of the product and their maths. Pure: no clock, no I/O, none of the vendor's names.
+
+mod hashtag;
+mod post;
+mod region;
+mod resolution;
+mod sample;
+mod time;
+mod totals;
+
+pub use hashtag::{ChallengeId, Hashtag, InvalidChallengeId, InvalidHashtag};
+pub use post::Post;
+pub use region::{InvalidRegion, Region};
+pub use resolution::RecentValues;
+pub use sample::{PostSample, SampleStats};
+pub use time::{DAY, HOUR, Timestamp, WEEK};
+pub use totals::{HashtagRecord, Totals};

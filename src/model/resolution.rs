@@ -1,0 +1,106 @@
+//! The step in which a public count is seen to move.
+
+/// How many distinct values the verdict looks at.
+const KEPT: usize = 8;
+
+/// The last distinct values of one count, newest first.
+///
+/// The platform rounds large counts for display: 1,820,000,000 next moves to 1,830,000,000. The
+/// step is not announced, so it is read off the values: the largest power of ten that divides them
+/// all. One value of an exact count can end in zeros by chance; eight distinct ones hardly do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecentValues(Vec<u64>);
+
+impl RecentValues {
+    /// From stored values, newest first; superfluous ones are dropped.
+    pub fn from_newest_first(values: impl IntoIterator<Item = u64>) -> Self {
+        let mut kept = Self::default();
+        for value in values {
+            if kept.0.len() < KEPT && !kept.0.contains(&value) {
+                kept.0.push(value);
+            }
+        }
+        kept
+    }
+
+    /// The values, newest first, at most eight, all different.
+    pub fn as_slice(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// The newest value.
+    pub fn latest(&self) -> Option<u64> {
+        self.0.first().copied()
+    }
+
+    /// Puts `value` in front.
+    pub fn push(&mut self, value: u64) {
+        self.0.retain(|known| *known != value);
+        self.0.insert(0, value);
+        self.0.truncate(KEPT);
+    }
+
+    /// The largest power of ten that divides all the values; 1 when they are exact, or all zero.
+    /// `None` before the first value.
+    pub fn resolution(&self) -> Option<u64> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let step = self.0.iter().filter(|value| **value != 0).map(|value| power_of_ten_in(*value)).min();
+        Some(step.unwrap_or(1))
+    }
+}
+
+/// The largest power of ten that divides `value`, which is not zero.
+fn power_of_ten_in(mut value: u64) -> u64 {
+    let mut power = 1;
+    while value.is_multiple_of(10) {
+        value /= 10;
+        power *= 10;
+    }
+    power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_is_the_largest_power_of_ten_in_all_values() {
+        for (values, want) in [
+            (vec![], None),
+            (vec![0], Some(1)),
+            (vec![0, 0], Some(1)),
+            (vec![1_820_000_000], Some(10_000_000)),
+            (vec![1_820_000_000, 1_830_000_000, 1_900_000_000], Some(10_000_000)),
+            (vec![1_820_000_000, 1_825_300_000], Some(100_000)),
+            (vec![11_045_675, 11_045_671], Some(1)),
+            (vec![0, 4_200], Some(100)),
+            (vec![u64::MAX], Some(1)),
+            (vec![10_000_000_000_000_000_000], Some(10_000_000_000_000_000_000)),
+        ] {
+            let mut recent = RecentValues::default();
+            values.iter().for_each(|value| recent.push(*value));
+            assert_eq!(recent.resolution(), want, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_exact_value_leaves_after_eight_others() {
+        let mut recent = RecentValues::default();
+        recent.push(9_999);
+        for step in 1..=8 {
+            assert_eq!(recent.resolution(), Some(1), "after {} rounded values", step - 1);
+            recent.push(10_000 + step * 100);
+        }
+        assert_eq!(recent.resolution(), Some(100));
+    }
+
+    #[test]
+    fn a_value_seen_again_is_kept_once_and_counts_as_newest() {
+        let mut recent = RecentValues::default();
+        [5, 6, 5].into_iter().for_each(|value| recent.push(value));
+        assert_eq!(recent.as_slice(), [5, 6]);
+        assert_eq!(RecentValues::from_newest_first([5, 6, 5]), recent);
+    }
+}

@@ -1,0 +1,135 @@
+//! What a sample of posts says about a hashtag in a region.
+//!
+//! The velocity follows the published reference: posts of the last 24 hours over the mean number
+//! of posts a day in the last 7 days. It lies between 0 and 7 by construction, and means nothing
+//! when the sample does not reach back seven days, which [`SampleStats::saturated`] says.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
+
+/// A post dated further ahead than this has no believable date.
+const CLOCK_SKEW: Duration = HOUR;
+
+/// Posts of one hashtag as one refresh found them, each post once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PostSample {
+    /// The posts, in the order of the answers.
+    pub posts: Vec<Post>,
+    /// How many pages were asked for.
+    pub pages: u32,
+    /// Whether the upstream said that there is nothing more.
+    pub exhausted: bool,
+}
+
+/// Figures over a [`PostSample`], at the moment it was taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleStats {
+    /// Posts published within the last 24 hours.
+    pub posts_24h: u64,
+    /// Posts published within the last 7 days.
+    pub posts_7d: u64,
+    /// All posts of the sample.
+    pub posts_all: u64,
+    /// `posts_24h / (posts_7d / 7)`, 0 to 7; 0 when no post is younger than 7 days.
+    pub velocity: f64,
+    /// `velocity` × mean plays of the posts of the last 24 hours; 0 when there are none.
+    pub engagement_weighted_velocity: f64,
+    /// Sum of plays over the sample.
+    pub plays: u64,
+    /// Sum of likes over the sample.
+    pub likes: u64,
+    /// Sum of comments over the sample.
+    pub comments: u64,
+    /// Sum of shares over the sample.
+    pub shares: u64,
+    /// Sum of saves over the sample.
+    pub saves: u64,
+    /// `(likes + comments + shares + saves) / plays`; absent without plays. Not bounded by 1.
+    pub engagement_ratio: Option<f64>,
+    /// Whether more posts exist and the oldest seen is younger than 7 days: the velocity then
+    /// measures the size of the sample, not the hashtag.
+    pub saturated: bool,
+    /// Age of the oldest dated post in seconds; absent without dated posts.
+    pub oldest_post_age_seconds: Option<f64>,
+    /// Pages asked for.
+    pub pages: u32,
+    /// Share of the posts whose own region is the asked one, 0 to 1. Absent when any region was
+    /// asked for, or when the sample is empty.
+    pub region_match_ratio: Option<f64>,
+}
+
+impl PostSample {
+    /// The oldest believable date of publication in the sample.
+    pub fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.posts.iter().filter_map(|post| dated(post, now)).min()
+    }
+
+    /// Whether the sample reaches back the seven days that the velocity looks at.
+    pub fn reaches_back_a_week(&self, now: Timestamp) -> bool {
+        self.oldest(now).is_some_and(|oldest| oldest < now - WEEK)
+    }
+
+    /// The figures of the sample, asked for in `region` and taken at `now`.
+    pub fn stats(&self, region: Region, now: Timestamp) -> SampleStats {
+        let within = |window: Duration| {
+            self.posts.iter().filter(move |post| dated(post, now).is_some_and(|at| at >= now - window))
+        };
+        let posts_24h = within(DAY).count() as u64;
+        let posts_7d = within(WEEK).count() as u64;
+        let velocity = if posts_7d == 0 { 0.0 } else { posts_24h as f64 * 7.0 / posts_7d as f64 };
+
+        let plays = self.sum(|post| post.plays);
+        let [likes, comments, shares, saves] = [
+            self.sum(|post| post.likes),
+            self.sum(|post| post.comments),
+            self.sum(|post| post.shares),
+            self.sum(|post| post.saves),
+        ];
+        let interactions =
+            [likes, comments, shares, saves].iter().fold(0.0, |sum, count| sum + *count as f64);
+
+        SampleStats {
+            posts_24h,
+            posts_7d,
+            posts_all: self.posts.len() as u64,
+            velocity,
+            engagement_weighted_velocity: velocity * mean(within(DAY).filter_map(|post| post.plays)),
+            plays,
+            likes,
+            comments,
+            shares,
+            saves,
+            engagement_ratio: (plays > 0).then(|| interactions / plays as f64),
+            saturated: !self.exhausted && !self.reaches_back_a_week(now),
+            oldest_post_age_seconds: self.oldest(now).map(|at| now.saturating_since(at).as_secs_f64()),
+            pages: self.pages,
+            region_match_ratio: self.region_match_ratio(region),
+        }
+    }
+
+    fn sum(&self, count: impl Fn(&Post) -> Option<u64>) -> u64 {
+        self.posts.iter().filter_map(count).fold(0, u64::saturating_add)
+    }
+
+    fn region_match_ratio(&self, region: Region) -> Option<f64> {
+        if region == Region::Any || self.posts.is_empty() {
+            return None;
+        }
+        let matching = self.posts.iter().filter(|post| post.region == Some(region)).count();
+        Some(matching as f64 / self.posts.len() as f64)
+    }
+}
+
+/// The post's date, unless it lies in the future.
+fn dated(post: &Post, now: Timestamp) -> Option<Timestamp> {
+    post.created_at.filter(|at| *at <= now + CLOCK_SKEW)
+}
+
+/// The mean of the values, 0 without any.
+fn mean(values: impl Iterator<Item = u64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value as f64, count + 1));
+    if count == 0 { 0.0 } else { sum / f64::from(count) }
+}

@@ -1,0 +1,61 @@
+//! Failed requests, classified by what the caller does next.
+
+use std::time::Duration;
+
+/// What a failure asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The key is refused: stop spending, tell the operator.
+    Auth,
+    /// No credits are left on the account: stop spending, tell the operator.
+    CreditsExhausted,
+    /// Too fast: slow down, then retry.
+    Throttled,
+    /// The thing asked for does not exist: remember, ask rarely.
+    NotFound,
+    /// The server or the way to it has trouble: retry with back-off.
+    Transient,
+    /// An answer that cannot be read: count it, keep the last good value.
+    Malformed,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Class; 6] = [
+        Class::Auth,
+        Class::CreditsExhausted,
+        Class::Throttled,
+        Class::NotFound,
+        Class::Transient,
+        Class::Malformed,
+    ];
+
+    /// The class as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Auth => "auth",
+            Class::CreditsExhausted => "credits_exhausted",
+            Class::Throttled => "throttled",
+            Class::NotFound => "not_found",
+            Class::Transient => "transient",
+            Class::Malformed => "malformed",
+        }
+    }
+
+    /// Whether sending the same request again can help.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Class::Throttled | Class::Transient)
+    }
+}
+
+/// One request that did not bring what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", class.as_str())]
+pub struct Error {
+    /// What to do about it.
+    pub class: Class,
+    /// What happened, for a log line. Bounded in length; never contains the API key.
+    pub detail: String,
+    /// How long the server asked to wait.
+    pub retry_after: Option<Duration>,
+}
