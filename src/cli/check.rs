@@ -1,0 +1,130 @@
+//! `check`: whether a configuration is usable, and what it would run and cost.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::EXIT_CONFIG;
+use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded, Problems, duration};
+use crate::watchlist::Watched;
+
+/// Days in a month, for the forecast.
+const MONTH_DAYS: f64 = 30.0;
+const MINUTES_PER_DAY: f64 = 24.0 * 60.0;
+
+/// Flags of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file (TOML).
+    #[arg(long = "config.file", value_name = "FILE")]
+    config_file: PathBuf,
+}
+
+/// Exits with 0 and a summary on standard output, or with 78 and every problem on standard error.
+pub(super) fn run(args: &Args) -> ExitCode {
+    match load(args) {
+        Ok((loaded, key)) => {
+            let missing = format!("{KEY_VARIABLE}: no API key is set; it is needed to serve");
+            let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
+            for warning in loaded.warnings.iter().chain(&key_warnings) {
+                say(std::io::stderr(), &format!("warning: {warning}"));
+            }
+            let name = args.config_file.display();
+            say(std::io::stdout(), &format!("{name} is valid.\n\n{}", summary(&loaded.config, key.as_ref())));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            let count = problems.as_slice().len();
+            let noun = if count == 1 { "problem" } else { "problems" };
+            say(std::io::stderr(), &format!("{problems}\n{count} {noun} in the configuration"));
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+fn load(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
+    let loaded = config::load(&args.config_file, config::process_environment())?;
+    let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
+    let key = config::api_key(&loaded.config.api, variable)?;
+    Ok((loaded, key))
+}
+
+/// Writes a line; when the reader is gone (`check | head`), there is nobody to tell.
+fn say(mut to: impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+}
+
+/// What would run, one fact per line.
+fn summary(config: &Config, key: Option<&ApiKey>) -> String {
+    let watchlist = &config.watchlist;
+    let regions: Vec<String> = watchlist.regions().iter().map(ToString::to_string).collect();
+    let groups: Vec<String> = watchlist
+        .groups()
+        .iter()
+        .map(|group| format!("{} ({} hashtags, {} pairs)", group.name, group.hashtags, group.pairs))
+        .collect();
+    let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.pages_max).collect();
+    let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
+    let credits = watchlist.daily_credits();
+    let cost = |days: f64| {
+        let [total, totals, posts] =
+            [credits.total(), credits.totals, credits.posts].map(|c| whole(c * days));
+        format!("at most {total} ({totals} for totals, {posts} for posts)")
+    };
+    let rate = config.api.rate_limit_per_minute;
+    let share = credits.total() / (f64::from(rate) * MINUTES_PER_DAY) * 100.0;
+    let facts = [
+        ("hashtags", watchlist.entries.len().to_string()),
+        ("regions", format!("{} ({})", regions.len(), regions.join(", "))),
+        ("pairs", watchlist.pairs().to_string()),
+        ("groups", format!("{}: {}", groups.len(), groups.join(", "))),
+        ("totals every", distinct(config, |entry| entry.totals_interval)),
+        ("posts every", distinct(config, |entry| entry.posts_interval)),
+        ("pages per sample", format!("at most {} of {} posts", pages.join(", "), config.posts.page_size)),
+        ("values shown for", distinct(config, |entry| entry.max_age)),
+        ("credits per day", cost(1.0)),
+        ("credits per 30 days", cost(MONTH_DAYS)),
+        ("rate limit", format!("{rate} requests per minute, {share:.2} % of it needed")),
+        ("API", config.api.base_url.to_string()),
+        ("API key", key.map_or("missing".to_owned(), |key| format!("from {}", key.source))),
+        ("store", config.store.path.display().to_string()),
+        ("listens on", config.web.listen_address.to_string()),
+    ];
+    facts.map(|(name, fact)| format!("{name:<20} {fact}")).join("\n")
+}
+
+/// The different values of one duration over the watchlist, shortest first.
+fn distinct(config: &Config, of: impl Fn(&Watched) -> Duration) -> String {
+    let values: BTreeSet<Duration> = config.watchlist.entries.iter().map(of).collect();
+    values.into_iter().map(duration::show).collect::<Vec<_>>().join(", ")
+}
+
+/// A count rounded up to whole credits, with commas between thousands.
+fn whole(count: f64) -> String {
+    // The sums of fractions miss whole numbers by a hair; that hair is no credit.
+    let digits = format!("{:.0}", (count - 1e-6).ceil().max(0.0));
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credits_are_rounded_up_and_grouped() {
+        for (count, want) in
+            [(0.0, "0"), (0.1, "1"), (999.0, "999"), (1_000.000_000_1, "1,000"), (1_234_567.5, "1,234,568")]
+        {
+            assert_eq!(whole(count), want);
+        }
+    }
+}

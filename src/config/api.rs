@@ -1,0 +1,143 @@
+//! `[api]`: the paid upstream.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::section::Section;
+use super::value;
+use crate::model::WEEK;
+
+pub(super) const KEYS: &[&str] = &[
+    "base_url",
+    "key_file",
+    "timeout",
+    "connect_timeout",
+    "rate_limit_per_minute",
+    "max_body_bytes",
+    "concurrency",
+    "breaker_cooldown",
+];
+
+const VENDOR: &str = "tikliveapi.com";
+const MIB: u64 = 1024 * 1024;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How the upstream is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// `api.base_url`: where the API lives, http or https, without query. Always ends in a slash,
+    /// so that endpoints can be joined to it. Default `https://api.tikliveapi.com/`.
+    pub base_url: Url,
+    /// `api.key_file`: file that holds the API key and nothing else; a relative path starts at the
+    /// working directory. Absent by default. See [`super::api_key`].
+    pub key_file: Option<PathBuf>,
+    /// `api.timeout`: longest wait for one whole answer, 100ms to 10m. Default 15s.
+    pub timeout: Duration,
+    /// `api.connect_timeout`: longest wait for a connection, 100ms to 10m and at most `timeout`.
+    /// Default 5s, or `timeout` when that is shorter.
+    pub connect_timeout: Duration,
+    /// `api.rate_limit_per_minute`: requests started per minute at most, 1 to 6000. Default 200.
+    pub rate_limit_per_minute: u32,
+    /// `api.max_body_bytes`: answers larger than this are refused, in bytes, 64 KiB to 1 GiB.
+    /// Default 8388608 (8 MiB).
+    pub max_body_bytes: u64,
+    /// `api.concurrency`: requests in flight at most, 1 to 64. Default 8.
+    pub concurrency: u32,
+    /// `api.breaker_cooldown`: pause after a refused key or exhausted credits before one single
+    /// trial request, 1s to 7d. Default 15m.
+    pub breaker_cooldown: Duration,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            base_url: default_base_url(),
+            key_file: None,
+            timeout: 15 * SECOND,
+            connect_timeout: 5 * SECOND,
+            rate_limit_per_minute: 200,
+            max_body_bytes: 8 * MIB,
+            concurrency: 8,
+            breaker_cooldown: 15 * MINUTE,
+        }
+    }
+}
+
+impl ApiConfig {
+    /// Whether requests go to the vendor itself, where they cost money.
+    pub fn is_vendor(&self) -> bool {
+        let host = self.base_url.host_str().unwrap_or_default();
+        host == VENDOR || host.strip_suffix(VENDOR).is_some_and(|rest| rest.ends_with('.'))
+    }
+}
+
+pub(super) fn read(mut section: Section) -> ApiConfig {
+    let default = ApiConfig::default();
+    let timeouts = SECOND / 10..=10 * MINUTE;
+    let timeout = section.duration("timeout", default.timeout, timeouts.clone());
+    let config = ApiConfig {
+        base_url: section.get("base_url", default.base_url, |given| base_url(value::filled_text(given)?)),
+        key_file: section.get("key_file", None, |given| Ok(Some(value::filled_text(given)?.into()))),
+        timeout,
+        connect_timeout: section.duration("connect_timeout", default.connect_timeout.min(timeout), timeouts),
+        rate_limit_per_minute: section.small_integer(
+            "rate_limit_per_minute",
+            default.rate_limit_per_minute,
+            1..=6_000,
+        ),
+        max_body_bytes: section.integer("max_body_bytes", default.max_body_bytes, MIB / 16..=1_024 * MIB),
+        concurrency: section.small_integer("concurrency", default.concurrency, 1..=64),
+        breaker_cooldown: section.duration("breaker_cooldown", default.breaker_cooldown, SECOND..=WEEK),
+    };
+    check(&config, &mut section);
+    section.finish();
+    config
+}
+
+fn check(config: &ApiConfig, section: &mut Section) {
+    if config.connect_timeout > config.timeout && section.is_sound(&["timeout", "connect_timeout"]) {
+        let [connect, whole] = [config.connect_timeout, config.timeout].map(super::duration::show);
+        section.problem("connect_timeout", format!("{connect} is longer than api.timeout ({whole})"));
+    }
+    if config.base_url.scheme() == "http" && !is_loopback(&config.base_url) {
+        section
+            .warn("base_url", "the API key travels unencrypted; use https for a host that is not this one");
+    }
+}
+
+fn default_base_url() -> Url {
+    Url::parse("https://api.tikliveapi.com/").expect("a constant URL")
+}
+
+/// Reads the base URL. Whatever may carry a key or a password is not quoted.
+fn base_url(text: &str) -> Result<Url, String> {
+    let shown = if text.contains(['?', '@', '#']) { "the URL".to_owned() } else { value::quote(text) };
+    let mut url =
+        Url::parse(text).map_err(|_| format!("{shown} is not a URL (as https://api.tikliveapi.com)"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{shown} is neither an http nor an https URL"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL must not carry a user name or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the URL must not carry a query or a fragment (`?`, `#`)".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

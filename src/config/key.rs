@@ -1,0 +1,118 @@
+//! The API key, which is no setting: it never enters [`super::Config`].
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::api::ApiConfig;
+use super::problem::Problem;
+use super::source;
+
+/// The environment variable that holds the API key.
+pub const KEY_VARIABLE: &str = "TIKLIVE_API_KEY";
+
+const KEY_FILE: &str = "api.key_file";
+
+/// Keys of the vendor are far shorter; a longer text is the wrong file.
+const MAX_BYTES: usize = 512;
+
+/// The API key and what is known about it. `Debug` does not show it.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// The key: 1 to 512 visible ASCII characters, so that it fits a header.
+    pub secret: SecretString,
+    /// Where it came from.
+    pub source: KeySource,
+    /// What is legal but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// Where the API key came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// [`KEY_VARIABLE`].
+    Environment,
+    /// The file that `api.key_file` names.
+    File(PathBuf),
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str(KEY_VARIABLE),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Finds the API key: `variable` is the value of [`KEY_VARIABLE`], which wins over the file that
+/// `api.key_file` names. `None` when neither is set. Reads the file anew each time, so that a
+/// reload picks up a changed key.
+///
+/// # Errors
+///
+/// When the file cannot be read, or when the key is blank, longer than 512 bytes, or holds
+/// anything but visible ASCII characters.
+pub fn api_key(config: &ApiConfig, variable: Option<String>) -> Result<Option<ApiKey>, Problem> {
+    if let Some(text) = variable {
+        let secret = clean(&text).map_err(|why| Problem::new(KEY_VARIABLE, why))?;
+        let unused =
+            config.key_file.as_ref().map(|_| format!("{KEY_FILE}: is not read, {KEY_VARIABLE} is set"));
+        return Ok(Some(ApiKey {
+            secret,
+            source: KeySource::Environment,
+            warnings: unused.into_iter().collect(),
+        }));
+    }
+    let Some(path) = &config.key_file else {
+        return Ok(None);
+    };
+    let problem = |why: String| Problem::new(KEY_FILE, format!("{} {why}", shown(path)));
+    let text = source::read(path).map_err(|found| problem(found.message))?;
+    let secret = clean(&text).map_err(|why| problem(format!("holds a key that {why}")))?;
+    let exposed = is_readable_by_all(path)
+        .then(|| format!("{KEY_FILE}: {} is readable by every user; chmod 600 it", path.display()));
+    Ok(Some(ApiKey {
+        secret,
+        source: KeySource::File(path.clone()),
+        warnings: exposed.into_iter().collect(),
+    }))
+}
+
+/// The key without white space around it.
+fn clean(text: &str) -> Result<SecretString, &'static str> {
+    let key = text.trim();
+    if key.is_empty() {
+        return Err("is blank");
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("contains a space, a control character or a non-ASCII character, which no API key has");
+    }
+    if key.len() > MAX_BYTES {
+        return Err("is longer than 512 characters, which no API key is");
+    }
+    Ok(SecretString::from(key))
+}
+
+/// The path as a message may show it: what looks like no path may be the key itself, pasted into
+/// the wrong place.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(['/', '\\', '.']) {
+        format!("the file {text}")
+    } else {
+        "the named file (not shown, in case it is the key itself)".to_owned()
+    }
+}
+
+#[cfg(unix)]
+fn is_readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_all(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,154 @@
+//! The configuration: built-in defaults, then a TOML file, then environment variables named as in
+//! `TIKTOK_EXPORTER__API__TIMEOUT`.
+//!
+//! Reading never stops at the first mistake: every wrong value and every unknown key is noted, and
+//! all of them are reported together. The API key is read apart, by [`api_key`], and is in none of
+//! these structs.
+
+mod api;
+pub mod duration;
+mod env;
+mod key;
+mod posts;
+mod problem;
+mod refresh;
+mod schema;
+mod section;
+mod source;
+mod store;
+mod tables;
+mod value;
+mod watch;
+mod web;
+
+use std::path::Path;
+
+pub use api::ApiConfig;
+pub use env::process_environment;
+pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
+pub use posts::PostsConfig;
+pub use problem::{Problem, Problems};
+pub use refresh::RefreshConfig;
+pub use store::StoreConfig;
+pub use web::WebConfig;
+
+use crate::watchlist::{Block, Watchlist};
+use section::Findings;
+use tables::Tables;
+
+/// A configuration in which every value is within its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The upstream.
+    pub api: ApiConfig,
+    /// How often values are fetched.
+    pub refresh: RefreshConfig,
+    /// How large a sample of posts is.
+    pub posts: PostsConfig,
+    /// Where the metrics are served.
+    pub web: WebConfig,
+    /// Where the ledger is kept.
+    pub store: StoreConfig,
+    /// What is watched, never empty.
+    pub watchlist: Watchlist,
+}
+
+/// A usable configuration, and what is odd about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is legal but probably not meant, as `key: what is risky`.
+    pub warnings: Vec<String>,
+}
+
+/// Loads the file at `path` under the variables of `environment`; those of other programs are
+/// ignored.
+///
+/// # Errors
+///
+/// A file that cannot be read or is not TOML is reported alone; else everything that is wrong is.
+pub fn load(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Problems> {
+    let toml = source::read(path)?;
+    load_named(&path.display().to_string(), &toml, environment)
+}
+
+/// Loads a configuration from its text, as [`load`] does.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_str(
+    toml: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Problems> {
+    load_named("configuration", toml, environment)
+}
+
+/// Every key there is, as `api.timeout`; those of the `[[watch]]` blocks as `watch.group`.
+pub fn known_keys() -> Vec<String> {
+    let sections = schema::SECTIONS.iter();
+    sections.flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}"))).collect()
+}
+
+fn load_named(
+    name: &str,
+    toml: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Problems> {
+    let mut findings = Findings::default();
+    let file = source::parse(name, toml)?;
+    let tables = Tables::merge(file, environment, &mut findings);
+    let config = read(tables, &mut findings);
+    Problems::none_or(findings.problems)?;
+    Ok(Loaded { config, warnings: findings.warnings })
+}
+
+/// Reads all tables. What is wrong is in `findings`, and the result is then not to be used.
+fn read(mut tables: Tables, findings: &mut Findings) -> Config {
+    let api = api::read(tables.section("api", findings));
+    let refresh = refresh::read(tables.section("refresh", findings), &api);
+    let posts = posts::read(tables.section("posts", findings));
+    let web = web::read(tables.section("web", findings));
+    let store = store::read(tables.section("store", findings));
+    let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
+    let blocks: Vec<Block> = tables
+        .blocks(findings)
+        .into_iter()
+        .map(|(index, values)| {
+            let section = tables.block(index, values, findings);
+            watch::read_block(section, &refresh, &posts, &api)
+        })
+        .collect();
+    let watchlist = merge(&blocks, max_pairs, findings);
+    warn_of_rate(&api, &watchlist, findings);
+    Config { api, refresh, posts, web, store, watchlist }
+}
+
+fn merge(blocks: &[Block], max_pairs: usize, findings: &mut Findings) -> Watchlist {
+    let (watchlist, duplicates) = Watchlist::merge(blocks);
+    findings.warnings.extend(duplicates.iter().map(ToString::to_string));
+    if watchlist.pairs() > max_pairs {
+        let pairs = watchlist.pairs();
+        findings.problems.push(Problem::new(
+            "watchlist.max_pairs",
+            format!("{pairs} pairs of hashtag and region are watched, more than the cap of {max_pairs}"),
+        ));
+    }
+    watchlist
+}
+
+fn warn_of_rate(api: &ApiConfig, watchlist: &Watchlist, findings: &mut Findings) {
+    let needed = watchlist.daily_credits().total();
+    let possible = f64::from(api.rate_limit_per_minute) * 24.0 * 60.0;
+    if needed > possible {
+        findings.warnings.push(format!(
+            "api.rate_limit_per_minute: {} lets {possible:.0} requests a day through, but the watchlist may \
+             need {needed:.0}: values will come late",
+            api.rate_limit_per_minute
+        ));
+    }
+}

@@ -1,0 +1,136 @@
+//! Which keys exist, and what somebody who wrote another one may have meant.
+
+use super::problem::Problem;
+use super::{api, env, posts, refresh, store, watch, web};
+
+/// Every section with its keys, in the order of the documentation. `watch` is a list of tables.
+pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+    ("api", api::KEYS),
+    ("refresh", refresh::KEYS),
+    ("posts", posts::KEYS),
+    ("web", web::KEYS),
+    ("store", store::KEYS),
+    ("watchlist", watch::LIMIT_KEYS),
+    (WATCH, watch::KEYS),
+];
+
+/// The list of tables that only a file can hold.
+pub(super) const WATCH: &str = "watch";
+
+/// What to do with the API key instead of writing it among the settings.
+const KEY_HINT: &str = "is not a setting: the API key is kept out of the settings; put it into the \
+    environment variable TIKLIVE_API_KEY, or into a file that api.key_file names";
+
+/// Two names at least this alike are taken for one, mistyped.
+const ALIKE: f64 = 0.6;
+
+/// A table of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The file itself, which holds the sections.
+    Root,
+    /// One section, by its name.
+    Section(&'static str),
+    /// One block of the list of tables, by its index.
+    Block(usize),
+}
+
+impl Place {
+    /// The full name of `key` in this table.
+    pub(super) fn key(&self, key: &str) -> String {
+        match self {
+            Self::Root => key.to_owned(),
+            Self::Section(name) => format!("{name}.{key}"),
+            Self::Block(index) => format!("{WATCH}[{index}].{key}"),
+        }
+    }
+
+    /// Whether `key` exists in this table.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.keys().contains(&key)
+    }
+
+    fn keys(&self) -> Vec<&'static str> {
+        let name = match self {
+            Self::Root => return SECTIONS.map(|(name, _)| name).to_vec(),
+            Self::Section(name) => name,
+            Self::Block(_) => WATCH,
+        };
+        SECTIONS.iter().filter(|(section, _)| *section == name).flat_map(|(_, keys)| *keys).copied().collect()
+    }
+}
+
+/// The problem of a key that does not exist in the table at `place`. Its value is not shown: it
+/// may be a secret in the wrong place.
+pub(super) fn unknown_key(place: &Place, key: &str) -> Problem {
+    if looks_like_the_api_key(key) {
+        return Problem::new(place.key(key), KEY_HINT);
+    }
+    let here = place.keys().into_iter().map(|name| (name, place.key(name)));
+    let elsewhere = SECTIONS.iter().flat_map(|(section, keys)| {
+        keys.iter().map(move |name| match *section {
+            WATCH => (*name, format!("{name} in a [[{WATCH}]] block")),
+            section => (*name, Place::Section(section).key(name)),
+        })
+    });
+    let hint = match most_alike(key, here).or_else(|| most_alike(key, elsewhere)) {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => format!("known here: {}", place.keys().join(", ")),
+    };
+    Problem::new(place.key(key), format!("is not a known key; {hint}"))
+}
+
+/// The problem of an environment variable that sets nothing. Its value is not shown either.
+pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
+    let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
+    if looks_like_the_api_key(leaf) {
+        return Problem::new(variable, KEY_HINT);
+    }
+    if dotted.split('.').next() == Some(WATCH) {
+        return Problem::new(
+            variable,
+            "is not a setting: [[watch]] blocks are written in the configuration file",
+        );
+    }
+    let settable = || {
+        SECTIONS.iter().filter(|(section, _)| *section != WATCH).flat_map(|(section, keys)| {
+            keys.iter().map(move |name| (*name, Place::Section(section).key(name)))
+        })
+    };
+    let names: Vec<(&str, String)> = settable().collect();
+    let full = most_alike(dotted, names.iter().map(|(_, full)| (full.as_str(), full.clone())));
+    let hint = match full.or_else(|| most_alike(leaf, settable())) {
+        Some(nearest) => format!("did you mean {}?", env::variable_for(&nearest)),
+        None => format!("variables are named as in {}", env::variable_for("api.timeout")),
+    };
+    Problem::new(variable, format!("is not a known variable; {hint}"))
+}
+
+fn most_alike<'n>(key: &str, candidates: impl Iterator<Item = (&'n str, String)>) -> Option<String> {
+    let key = key.to_lowercase().replace('-', "_");
+    let mut best: Option<(f64, String)> = None;
+    for (name, shown) in candidates {
+        let likeness = strsim::normalized_damerau_levenshtein(&key, name);
+        if likeness >= ALIKE && best.as_ref().is_none_or(|(score, _)| likeness > *score) {
+            best = Some((likeness, shown));
+        }
+    }
+    best.map(|(_, shown)| shown)
+}
+
+/// Names under which people put the API key into a configuration.
+fn looks_like_the_api_key(key: &str) -> bool {
+    let bare: String = key.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    matches!(
+        bare.as_str(),
+        "key"
+            | "apikey"
+            | "xapikey"
+            | "tiklivekey"
+            | "tikliveapikey"
+            | "apitoken"
+            | "token"
+            | "secret"
+            | "password"
+    )
+}

@@ -1,0 +1,96 @@
+//! `[watchlist]` and the `[[watch]]` blocks: what is watched.
+
+use std::sync::Arc;
+
+use super::refresh::{RefreshConfig, read_ages};
+use super::section::Section;
+use super::{ApiConfig, PostsConfig, posts, value};
+use crate::model::{Hashtag, Region};
+use crate::watchlist::Block;
+
+pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];
+
+pub(super) const KEYS: &[&str] =
+    &["hashtags", "regions", "group", "totals_interval", "posts_interval", "max_age", "pages_max"];
+
+const DEFAULT_GROUP: &str = "default";
+const GROUP_CHARS: usize = 64;
+const DEFAULT_MAX_PAIRS: u32 = 10_000;
+
+/// `watchlist.max_pairs`: hashtag × region pairs at most, 1 to 1000000. Default 10000.
+pub(super) fn read_max_pairs(mut section: Section) -> usize {
+    let max_pairs = section.small_integer("max_pairs", DEFAULT_MAX_PAIRS, 1..=1_000_000);
+    section.finish();
+    usize::try_from(max_pairs).unwrap_or(usize::MAX)
+}
+
+/// One `[[watch]]` block.
+pub(super) fn read_block(
+    mut section: Section,
+    refresh: &RefreshConfig,
+    posts: &PostsConfig,
+    api: &ApiConfig,
+) -> Block {
+    let hashtags = read_hashtags(&mut section);
+    let regions = read_regions(&mut section);
+    let group = section.get("group", DEFAULT_GROUP.into(), group);
+    let ages = read_ages(&mut section, refresh, api);
+    let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
+    section.finish();
+    Block {
+        hashtags,
+        regions,
+        group,
+        totals_interval: ages.totals_interval,
+        posts_interval: ages.posts_interval,
+        max_age: ages.max_age,
+        pages_max,
+    }
+}
+
+/// `hashtags`: at least one, with or without `#`.
+fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
+    match section.texts("hashtags") {
+        None => section.problem("hashtags", "is missing (list at least one hashtag)"),
+        Some(texts) if texts.is_empty() && section.is_sound(&["hashtags"]) => {
+            section.problem("hashtags", "is empty (list at least one hashtag)");
+        }
+        Some(texts) => return each(section, "hashtags", texts, Hashtag::parse),
+    }
+    Vec::new()
+}
+
+/// `regions`: country codes. Absent or empty is any region.
+fn read_regions(section: &mut Section) -> Vec<Region> {
+    let texts = section.texts("regions").unwrap_or_default();
+    each(section, "regions", texts, Region::parse)
+}
+
+/// Parses every text; those that fail are noted and left out.
+fn each<T, E: std::fmt::Display>(
+    section: &mut Section,
+    key: &str,
+    texts: Vec<(usize, String)>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Vec<T> {
+    let mut parsed = Vec::with_capacity(texts.len());
+    for (index, text) in texts {
+        match parse(&text) {
+            Ok(one) => parsed.push(one),
+            Err(why) => section.problem(&format!("{key}[{index}]"), format!("{} {why}", value::quote(&text))),
+        }
+    }
+    parsed
+}
+
+/// `group`: 1 to 64 characters without control characters, shown as a label. Default `default`.
+fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
+    let name = value::filled_text(given)?;
+    if name.chars().any(char::is_control) {
+        return Err(format!("{} contains a control character", value::quote(name)));
+    }
+    match name.chars().count() {
+        ..=GROUP_CHARS => Ok(name.into()),
+        length => Err(format!("{} has {length} characters ({GROUP_CHARS} at most)", value::quote(name))),
+    }
+}

@@ -1,0 +1,217 @@
+//! What is watched: every hashtag once, with its regions and its rhythm. Pure.
+//!
+//! Knows nothing of files: `config` reads the blocks and calls [`Watchlist::merge`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{DAY, Hashtag, Region};
+
+/// Hashtags that are watched alike, as an operator lists them: duplicates are possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The hashtags.
+    pub hashtags: Vec<Hashtag>,
+    /// The regions in which posts are sampled; none is any region.
+    pub regions: Vec<Region>,
+    /// The name under which the metrics show the block.
+    pub group: Arc<str>,
+    /// Time between two look-ups of the totals.
+    pub totals_interval: Duration,
+    /// Time between two samples of posts in a region.
+    pub posts_interval: Duration,
+    /// A value older than this is not shown.
+    pub max_age: Duration,
+    /// Pages per sample at most.
+    pub pages_max: u32,
+}
+
+/// Everything that is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watchlist {
+    /// One entry per hashtag, sorted by hashtag.
+    pub entries: Vec<Watched>,
+}
+
+/// One hashtag that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The hashtag.
+    pub hashtag: Hashtag,
+    /// The name of the group it belongs to.
+    pub group: Arc<str>,
+    /// The regions in which posts are sampled, sorted, each once, at least one.
+    pub regions: Vec<Region>,
+    /// Time between two look-ups of the totals.
+    pub totals_interval: Duration,
+    /// Time between two samples of posts in a region.
+    pub posts_interval: Duration,
+    /// A value older than this is not shown. Longer than both intervals.
+    pub max_age: Duration,
+    /// Pages per sample at most.
+    pub pages_max: u32,
+}
+
+/// Something that was listed before. Displays as `key: what happens with it`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Duplicate {
+    /// A hashtag.
+    Hashtag {
+        /// Index of the block that repeats it.
+        block: usize,
+        /// Its index in that block.
+        index: usize,
+        /// The hashtag.
+        hashtag: Hashtag,
+        /// Index of the block that listed it first.
+        first_block: usize,
+    },
+    /// A region within one block.
+    Region {
+        /// Index of the block.
+        block: usize,
+        /// Index of the repetition in that block.
+        index: usize,
+        /// The region.
+        region: Region,
+    },
+}
+
+/// Hashtags and pairs of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Hashtags in it.
+    pub hashtags: usize,
+    /// Pairs of hashtag and region in it.
+    pub pairs: usize,
+}
+
+/// The most that a watchlist can cost, in credits per day, when every look-up succeeds at its
+/// interval and every sample needs all its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DailyCredits {
+    /// For look-ups of totals.
+    pub totals: f64,
+    /// For samples of posts.
+    pub posts: f64,
+}
+
+impl Watchlist {
+    /// Merges blocks. The first block that lists a hashtag decides its group and its rhythm; the
+    /// regions of all blocks are united.
+    pub fn merge(blocks: &[Block]) -> (Self, Vec<Duplicate>) {
+        let mut merged: BTreeMap<Hashtag, (usize, BTreeSet<Region>)> = BTreeMap::new();
+        let mut duplicates = Vec::new();
+        for (block, listed) in blocks.iter().enumerate() {
+            let regions = unique_regions(block, &listed.regions, &mut duplicates);
+            for (index, hashtag) in listed.hashtags.iter().enumerate() {
+                if let Some((first_block, known)) = merged.get_mut(hashtag) {
+                    let (hashtag, first_block) = (hashtag.clone(), *first_block);
+                    duplicates.push(Duplicate::Hashtag { block, index, hashtag, first_block });
+                    known.extend(&regions);
+                } else {
+                    merged.insert(hashtag.clone(), (block, regions.clone()));
+                }
+            }
+        }
+        let entries = merged
+            .into_iter()
+            .map(|(hashtag, (block, regions))| Watched::new(hashtag, regions, &blocks[block]))
+            .collect();
+        (Self { entries }, duplicates)
+    }
+
+    /// Pairs of hashtag and region.
+    pub fn pairs(&self) -> usize {
+        self.entries.iter().map(|entry| entry.regions.len()).sum()
+    }
+
+    /// Every region that occurs, sorted.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        self.entries.iter().flat_map(|entry| entry.regions.iter().copied()).collect()
+    }
+
+    /// Every group, sorted by name.
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: BTreeMap<&Arc<str>, (usize, usize)> = BTreeMap::new();
+        for entry in &self.entries {
+            let (hashtags, pairs) = groups.entry(&entry.group).or_default();
+            *hashtags += 1;
+            *pairs += entry.regions.len();
+        }
+        let group = |(name, (hashtags, pairs)): (&Arc<str>, _)| Group { name: name.clone(), hashtags, pairs };
+        groups.into_iter().map(group).collect()
+    }
+
+    /// The most it can cost in a day.
+    pub fn daily_credits(&self) -> DailyCredits {
+        let mut credits = DailyCredits::default();
+        for entry in &self.entries {
+            let samples = entry.regions.len() as f64 * per_day(entry.posts_interval);
+            credits.totals += per_day(entry.totals_interval);
+            credits.posts += samples * f64::from(entry.pages_max);
+        }
+        credits
+    }
+}
+
+impl Watched {
+    fn new(hashtag: Hashtag, regions: BTreeSet<Region>, block: &Block) -> Self {
+        Self {
+            hashtag,
+            group: block.group.clone(),
+            regions: regions.into_iter().collect(),
+            totals_interval: block.totals_interval,
+            posts_interval: block.posts_interval,
+            max_age: block.max_age,
+            pages_max: block.pages_max,
+        }
+    }
+}
+
+impl DailyCredits {
+    /// For everything.
+    pub fn total(self) -> f64 {
+        self.totals + self.posts
+    }
+}
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hashtag { block, index, hashtag, first_block } if block == first_block => {
+                write!(f, "watch[{block}].hashtags[{index}]: #{hashtag} is already listed in this block")
+            }
+            Self::Hashtag { block, index, hashtag, first_block } => write!(
+                f,
+                "watch[{block}].hashtags[{index}]: #{hashtag} is already listed in watch[{first_block}], whose \
+                 group and intervals hold; the regions of both are watched"
+            ),
+            Self::Region { block, index, region } => {
+                write!(f, "watch[{block}].regions[{index}]: {region} is already listed in this block")
+            }
+        }
+    }
+}
+
+fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicate>) -> BTreeSet<Region> {
+    let mut regions = BTreeSet::new();
+    for (index, region) in listed.iter().copied().enumerate() {
+        if !regions.insert(region) {
+            duplicates.push(Duplicate::Region { block, index, region });
+        }
+    }
+    if regions.is_empty() {
+        regions.insert(Region::Any);
+    }
+    regions
+}
+
+/// How often `interval` fits into a day.
+fn per_day(interval: Duration) -> f64 {
+    DAY.as_secs_f64() / interval.as_secs_f64()
+}
