@@ -215,3 +215,94 @@ fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicat
 fn per_day(interval: Duration) -> f64 {
     DAY.as_secs_f64() / interval.as_secs_f64()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::HOUR;
+
+    fn block(hashtags: &[&str], regions: &[&str]) -> Block {
+        Block {
+            hashtags: hashtags.iter().map(|text| Hashtag::parse(text).unwrap()).collect(),
+            regions: regions.iter().map(|text| Region::parse(text).unwrap()).collect(),
+            group: "default".into(),
+            totals_interval: 6 * HOUR,
+            posts_interval: DAY,
+            max_age: 2 * DAY,
+            pages_max: 3,
+        }
+    }
+
+    #[test]
+    fn the_first_block_decides_and_the_regions_are_united() {
+        let first = Block { group: "first".into(), pages_max: 1, ..block(&["b", "a"], &["US"]) };
+        let second = Block { group: "second".into(), ..block(&["#A", "c"], &[]) };
+        let (watchlist, duplicates) = Watchlist::merge(&[first, second]);
+        let shown: Vec<String> = watchlist
+            .entries
+            .iter()
+            .map(|entry| {
+                format!("{:?} {} {:?} {}", entry.hashtag, entry.group, entry.regions, entry.pages_max)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            ["#a first [Any, Country([85, 83])] 1", "#b first [Country([85, 83])] 1", "#c second [Any] 3"]
+        );
+        assert_eq!(duplicates.len(), 1);
+        assert_eq!(watchlist.pairs(), 4);
+        let groups = watchlist.groups();
+        assert_eq!(
+            groups.iter().map(|g| (&*g.name, g.hashtags, g.pairs)).collect::<Vec<_>>(),
+            [("first", 2, 3), ("second", 1, 1)]
+        );
+    }
+
+    #[test]
+    fn totals_cost_once_per_hashtag_and_posts_once_per_page_and_region() {
+        let often =
+            Block { totals_interval: HOUR, posts_interval: 2 * DAY, pages_max: 10, ..block(&["c"], &[]) };
+        let (watchlist, _) = Watchlist::merge(&[block(&["a", "b"], &["US", "GB"]), often]);
+        let credits = watchlist.daily_credits();
+        assert!((credits.totals - (2.0 * 4.0 + 24.0)).abs() < 1e-9, "{credits:?}");
+        assert!((credits.posts - (4.0 * 3.0 + 5.0)).abs() < 1e-9, "{credits:?}");
+        assert!((credits.total() - 49.0).abs() < 1e-9, "{credits:?}");
+        assert_eq!(Watchlist::default().daily_credits(), DailyCredits::default());
+    }
+
+    fn blocks() -> impl Strategy<Value = Vec<Block>> {
+        let names = prop::collection::vec(prop::sample::select(vec!["a", "A", "#b", "é", "日本"]), 0..6);
+        let regions = prop::collection::vec(prop::sample::select(vec!["US", "us", "GB", "DE"]), 0..4);
+        prop::collection::vec((names, regions).prop_map(|(names, regions)| block(&names, &regions)), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_watched_twice(blocks in blocks()) {
+            let (watchlist, duplicates) = Watchlist::merge(&blocks);
+            prop_assert!(watchlist.entries.is_sorted_by(|a, b| a.hashtag < b.hashtag));
+            for entry in &watchlist.entries {
+                prop_assert!(!entry.regions.is_empty());
+                prop_assert!(entry.regions.is_sorted_by(|a, b| a < b));
+            }
+            let listed: usize = blocks.iter().map(|block| block.hashtags.len()).sum();
+            let repeated = duplicates.iter().filter(|found| matches!(found, Duplicate::Hashtag { .. })).count();
+            prop_assert_eq!(watchlist.entries.len() + repeated, listed);
+        }
+
+        #[test]
+        fn the_order_of_equal_blocks_and_of_hashtags_does_not_matter(
+            blocks in blocks().prop_shuffle(),
+        ) {
+            let mut turned = blocks.clone();
+            turned.reverse();
+            for block in &mut turned {
+                block.hashtags.reverse();
+                block.regions.reverse();
+            }
+            prop_assert_eq!(Watchlist::merge(&blocks).0, Watchlist::merge(&turned).0);
+        }
+    }
+}

@@ -36,9 +36,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            let count = problems.as_slice().len();
-            let noun = if count == 1 { "problem" } else { "problems" };
-            say(std::io::stderr(), &format!("{problems}\n{count} {noun} in the configuration"));
+            let found = count(problems.as_slice().len(), "problem");
+            say(std::io::stderr(), &format!("{problems}\n{found} in the configuration"));
             ExitCode::from(EXIT_CONFIG)
         }
     }
@@ -63,7 +62,9 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let groups: Vec<String> = watchlist
         .groups()
         .iter()
-        .map(|group| format!("{} ({} hashtags, {} pairs)", group.name, group.hashtags, group.pairs))
+        .map(|group| {
+            format!("{} ({}, {})", group.name, count(group.hashtags, "hashtag"), count(group.pairs, "pair"))
+        })
         .collect();
     let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
@@ -99,6 +100,11 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
 fn distinct(config: &Config, of: impl Fn(&Watched) -> Duration) -> String {
     let values: BTreeSet<Duration> = config.watchlist.entries.iter().map(of).collect();
     values.into_iter().map(duration::show).collect::<Vec<_>>().join(", ")
+}
+
+/// A number with its noun.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A count rounded up to whole credits, with commas between thousands.

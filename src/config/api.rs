@@ -112,9 +112,10 @@ fn default_base_url() -> Url {
     Url::parse("https://api.tikliveapi.com/").expect("a constant URL")
 }
 
-/// Reads the base URL. Whatever may carry a key or a password is not quoted.
+/// Reads the base URL. What may carry or be a key or a password is not quoted.
 fn base_url(text: &str) -> Result<Url, String> {
-    let shown = if text.contains(['?', '@', '#']) { "the URL".to_owned() } else { value::quote(text) };
+    let is_harmless = text.contains([':', '/', '.']) && !text.contains(['?', '@', '#']);
+    let shown = if is_harmless { value::quote(text) } else { "the value".to_owned() };
     let mut url =
         Url::parse(text).map_err(|_| format!("{shown} is not a URL (as https://api.tikliveapi.com)"))?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -46,7 +46,7 @@ pub(super) fn variables(
         match settable().find(|(section, key)| variable_for(&format!("{section}.{key}")) == name) {
             Some((section, key)) => variables.push(Variable { name, section, key, value }),
             None => {
-                let dotted = name.trim_start_matches(PREFIX).replace("__", ".").to_lowercase();
+                let dotted = name[PREFIX.len()..].replace("__", ".").to_lowercase();
                 problems.push(unknown_variable(&name, &dotted));
             }
         }

@@ -1,7 +1,7 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
 use super::problem::Problem;
-use super::{api, env, posts, refresh, store, watch, web};
+use super::{api, env, posts, refresh, store, value, watch, web};
 
 /// Every section with its keys, in the order of the documentation. `watch` is a list of tables.
 pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
@@ -36,10 +36,13 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The full name of `key` in this table.
+    /// The full name of `key` in this table. A key that TOML would quote is quoted, so that it
+    /// stays on one line.
     pub(super) fn key(&self, key: &str) -> String {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
+        let key = if key.chars().all(is_bare) { key.to_owned() } else { value::quote(key) };
         match self {
-            Self::Root => key.to_owned(),
+            Self::Root => key,
             Self::Section(name) => format!("{name}.{key}"),
             Self::Block(index) => format!("{WATCH}[{index}].{key}"),
         }
@@ -82,6 +85,7 @@ pub(super) fn unknown_key(place: &Place, key: &str) -> Problem {
 
 /// The problem of an environment variable that sets nothing. Its value is not shown either.
 pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
+    let variable = variable.escape_debug().to_string();
     let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
     if looks_like_the_api_key(leaf) {
         return Problem::new(variable, KEY_HINT);
@@ -97,9 +101,9 @@ pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
             keys.iter().map(move |name| (*name, Place::Section(section).key(name)))
         })
     };
-    let names: Vec<(&str, String)> = settable().collect();
-    let full = most_alike(dotted, names.iter().map(|(_, full)| (full.as_str(), full.clone())));
-    let hint = match full.or_else(|| most_alike(leaf, settable())) {
+    let full_names: Vec<String> = settable().map(|(_, full)| full).collect();
+    let nearest = most_alike(dotted, full_names.iter().map(|full| (full.as_str(), full.clone())));
+    let hint = match nearest.or_else(|| most_alike(leaf, settable())) {
         Some(nearest) => format!("did you mean {}?", env::variable_for(&nearest)),
         None => format!("variables are named as in {}", env::variable_for("api.timeout")),
     };

@@ -47,9 +47,13 @@ impl<'a> Section<'a> {
         self.given.iter().any(|given| given == key)
     }
 
-    /// Whether nothing was wrong with `keys` so far.
+    /// Whether nothing was wrong with `keys` so far, here or where a block inherits them from.
     pub(super) fn is_sound(&self, keys: &[&str]) -> bool {
-        let paths: Vec<String> = keys.iter().map(|key| self.place.key(key)).collect();
+        let origin = |key: &str| match self.place {
+            Place::Block(_) if !self.is_given(key) => Place::Section("refresh").key(key),
+            place => place.key(key),
+        };
+        let paths: Vec<String> = keys.iter().map(|key| origin(key)).collect();
         !self.findings.problems.iter().any(|problem| paths.contains(&problem.key))
     }
 
