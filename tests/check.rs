@@ -1,5 +1,7 @@
 //! `check` as an operator meets it: the real program, its exit codes and its two outputs.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::io::Write;
 use std::process::{Command, Output};
 

@@ -110,7 +110,7 @@ fn count(number: usize, noun: &str) -> String {
 /// A count rounded up to whole credits, with commas between thousands.
 fn whole(count: f64) -> String {
     // The sums of fractions miss whole numbers by a hair; that hair is no credit.
-    let digits = format!("{:.0}", (count - 1e-6).ceil().max(0.0));
+    let digits = ((count - 1e-6).ceil() as u64).to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

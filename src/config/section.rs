@@ -1,5 +1,6 @@
 //! Reading one table of settings, key by key, noting everything that is wrong on the way.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
     /// What is legal but probably not meant.
     pub(super) warnings: Vec<String>,
+    /// The full keys of wrong values.
+    wrong: BTreeSet<String>,
 }
 
 /// One table: a section such as `[api]`, or one `[[watch]]` block.
@@ -53,13 +56,14 @@ impl<'a> Section<'a> {
             Place::Block(_) if !self.is_given(key) => Place::Section("refresh").key(key),
             place => place.key(key),
         };
-        let paths: Vec<String> = keys.iter().map(|key| origin(key)).collect();
-        !self.findings.problems.iter().any(|problem| paths.contains(&problem.key))
+        !keys.iter().any(|key| self.findings.wrong.contains(&origin(key)))
     }
 
     /// Notes a problem with `key`.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
-        self.findings.problems.push(Problem::new(self.place.key(key), message));
+        let key = self.place.key(key);
+        self.findings.wrong.insert(key.clone());
+        self.findings.problems.push(Problem::new(key, message));
     }
 
     /// Notes something risky about `key`.
@@ -127,21 +131,25 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A list of texts, each with its index; a bad element is noted and left out. `None` when the
-    /// key is absent.
-    pub(super) fn texts(&mut self, key: &str) -> Option<Vec<(usize, String)>> {
-        if !self.is_given(key) {
-            return None;
-        }
-        let elements = self.get(key, Vec::new(), value::list);
-        let mut texts = Vec::with_capacity(elements.len());
+    /// A list, read by `list`, of texts, each read by `parse`, whose error ends a sentence that
+    /// named the text. Bad elements are noted and left out.
+    pub(super) fn texts<T, E: Display>(
+        &mut self,
+        key: &str,
+        list: impl FnOnce(&Value) -> Result<Vec<Value>, String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let elements = self.get(key, Vec::new(), list);
+        let mut parsed = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
-            match value::text(element) {
-                Ok(text) => texts.push((index, text.to_owned())),
+            let read = value::text(element)
+                .and_then(|text| parse(text).map_err(|why| format!("{} {why}", value::quote(text))));
+            match read {
+                Ok(one) => parsed.push(one),
                 Err(why) => self.problem(&format!("{key}[{index}]"), why),
             }
         }
-        Some(texts)
+        parsed
     }
 
     /// Notes every key that nobody asked for as unknown.

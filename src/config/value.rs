@@ -44,6 +44,12 @@ pub(super) fn list(value: &Value) -> Result<Vec<Value>, String> {
     }
 }
 
+/// The elements of a list that has some.
+pub(super) fn filled_list(value: &Value) -> Result<Vec<Value>, String> {
+    let elements = list(value)?;
+    if elements.is_empty() { Err("is empty (list at least one)".to_owned()) } else { Ok(elements) }
+}
+
 /// Whether the value is a bare number.
 pub(super) fn is_number(value: &Value) -> bool {
     matches!(value, Value::Num(..))

@@ -32,7 +32,8 @@ pub(super) fn read_block(
     api: &ApiConfig,
 ) -> Block {
     let hashtags = read_hashtags(&mut section);
-    let regions = read_regions(&mut section);
+    // Absent or empty is any region.
+    let regions = section.texts("regions", value::list, Region::parse);
     let group = section.get("group", DEFAULT_GROUP.into(), group);
     let ages = read_ages(&mut section, refresh, api);
     let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
@@ -50,37 +51,10 @@ pub(super) fn read_block(
 
 /// `hashtags`: at least one, with or without `#`.
 fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
-    match section.texts("hashtags") {
-        None => section.problem("hashtags", "is missing (list at least one hashtag)"),
-        Some(texts) if texts.is_empty() && section.is_sound(&["hashtags"]) => {
-            section.problem("hashtags", "is empty (list at least one hashtag)");
-        }
-        Some(texts) => return each(section, "hashtags", texts, Hashtag::parse),
+    if !section.is_given("hashtags") {
+        section.problem("hashtags", "is missing (list at least one)");
     }
-    Vec::new()
-}
-
-/// `regions`: country codes. Absent or empty is any region.
-fn read_regions(section: &mut Section) -> Vec<Region> {
-    let texts = section.texts("regions").unwrap_or_default();
-    each(section, "regions", texts, Region::parse)
-}
-
-/// Parses every text; those that fail are noted and left out.
-fn each<T, E: std::fmt::Display>(
-    section: &mut Section,
-    key: &str,
-    texts: Vec<(usize, String)>,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Vec<T> {
-    let mut parsed = Vec::with_capacity(texts.len());
-    for (index, text) in texts {
-        match parse(&text) {
-            Ok(one) => parsed.push(one),
-            Err(why) => section.problem(&format!("{key}[{index}]"), format!("{} {why}", value::quote(&text))),
-        }
-    }
-    parsed
+    section.texts("hashtags", value::filled_list, Hashtag::parse)
 }
 
 /// `group`: 1 to 64 characters without control characters, shown as a label. Default `default`.
