@@ -133,3 +133,121 @@ fn mean(values: impl Iterator<Item = u64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value as f64, count + 1));
     if count == 0 { 0.0 } else { sum / f64::from(count) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn post(age: Duration, plays: u64) -> Post {
+        Post {
+            id: String::new(),
+            created_at: Some(NOW - age),
+            region: Region::parse("US").ok(),
+            plays: Some(plays),
+            likes: Some(plays / 10),
+            comments: None,
+            shares: Some(1),
+            saves: Some(2),
+        }
+    }
+
+    fn sample(posts: Vec<Post>, exhausted: bool) -> PostSample {
+        PostSample { posts, pages: 2, exhausted }
+    }
+
+    #[test]
+    fn the_velocity_is_the_last_day_over_the_mean_day_of_the_week() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        for (ages, velocity, note) in [
+            (vec![], 0.0, "nothing"),
+            (vec![200, 300], 0.0, "nothing within the week"),
+            (vec![1], 7.0, "one post ever, today"),
+            (vec![30], 0.0, "nothing today"),
+            (vec![12, 36, 60, 84, 108, 132, 156], 1.0, "one a day"),
+            (vec![1, 2, 3, 36, 60, 84, 108, 132, 156, 400], 7.0 / 3.0, "three today, one on each day before"),
+            (vec![24, 168], 3.5, "both borders belong to their windows"),
+        ] {
+            let posts = ages.iter().map(|age| post(hours(*age), 100)).collect();
+            let stats = sample(posts, true).stats(Region::Any, NOW);
+            assert!(
+                (stats.velocity - velocity).abs() < 1e-12,
+                "{note}: {} is not {velocity}",
+                stats.velocity
+            );
+        }
+    }
+
+    #[test]
+    fn engagement_weighs_the_velocity_with_the_plays_of_the_last_day() {
+        let posts = vec![post(HOUR, 1_000), post(HOUR * 2, 3_000), post(DAY * 3, 1_000_000)];
+        let stats = sample(posts, true).stats(Region::Any, NOW);
+        let velocity = 2.0 / (3.0 / 7.0);
+        assert!((stats.engagement_weighted_velocity - velocity * 2_000.0).abs() < 1e-6, "{stats:?}");
+        assert_eq!((stats.plays, stats.likes, stats.comments), (1_004_000, 100_400, 0));
+        let ratio = (100_400.0 + 3.0 + 6.0) / 1_004_000.0;
+        assert!(stats.engagement_ratio.is_some_and(|got| (got - ratio).abs() < 1e-12), "{stats:?}");
+    }
+
+    #[test]
+    fn a_sample_that_does_not_cover_the_week_says_so() {
+        for (ages, exhausted, saturated) in [
+            (vec![1], false, true),
+            (vec![1], true, false),
+            (vec![1, 169], false, false),
+            (vec![], false, true),
+            (vec![], true, false),
+        ] {
+            let posts = ages.iter().map(|age| post(Duration::from_secs(age * 3_600), 1)).collect();
+            let stats = sample(posts, exhausted).stats(Region::Any, NOW);
+            assert_eq!(stats.saturated, saturated, "ages {ages:?}, exhausted {exhausted}");
+        }
+    }
+
+    #[test]
+    fn posts_without_a_believable_date_count_in_no_window() {
+        let undated = Post { created_at: None, ..post(HOUR, 5) };
+        let future = Post { created_at: Some(NOW + DAY), ..post(HOUR, 5) };
+        let skewed = Post { created_at: Some(NOW + Duration::from_secs(60)), ..post(HOUR, 5) };
+        let stats = sample(vec![undated, future, skewed], true).stats(Region::Any, NOW);
+        assert_eq!((stats.posts_24h, stats.posts_7d, stats.posts_all), (1, 1, 3));
+        assert_eq!(stats.oldest_post_age_seconds, Some(0.0));
+    }
+
+    #[test]
+    fn the_share_of_matching_regions_needs_a_region_and_posts() {
+        let us = Region::parse("US").unwrap();
+        let elsewhere = Post { region: None, ..post(HOUR, 1) };
+        let mixed = sample(vec![post(HOUR, 1), elsewhere.clone(), elsewhere.clone(), elsewhere], true);
+        assert_eq!(mixed.stats(us, NOW).region_match_ratio, Some(0.25));
+        assert_eq!(mixed.stats(Region::Any, NOW).region_match_ratio, None);
+        assert_eq!(sample(vec![], true).stats(us, NOW).region_match_ratio, None);
+    }
+
+    proptest! {
+        /// Any counts and dates: no panic, no NaN, and the velocity stays within its range.
+        #[test]
+        fn figures_stay_in_their_ranges(
+            posts in prop::collection::vec((any::<i64>(), prop::option::of(any::<u64>())), 0..40),
+            exhausted: bool,
+        ) {
+            let posts: Vec<Post> = posts
+                .into_iter()
+                .map(|(at, count)| Post {
+                    created_at: Some(Timestamp::from_secs(at)),
+                    plays: count,
+                    likes: count,
+                    ..post(HOUR, 0)
+                })
+                .collect();
+            let stats = sample(posts, exhausted).stats(Region::Any, NOW);
+            prop_assert!((0.0..=7.0).contains(&stats.velocity));
+            prop_assert!(stats.posts_24h <= stats.posts_7d && stats.posts_7d <= stats.posts_all);
+            prop_assert!(stats.engagement_weighted_velocity.is_finite());
+            prop_assert!(stats.engagement_ratio.is_none_or(|ratio| ratio.is_finite() && ratio >= 0.0));
+        }
+    }
+}

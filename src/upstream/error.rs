@@ -54,8 +54,27 @@ impl Class {
 pub struct Error {
     /// What to do about it.
     pub class: Class,
-    /// What happened, for a log line. Bounded in length; never contains the API key.
+    /// What happened, for a log line: one line, at most 200 characters, without the API key.
     pub detail: String,
     /// How long the server asked to wait.
     pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error of a class; `detail` may quote the server and is cut to a log line's size.
+    pub fn new(class: Class, detail: impl AsRef<str>) -> Self {
+        let one_line =
+            detail.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        Self { class, detail: one_line, retry_after: None }
+    }
+
+    /// An answer that cannot be read.
+    pub fn malformed(detail: impl AsRef<str>) -> Self {
+        Self::new(Class::Malformed, detail)
+    }
+
+    /// Trouble of the server or of the way to it.
+    pub fn transient(detail: impl AsRef<str>) -> Self {
+        Self::new(Class::Transient, detail)
+    }
 }
