@@ -29,6 +29,8 @@ pub struct HashtagState {
     pub max_age: Duration,
     /// The platform's id, once resolved.
     pub id: Option<ChallengeId>,
+    /// When name and id were last seen together in an answer.
+    pub resolved_at: Option<Timestamp>,
     /// Whether the platform flags it as commercial, once known.
     pub commerce: Option<bool>,
     /// Count of posts worldwide.
@@ -84,6 +86,28 @@ pub struct Refresh {
     pub next_due: Option<Timestamp>,
 }
 
+/// What a job refreshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// The totals of a hashtag.
+    Totals,
+    /// The posts of a hashtag in a region.
+    Posts,
+}
+
+impl JobKind {
+    /// Both kinds.
+    pub const ALL: [JobKind; 2] = [JobKind::Totals, JobKind::Posts];
+
+    /// The kind as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Totals => "totals",
+            JobKind::Posts => "posts",
+        }
+    }
+}
+
 /// How a refresh ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -93,6 +117,25 @@ pub enum Outcome {
     NotFound,
     /// Anything else: no answer, a bad answer, or no leave to ask.
     Failed,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Outcome; 3] = [Outcome::Success, Outcome::NotFound, Outcome::Failed];
+
+    /// The outcome as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::NotFound => "not_found",
+            Outcome::Failed => "failed",
+        }
+    }
+
+    /// The outcome that [`as_str`](Self::as_str) spells so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
 }
 
 impl Reading {

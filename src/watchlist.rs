@@ -125,6 +125,12 @@ impl Watchlist {
         (Self { entries }, duplicates)
     }
 
+    /// The entry of a hashtag.
+    pub fn get(&self, hashtag: &Hashtag) -> Option<&Watched> {
+        let index = self.entries.binary_search_by(|entry| entry.hashtag.cmp(hashtag)).ok()?;
+        self.entries.get(index)
+    }
+
     /// Pairs of hashtag and region.
     pub fn pairs(&self) -> usize {
         self.entries.iter().map(|entry| entry.regions.len()).sum()

@@ -1,5 +1,7 @@
-//! What may be spent, and how fast.
+//! What may be sent, and how fast. Knows nothing of hashtags.
 
 mod breaker;
+mod limiter;
 
-pub use breaker::Trip;
+pub use breaker::{Admission, Breaker, Pass, Trip};
+pub use limiter::Limiter;

@@ -1,10 +1,17 @@
-//! The command line.
+//! The command line: one small file per subcommand.
+//!
+//! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration (as in `sysexits.h`).
 
 mod check;
+mod logging;
+mod serve;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::app::{App, Options, Source, StartError};
+use crate::clock::SystemClock;
 
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
@@ -14,13 +21,17 @@ const EXIT_CONFIG: u8 = 78;
 #[derive(Debug, Parser)]
 #[command(name = "tiktok-exporter", version, about)]
 struct Cli {
+    #[command(flatten)]
+    logging: logging::Args,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check a configuration and show what it would run and cost.
+    /// Watch hashtags through the API and serve /metrics
+    Serve(serve::Args),
+    /// Check a configuration and show what it would run and cost
     Check(check::Args),
 }
 
@@ -34,7 +45,42 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    logging::start(&cli.logging);
     match cli.command {
+        Command::Serve(args) => with_runtime(serve::run(args)),
         Command::Check(args) => check::run(&args),
+    }
+}
+
+/// Runs an async subcommand to its end.
+fn with_runtime(subcommand: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(subcommand),
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the exporter, lets `greet` say where it is, and runs it to its end.
+async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> ExitCode {
+    let app = match App::start(source, options, std::sync::Arc::new(SystemClock)).await {
+        Ok(app) => app,
+        Err(error) => return failed(&error),
+    };
+    greet(&app);
+    match app.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Tells why the exporter does not run.
+fn failed(error: &StartError) -> ExitCode {
+    eprintln!("{error}");
+    match error {
+        StartError::Config(_) => ExitCode::from(EXIT_CONFIG),
+        _ => ExitCode::FAILURE,
     }
 }

@@ -1,0 +1,319 @@
+//! The wiring: builds the parts, starts the loop and the web server, reloads and stops them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::budget::Admission;
+use crate::clock::SharedClock;
+use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
+use crate::exposition::{Exposition, Telemetry};
+use crate::gateway::Gateway;
+use crate::poller::{Parts, Plan, Poller, Reload};
+use crate::state::State;
+use crate::store::{Store, StoreError};
+use crate::upstream::{HttpSettings, HttpTransport, SetupError};
+use crate::web::{self, Readiness, ReloadRequest};
+
+/// Where the configuration comes from, again at every reload.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file, the process's environment, and the key from either.
+    File(PathBuf),
+    /// A text with overriding variables, and a key that is no secret.
+    Embedded {
+        /// TOML.
+        toml: &'static str,
+        /// Variables that override it.
+        overrides: Vec<(String, String)>,
+        /// The key.
+        key: &'static str,
+    },
+}
+
+/// What the command line says beyond the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Listens here instead of where the configuration says.
+    pub listen_address: Option<SocketAddr>,
+    /// Whether `/-/reload` works.
+    pub enable_lifecycle: bool,
+    /// Where results are kept.
+    pub stored: Stored,
+}
+
+/// Where results are kept.
+#[derive(Debug, Clone, Default)]
+pub enum Stored {
+    /// Where `store.path` says.
+    #[default]
+    AsConfigured,
+    /// In this file.
+    At(PathBuf),
+    /// Nowhere: they are gone when the program ends.
+    InMemory,
+}
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is unusable.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The store is unusable.
+    #[error("store.path: {0}")]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be set up.
+    #[error(transparent)]
+    Client(#[from] SetupError),
+    /// The address is taken or not ours.
+    #[error(
+        "web.listen_address: cannot listen on {address}: {source} (choose another with --web.listen-address)"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The metrics cannot be set up.
+    #[error("cannot set up the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The signal handlers cannot be set up.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+impl Source {
+    /// Reads the configuration and the key.
+    pub fn load(&self) -> Result<(Loaded, ApiKey), Problems> {
+        match self {
+            Self::File(path) => {
+                let loaded = config::load(path, config::process_environment())?;
+                let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
+                let key = config::api_key(&loaded.config.api, variable)?.ok_or_else(|| {
+                    let message = "there is no API key (set this variable, or api.key_file; without a key, try the `demo` subcommand)";
+                    Problem::new(KEY_VARIABLE, message)
+                })?;
+                Ok((loaded, key))
+            }
+            Self::Embedded { toml, overrides, key } => {
+                let loaded = config::load_str(toml, overrides.iter().cloned())?;
+                let key = config::api_key(&loaded.config.api, Some((*key).to_owned()))?;
+                let key = key.ok_or_else(|| Problem::new(KEY_VARIABLE, "is missing"))?;
+                Ok((loaded, key))
+            }
+        }
+    }
+}
+
+/// The whole exporter, listening and ready to run.
+pub struct App {
+    source: Source,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    gateway: Arc<Gateway>,
+    api: ApiConfig,
+    key: ApiKey,
+    fixed: (SocketAddr, PathBuf),
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+    reloads: mpsc::Sender<Reload>,
+    reload_requests: mpsc::Receiver<ReloadRequest>,
+    address: SocketAddr,
+}
+
+impl App {
+    /// Reads the configuration, opens the store, listens, and starts the loop and the web server.
+    pub async fn start(source: Source, options: Options, clock: SharedClock) -> Result<Self, StartError> {
+        let (Loaded { config, warnings }, key) = source.load()?;
+        warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
+
+        let address = options.listen_address.unwrap_or(config.web.listen_address);
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let bound = listener.local_addr().map_err(listen)?;
+
+        let store = match &options.stored {
+            Stored::AsConfigured => Store::open(&config.store.path)?,
+            Stored::At(path) => Store::open(path)?,
+            Stored::InMemory => Store::in_memory()?,
+        };
+        let state = State::default();
+        let telemetry = Arc::new(Telemetry::new()?);
+        telemetry.reloaded(clock.now());
+        let exposition = Exposition::new(state.clone(), clock.clone(), &telemetry)?;
+
+        let stopping = CancellationToken::new();
+        let gateway = gateway(&config.api, &key, &clock, &telemetry, &stopping)?;
+        let parts = Parts {
+            gateway: gateway.clone(),
+            store: Arc::new(store),
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+        };
+        let fixed = (config.web.listen_address, config.store.path.clone());
+        let api = config.api.clone();
+        let poller = Poller::new(parts, plan(config)).await?;
+
+        let (reload_sender, reload_requests) = mpsc::channel(1);
+        let readiness = Readiness::default();
+        let router = web::router(web::App {
+            exposition: Arc::new(exposition),
+            state,
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+            readiness: readiness.clone(),
+            reload: options.enable_lifecycle.then_some(reload_sender),
+        });
+        let tasks = TaskTracker::new();
+        let (reloads, reload_receiver) = mpsc::channel(1);
+        tasks.spawn(poller.run(reload_receiver, stopping.clone()));
+        let serving = web::serve(listener, router, stopping.clone());
+        tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the web server ended");
+            }
+        });
+        // The store is open and the first snapshot stands.
+        readiness.set();
+        tracing::info!(address = %bound, "listening on http://{bound}");
+        Ok(Self {
+            source,
+            clock,
+            telemetry,
+            gateway,
+            api,
+            key,
+            fixed,
+            stopping,
+            tasks,
+            reloads,
+            reload_requests,
+            address: bound,
+        })
+    }
+
+    /// Where the web server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until SIGTERM or SIGINT; reloads on SIGHUP and on request.
+    pub async fn run(mut self) -> Result<(), StartError> {
+        let signal = |kind| signal(kind).map_err(StartError::Signals);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => { let _ = self.reload().await; }
+                Some(answer) = self.reload_requests.recv() => {
+                    let result = self.reload().await;
+                    // Whoever asked may have hung up.
+                    let _ = answer.send(result);
+                }
+            }
+        }
+        tracing::info!("stopping");
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Puts the configuration as it is now into force; if it is unusable, the old one stays.
+    async fn reload(&mut self) -> Result<(), String> {
+        match self.try_reload().await {
+            Ok(()) => {
+                self.telemetry.reloaded(self.clock.now());
+                tracing::info!("configuration reloaded");
+                Ok(())
+            }
+            Err(reason) => {
+                self.telemetry.reload_failed();
+                for line in reason.lines() {
+                    tracing::error!("reload failed, the old configuration stays: {line}");
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        // Small files, read in a millisecond, but from whatever disk they are on.
+        let source = self.source.clone();
+        let loaded = tokio::task::spawn_blocking(move || source.load()).await;
+        let (Loaded { config, warnings }, key) =
+            loaded.map_err(|error| error.to_string())?.map_err(|problems| problems.to_string())?;
+        warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
+        if self.fixed != (config.web.listen_address, config.store.path.clone()) {
+            tracing::warn!("web.listen_address and store.path change at the next start only");
+        }
+        let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
+        // A stop of all requests is forgotten too: whoever reloads has probably mended its cause.
+        let keep = self.api == config.api && same_key && self.gateway.admission() == Admission::All;
+        let (api, gateway) = if keep {
+            (self.api.clone(), None)
+        } else {
+            let new = gateway(&config.api, &key, &self.clock, &self.telemetry, &self.stopping);
+            (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
+        };
+        let (done, told) = oneshot::channel();
+        let reload = Reload { plan: plan(config), gateway: gateway.clone(), done };
+        self.reloads.send(reload).await.map_err(|_| "the poller has ended".to_owned())?;
+        told.await.map_err(|_| "the poller has ended".to_owned())?;
+        if let Some(gateway) = gateway {
+            self.telemetry.breaker_is(None);
+            self.gateway = gateway;
+        }
+        self.api = api;
+        self.key = key;
+        Ok(())
+    }
+}
+
+fn gateway(
+    api: &ApiConfig,
+    key: &ApiKey,
+    clock: &SharedClock,
+    telemetry: &Arc<Telemetry>,
+    stopping: &CancellationToken,
+) -> Result<Arc<Gateway>, SetupError> {
+    let settings = HttpSettings {
+        base_url: api.base_url.clone(),
+        key: Some(key.secret.clone()),
+        timeout: api.timeout,
+        connect_timeout: api.connect_timeout,
+        max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
+    };
+    let transport = Arc::new(HttpTransport::new(settings, clock.clone())?);
+    Ok(Arc::new(Gateway::new(
+        transport,
+        api.rate_limit_per_minute,
+        api.breaker_cooldown,
+        clock.clone(),
+        telemetry.clone(),
+        stopping.clone(),
+    )))
+}
+
+fn plan(config: Config) -> Plan {
+    Plan {
+        watchlist: config.watchlist,
+        concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
+        page_size: config.posts.page_size,
+        not_found_retry: config.refresh.not_found_retry,
+    }
+}

@@ -1,0 +1,38 @@
+//! `serve`: the exporter over the real API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::run_app;
+use crate::app::{Options, Source};
+
+/// Flags of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file (TOML)
+    #[arg(long = "config.file", value_name = "FILE", default_value = "tiktok-exporter.toml")]
+    config_file: PathBuf,
+    #[command(flatten)]
+    web: WebArgs,
+}
+
+/// Flags of every subcommand that serves the exporter's pages.
+#[derive(Debug, clap::Args)]
+pub(super) struct WebArgs {
+    /// Listen here, whatever the configuration says; port 0 takes a free one
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
+    pub(super) listen_address: Option<SocketAddr>,
+    /// Let POST or PUT /-/reload read the configuration anew (SIGHUP always does)
+    #[arg(long = "web.enable-lifecycle")]
+    pub(super) enable_lifecycle: bool,
+}
+
+pub(super) async fn run(args: Args) -> ExitCode {
+    let options = Options {
+        listen_address: args.web.listen_address,
+        enable_lifecycle: args.web.enable_lifecycle,
+        ..Options::default()
+    };
+    run_app(Source::File(args.config_file), options, |_| {}).await
+}

@@ -1,0 +1,223 @@
+//! The snapshot as metric families, built fresh for every scrape.
+//!
+//! Built fresh, so that a hashtag that is no longer watched, or a value that is too old to be true,
+//! is simply not there. Labels that come from outside never enter a metric vector, whose hash can
+//! take two series for one.
+
+use std::collections::BTreeMap;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::families::{self as f, Family};
+use crate::clock::SharedClock;
+use crate::model::{SampleStats, Timestamp};
+use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, State};
+
+/// Collects the result families from the latest snapshot.
+pub(super) struct Results {
+    state: State,
+    clock: SharedClock,
+    descriptions: Vec<Desc>,
+}
+
+impl Results {
+    pub(super) fn new(state: State, clock: SharedClock) -> prometheus::Result<Self> {
+        // The registry checks only that names are valid and unique; labels vary per sample.
+        let describe = |family: &&Family| {
+            Desc::new(family.name.to_owned(), family.help.to_owned(), Vec::new(), Default::default())
+        };
+        let descriptions = f::ALL.iter().map(describe).collect::<Result<_, _>>()?;
+        Ok(Self { state, clock, descriptions })
+    }
+}
+
+impl Collector for Results {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let snapshot = self.state.snapshot();
+        let mut page = Page { now: self.clock.now(), samples: BTreeMap::new() };
+        let mut jobs = JobCounts::default();
+        for hashtag in &snapshot.hashtags {
+            page.hashtag(hashtag);
+            jobs.count(JobKind::Totals, &hashtag.refresh, page.now);
+            for region in &hashtag.regions {
+                page.region(hashtag, region);
+                jobs.count(JobKind::Posts, &region.refresh, page.now);
+            }
+        }
+        page.jobs(&jobs);
+        page.into_families()
+    }
+}
+
+/// The samples of one scrape.
+struct Page {
+    now: Timestamp,
+    samples: BTreeMap<&'static str, Vec<Metric>>,
+}
+
+type Labels<'a> = &'a [(&'static str, &'a str)];
+
+impl Page {
+    fn hashtag(&mut self, state: &HashtagState) {
+        let labels: Labels = &[("hashtag", state.hashtag.as_str())];
+        self.reading(&f::POSTS, &f::POSTS_RESOLUTION, labels, state, state.posts.as_ref());
+        self.reading(&f::VIEWS, &f::VIEWS_RESOLUTION, labels, state, state.views.as_ref());
+        self.put(
+            &f::INFO,
+            &[
+                ("challenge_id", state.id.as_ref().map_or("", |id| id.as_str())),
+                ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
+                ("group", &state.group),
+                ("hashtag", state.hashtag.as_str()),
+            ],
+            1.0,
+        );
+        self.refresh(&f::UP, &f::LAST_SUCCESS, &f::REFRESH_INTERVAL, labels, &state.refresh);
+        if let Some(found) = found(&state.refresh) {
+            self.put(&f::FOUND, labels, flag(found));
+        }
+    }
+
+    fn region(&mut self, hashtag: &HashtagState, state: &RegionState) {
+        let labels: Labels = &[("hashtag", hashtag.hashtag.as_str()), ("region", state.region.as_str())];
+        self.refresh(
+            &f::SAMPLE_UP,
+            &f::SAMPLE_LAST_SUCCESS,
+            &f::SAMPLE_REFRESH_INTERVAL,
+            labels,
+            &state.refresh,
+        );
+        if let Some(sample) = &state.sample
+            && hashtag.is_current(sample.at, self.now)
+        {
+            self.sample(labels, &sample.stats);
+        }
+    }
+
+    fn sample(&mut self, labels: Labels<'_>, stats: &SampleStats) {
+        self.put(&f::VELOCITY, labels, stats.velocity);
+        self.put(&f::WEIGHTED_VELOCITY, labels, stats.engagement_weighted_velocity);
+        for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
+            let labels = [labels, &[("window", window)]].concat();
+            self.put(&f::SAMPLE_POSTS, &labels, posts as f64);
+        }
+        self.put(&f::SAMPLE_PLAYS, labels, stats.plays as f64);
+        self.put(&f::SAMPLE_LIKES, labels, stats.likes as f64);
+        self.put(&f::SAMPLE_COMMENTS, labels, stats.comments as f64);
+        self.put(&f::SAMPLE_SHARES, labels, stats.shares as f64);
+        self.put(&f::SAMPLE_SAVES, labels, stats.saves as f64);
+        self.put(&f::SAMPLE_SATURATED, labels, flag(stats.saturated));
+        self.put(&f::SAMPLE_PAGES, labels, f64::from(stats.pages));
+        for (family, value) in [
+            (&f::SAMPLE_ENGAGEMENT_RATIO, stats.engagement_ratio),
+            (&f::SAMPLE_OLDEST_POST_AGE, stats.oldest_post_age_seconds),
+            (&f::SAMPLE_REGION_MATCH_RATIO, stats.region_match_ratio),
+        ] {
+            if let Some(value) = value {
+                self.put(family, labels, value);
+            }
+        }
+    }
+
+    fn reading(
+        &mut self,
+        count: &Family,
+        resolution: &Family,
+        labels: Labels<'_>,
+        state: &HashtagState,
+        reading: Option<&Reading>,
+    ) {
+        if let Some(reading) = reading
+            && state.is_current(reading.at, self.now)
+        {
+            self.put(count, labels, reading.value() as f64);
+            self.put(resolution, labels, reading.resolution() as f64);
+        }
+    }
+
+    fn refresh(
+        &mut self,
+        up: &Family,
+        last_success: &Family,
+        interval: &Family,
+        labels: Labels<'_>,
+        refresh: &Refresh,
+    ) {
+        if let Some((_, outcome)) = refresh.last {
+            self.put(up, labels, flag(outcome == Outcome::Success));
+        }
+        if let Some(at) = refresh.last_success {
+            self.put(last_success, labels, at.as_secs_f64());
+        }
+        self.put(interval, labels, refresh.interval.as_secs_f64());
+    }
+
+    fn jobs(&mut self, jobs: &JobCounts) {
+        for kind in JobKind::ALL {
+            let labels: Labels = &[("kind", kind.as_str())];
+            let [all, due, overdue] = jobs.0[kind as usize];
+            self.put(&f::JOBS, labels, f64::from(all));
+            self.put(&f::JOBS_DUE, labels, f64::from(due));
+            self.put(&f::JOBS_OVERDUE, labels, f64::from(overdue));
+        }
+    }
+
+    fn put(&mut self, family: &Family, labels: Labels<'_>, value: f64) {
+        let pair = |(name, value): &(&'static str, &str)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*name).to_owned());
+            pair.set_value((*value).to_owned());
+            pair
+        };
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        let mut metric = Metric::from_label(labels.iter().map(pair).collect());
+        metric.set_gauge(gauge);
+        self.samples.entry(family.name).or_default().push(metric);
+    }
+
+    fn into_families(mut self) -> Vec<MetricFamily> {
+        let family = |family: &&Family| {
+            let mut collected = MetricFamily::default();
+            collected.set_name(family.name.to_owned());
+            collected.set_help(family.help.to_owned());
+            collected.set_field_type(MetricType::GAUGE);
+            collected.set_metric(self.samples.remove(family.name)?);
+            Some(collected)
+        };
+        f::ALL.iter().filter_map(family).collect()
+    }
+}
+
+/// All, due and overdue jobs by kind.
+#[derive(Default)]
+struct JobCounts([[u32; 3]; JobKind::ALL.len()]);
+
+impl JobCounts {
+    fn count(&mut self, kind: JobKind, refresh: &Refresh, now: Timestamp) {
+        let [all, due, overdue] = &mut self.0[kind as usize];
+        *all += 1;
+        if let Some(at) = refresh.next_due {
+            *due += u32::from(at <= now);
+            *overdue += u32::from(at + refresh.interval / 10 < now);
+        }
+    }
+}
+
+/// Whether the upstream knows the hashtag, if it has said so.
+fn found(refresh: &Refresh) -> Option<bool> {
+    match refresh.last? {
+        (_, Outcome::Success) => Some(true),
+        (_, Outcome::NotFound) => Some(false),
+        (_, Outcome::Failed) => refresh.last_success.map(|_| true),
+    }
+}
+
+fn flag(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}

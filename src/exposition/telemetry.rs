@@ -1,0 +1,211 @@
+//! What the exporter counts about itself. Every label value is one of a fixed set and starts at 0.
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use crate::budget::Trip;
+use crate::model::Timestamp;
+use crate::state::{JobKind, Outcome};
+use crate::upstream::{Class, Endpoint};
+
+/// Seconds; the API answers in about 0.75 s and is given up on after 15 s by default.
+const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 15.0];
+
+/// The label value of a request that brought what was asked for.
+const SUCCESS: &str = "success";
+
+/// The exporter's own metrics. Methods are named by what happened.
+pub struct Telemetry {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    retries: IntCounterVec,
+    breaker: IntGaugeVec,
+    cache_queries: IntCounterVec,
+    cache_hits: IntCounterVec,
+    refreshes: IntCounterVec,
+    store_errors: IntCounter,
+    reload_successful: IntGauge,
+    reload_success_time: Gauge,
+    simulated: IntGauge,
+    build: GaugeVec,
+}
+
+impl Telemetry {
+    /// All at zero.
+    ///
+    /// # Errors
+    ///
+    /// None that the caller can cause: a wrong name in this file.
+    pub fn new() -> prometheus::Result<Self> {
+        let counters = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let telemetry = Self {
+            requests: counters(
+                "tiktok_exporter_upstream_requests_total",
+                "Requests sent to the API by endpoint and outcome; each costs a credit, whatever the outcome.",
+                &["endpoint", "outcome"],
+            )?,
+            durations: HistogramVec::new(
+                HistogramOpts::new(
+                    "tiktok_exporter_upstream_request_duration_seconds",
+                    "Time from sending a request to the API until its answer was read or given up on, by endpoint.",
+                )
+                .buckets(DURATION_BUCKETS.to_vec()),
+                &["endpoint"],
+            )?,
+            retries: counters(
+                "tiktok_exporter_upstream_retries_total",
+                "Requests that were sent again after a passing failure, by endpoint; contained in the requests.",
+                &["endpoint"],
+            )?,
+            breaker: IntGaugeVec::new(
+                Opts::new(
+                    "tiktok_exporter_upstream_breaker_open",
+                    "1 while all requests are stopped for this reason: auth (the API refuses the key) or \
+                     credits_exhausted (the account cannot pay); else 0.",
+                ),
+                &["reason"],
+            )?,
+            cache_queries: counters(
+                "tiktok_exporter_cache_queries_total",
+                "Questions put to the cache of answers before a request is sent, by endpoint.",
+                &["endpoint"],
+            )?,
+            cache_hits: counters(
+                "tiktok_exporter_cache_hits_total",
+                "Questions that the cache, or a request already under way, answered without costing a credit, by endpoint.",
+                &["endpoint"],
+            )?,
+            refreshes: counters(
+                "tiktok_exporter_refreshes_total",
+                "Refresh jobs that ended, by kind and outcome: success, not_found, or failed after all retries.",
+                &["kind", "outcome"],
+            )?,
+            store_errors: IntCounter::new(
+                "tiktok_exporter_store_errors_total",
+                "Results that could not be written to, or read from, the store on disk.",
+            )?,
+            reload_successful: IntGauge::new(
+                "tiktok_exporter_config_last_reload_successful",
+                "1 if the last attempt to load the configuration succeeded, 0 if the old one is still in force.",
+            )?,
+            reload_success_time: Gauge::new(
+                "tiktok_exporter_config_last_reload_success_timestamp_seconds",
+                "When the configuration was last loaded with success.",
+            )?,
+            simulated: IntGauge::new(
+                "tiktok_exporter_simulated_data",
+                "1 if the upstream says that it is a simulator: no result on this page is real then; else 0.",
+            )?,
+            build: GaugeVec::new(
+                Opts::new(
+                    "tiktok_exporter_build_info",
+                    "Constant 1, with the version, operating system and processor architecture of the program.",
+                ),
+                &["version", "os", "arch"],
+            )?,
+        };
+        telemetry.start_at_zero();
+        Ok(telemetry)
+    }
+
+    fn start_at_zero(&self) {
+        for endpoint in Endpoint::ALL {
+            let name = endpoint.as_str();
+            for outcome in Class::ALL.map(Class::as_str).into_iter().chain([SUCCESS]) {
+                self.requests.with_label_values(&[name, outcome]);
+            }
+            self.durations.with_label_values(&[name]);
+            self.retries.with_label_values(&[name]);
+            self.cache_queries.with_label_values(&[name]);
+            self.cache_hits.with_label_values(&[name]);
+        }
+        for kind in JobKind::ALL {
+            for outcome in Outcome::ALL {
+                self.refreshes.with_label_values(&[kind.as_str(), outcome.as_str()]);
+            }
+        }
+        self.breaker_is(None);
+        let version = env!("CARGO_PKG_VERSION");
+        self.build.with_label_values(&[version, std::env::consts::OS, std::env::consts::ARCH]).set(1.0);
+    }
+
+    /// Makes the metrics part of `registry`'s page.
+    pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        for vector in [&self.requests, &self.retries, &self.cache_queries, &self.cache_hits, &self.refreshes]
+        {
+            registry.register(Box::new(vector.clone()))?;
+        }
+        registry.register(Box::new(self.durations.clone()))?;
+        registry.register(Box::new(self.breaker.clone()))?;
+        registry.register(Box::new(self.store_errors.clone()))?;
+        registry.register(Box::new(self.reload_successful.clone()))?;
+        registry.register(Box::new(self.reload_success_time.clone()))?;
+        registry.register(Box::new(self.simulated.clone()))?;
+        registry.register(Box::new(self.build.clone()))
+    }
+
+    /// A request was sent and ended, after `took`.
+    pub fn request_finished(&self, endpoint: Endpoint, outcome: Result<(), Class>, took: Duration) {
+        let outcome = outcome.err().map_or(SUCCESS, Class::as_str);
+        self.requests.with_label_values(&[endpoint.as_str(), outcome]).inc();
+        self.durations.with_label_values(&[endpoint.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// A failed request is sent again.
+    pub fn request_retried(&self, endpoint: Endpoint) {
+        self.retries.with_label_values(&[endpoint.as_str()]).inc();
+    }
+
+    /// The cache was asked, and knew the answer or not.
+    pub fn cache_queried(&self, endpoint: Endpoint, hit: bool) {
+        self.cache_queries.with_label_values(&[endpoint.as_str()]).inc();
+        self.cache_hits.with_label_values(&[endpoint.as_str()]).inc_by(u64::from(hit));
+    }
+
+    /// All requests are stopped for this reason, or none is.
+    pub fn breaker_is(&self, open: Option<Trip>) {
+        for trip in Trip::ALL {
+            self.breaker.with_label_values(&[trip.as_str()]).set(i64::from(open == Some(trip)));
+        }
+    }
+
+    /// Why all requests are stopped, if they are.
+    pub fn breaker(&self) -> Option<Trip> {
+        Trip::ALL.into_iter().find(|trip| self.breaker.with_label_values(&[trip.as_str()]).get() == 1)
+    }
+
+    /// A refresh job ended.
+    pub fn refreshed(&self, kind: JobKind, outcome: Outcome) {
+        self.refreshes.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
+    }
+
+    /// The store could not be written or read.
+    pub fn store_failed(&self) {
+        self.store_errors.inc();
+    }
+
+    /// The configuration was loaded.
+    pub fn reloaded(&self, at: Timestamp) {
+        self.reload_successful.set(1);
+        self.reload_success_time.set(at.as_secs_f64());
+    }
+
+    /// The configuration could not be loaded; the old one stays.
+    pub fn reload_failed(&self) {
+        self.reload_successful.set(0);
+    }
+
+    /// An answer came from a simulator.
+    pub fn upstream_is_simulated(&self) {
+        self.simulated.set(1);
+    }
+
+    /// Whether an answer ever came from a simulator.
+    pub fn is_simulated(&self) -> bool {
+        self.simulated.get() == 1
+    }
+}

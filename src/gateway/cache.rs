@@ -1,0 +1,98 @@
+//! Answers of the recent past, so that nobody pays twice for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use super::Failure;
+use crate::model::Timestamp;
+use crate::upstream::{Answer, Endpoint, Query};
+
+/// Most memory the answers may take, about.
+const CAPACITY_BYTES: u64 = 4 << 20;
+
+/// Answers by query, for as long as their kind stays fresh. Callers that ask for the same thing at
+/// the same time share one request.
+#[derive(Clone)]
+pub(super) struct AnswerCache(Cache<Query, Entry>);
+
+#[derive(Clone)]
+struct Entry {
+    at: Timestamp,
+    result: Arc<Result<Answer, Failure>>,
+}
+
+/// An answer and the moment it was given.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// When the answer came.
+    pub at: Timestamp,
+    /// The answer.
+    pub answer: Answer,
+    /// Whether it was remembered, or shared with another caller, and so cost nothing.
+    pub cached: bool,
+}
+
+impl Default for AnswerCache {
+    fn default() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(CAPACITY_BYTES)
+            .weigher(|_, entry: &Entry| weight(&entry.result))
+            // Only bounds the memory: how old an answer may be is the caller's decision, below.
+            .time_to_live(Duration::from_secs(86_400))
+            .build();
+        Self(cache)
+    }
+}
+
+impl AnswerCache {
+    /// How long an answer of this kind may be taken for current by those who have no stricter
+    /// wish: counters move within minutes, searches within hours, the list of regions hardly ever.
+    fn time_to_live(endpoint: Endpoint) -> Duration {
+        Duration::from_secs(match endpoint {
+            Endpoint::ChallengeInfoName | Endpoint::ChallengeInfoId | Endpoint::ChallengePosts => 10 * 60,
+            Endpoint::SearchChallenge | Endpoint::SearchVideo => 60 * 60,
+            Endpoint::RegionList => 24 * 60 * 60,
+        })
+    }
+
+    /// The answer to `query`, not older than `max_age` at `now`: a remembered one, one that is
+    /// just being fetched for somebody else, or the one that `fetch` brings. Failures are shared
+    /// with those who wait for them and not remembered.
+    pub(super) async fn get_or_fetch<F>(
+        &self,
+        query: &Query,
+        max_age: Duration,
+        now: Timestamp,
+        fetch: F,
+    ) -> Result<Answered, Failure>
+    where
+        F: Future<Output = (Timestamp, Result<Answer, Failure>)>,
+    {
+        let max_age = max_age.min(Self::time_to_live(query.endpoint()));
+        let load = async {
+            let (at, result) = fetch.await;
+            Entry { at, result: Arc::new(result) }
+        };
+        let stale = |entry: &Entry| entry.result.is_err() || now.saturating_since(entry.at) > max_age;
+        let found = self.0.entry_by_ref(query).or_insert_with_if(load, stale).await;
+        let cached = !found.is_fresh();
+        let entry = found.into_value();
+        match entry.result.as_ref() {
+            Ok(answer) => Ok(Answered { at: entry.at, answer: answer.clone(), cached }),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+/// Bytes an entry takes, roughly.
+fn weight(result: &Result<Answer, Failure>) -> u32 {
+    let bytes = match result {
+        Ok(Answer::Posts(page)) => 200 * page.items.len(),
+        Ok(Answer::Hashtags(page)) => 150 * page.items.len(),
+        Ok(Answer::Regions(regions)) => 2 * regions.len(),
+        Ok(Answer::Hashtag(_)) | Err(_) => 0,
+    };
+    u32::try_from(300 + bytes).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,211 @@
+//! The one road to the upstream. Whoever wants an answer, the loop or a person, asks here.
+//!
+//! ```text
+//! ask → cache → breaker → limiter → (credit ledger) → transport → read → breaker, telemetry
+//!                  ↑___________ retry with back-off ___________|
+//! ```
+//!
+//! Every request passes each of these once, so what is counted here is what is spent. The durable
+//! credit ledger will stand where the parentheses are: after the last wait, before the send.
+
+mod cache;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+pub use cache::Answered;
+
+use crate::budget::{Admission, Breaker, Limiter, Pass, Trip};
+use crate::clock::SharedClock;
+use crate::exposition::Telemetry;
+use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
+use cache::AnswerCache;
+
+/// Requests a refresh may send beyond the first try of each, so a single request is sent at most
+/// three times.
+const RETRIES: u32 = 2;
+/// The first back-off is drawn from 0 to this.
+const BACKOFF_BASE: Duration = Duration::from_secs(1);
+/// No back-off is longer.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// A server that asks for a longer wait is not waited for within a refresh.
+const RETRY_AFTER_PATIENCE: Duration = Duration::from_secs(60);
+/// No server can stop the exporter for longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+/// How many more retries one refresh may spend, over all its requests.
+#[derive(Debug)]
+pub struct Retries(u32);
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self(RETRIES)
+    }
+}
+
+impl Retries {
+    fn take(&mut self) -> bool {
+        let left = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        left
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The request was sent, and failed.
+    #[error(transparent)]
+    Upstream(#[from] Error),
+    /// Nothing was sent: spending has stopped.
+    #[error("not asked: all requests are stopped ({})", .0.as_str())]
+    Stopped(Trip),
+    /// Nothing was sent: the program ends.
+    #[error("not asked: the program is shutting down")]
+    ShuttingDown,
+}
+
+/// The road. Shared by all who ask.
+pub struct Gateway {
+    transport: Arc<dyn Transport>,
+    cache: AnswerCache,
+    breaker: Breaker,
+    limiter: Limiter,
+    clock: SharedClock,
+    telemetry: Arc<Telemetry>,
+    stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway over `transport` that sends at most `per_minute` requests a minute, none after
+    /// `stopping`, and for `cooldown` none after a refused key or exhausted credits.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        per_minute: u32,
+        cooldown: Duration,
+        clock: SharedClock,
+        telemetry: Arc<Telemetry>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            transport,
+            cache: AnswerCache::default(),
+            breaker: Breaker::new(cooldown),
+            limiter: Limiter::new(per_minute),
+            clock,
+            telemetry,
+            stopping,
+        }
+    }
+
+    /// Whether requests would be let through now.
+    pub fn admission(&self) -> Admission {
+        self.breaker.admission(self.clock.now())
+    }
+
+    /// The answer to `query`, not older than `max_age`. Costs a credit per request that is really
+    /// sent; retries come out of `retries`.
+    pub async fn ask(
+        &self,
+        query: &Query,
+        max_age: Duration,
+        retries: &mut Retries,
+    ) -> Result<Answered, Failure> {
+        let fetch = async {
+            let result = self.fetch(query, retries).await;
+            (self.clock.now(), result)
+        };
+        let result = self.cache.get_or_fetch(query, max_age, self.clock.now(), fetch).await;
+        let hit = result.as_ref().is_ok_and(|answered| answered.cached);
+        self.telemetry.cache_queried(query.endpoint(), hit);
+        result
+    }
+
+    /// Sends the request, again where that can help.
+    async fn fetch(&self, query: &Query, retries: &mut Retries) -> Result<Answer, Failure> {
+        let mut ceiling = BACKOFF_BASE;
+        loop {
+            let pass = self.leave_to_send().await?;
+            let error = match self.send(query, pass).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let in_time = error.retry_after.is_none_or(|wait| wait <= RETRY_AFTER_PATIENCE);
+            if !error.class.is_retryable() || pass.is_trial() || !in_time || !retries.take() {
+                return Err(error.into());
+            }
+            tracing::debug!(endpoint = query.endpoint().as_str(), %error, "request failed, trying again");
+            self.telemetry.request_retried(query.endpoint());
+            // Full jitter: those who failed together do not come back together.
+            let backoff = ceiling.mul_f64(fastrand::f64()).max(error.retry_after.unwrap_or_default());
+            ceiling = (ceiling * 2).min(BACKOFF_MAX);
+            tokio::select! {
+                () = sleep(backoff) => {}
+                () = self.stopping.cancelled() => return Err(Failure::ShuttingDown),
+            }
+        }
+    }
+
+    /// Waits until one request may leave.
+    async fn leave_to_send(&self) -> Result<Pass, Failure> {
+        if let Admission::Nothing(trip, _) = self.admission() {
+            return Err(Failure::Stopped(trip));
+        }
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return Err(Failure::ShuttingDown),
+            () = self.limiter.acquire() => {}
+        }
+        // The wait may have been long: the key can have been refused meanwhile.
+        self.breaker.pass(self.clock.now()).map_err(Failure::Stopped)
+    }
+
+    /// Sends one request and tells everyone who counts what became of it.
+    async fn send(&self, query: &Query, pass: Pass) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let raw = self.transport.send(query).await;
+        if raw.as_ref().is_ok_and(|raw: &RawAnswer| raw.simulated) {
+            self.telemetry.upstream_is_simulated();
+        }
+        let result = raw.and_then(|raw| upstream::read(query, &raw));
+        let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
+        self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
+        self.judge(pass, outcome);
+        if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
+            self.limiter.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX)).await;
+        }
+        result
+    }
+
+    /// Tells the breaker what the outcome says about the key.
+    fn judge(&self, pass: Pass, outcome: Result<(), Class>) {
+        let now = self.clock.now();
+        match outcome {
+            Err(Class::Auth) => self.trip(pass, Trip::Auth),
+            Err(Class::CreditsExhausted) => self.trip(pass, Trip::CreditsExhausted),
+            Err(Class::Transient | Class::Malformed) => self.breaker.unclear(pass, now),
+            Ok(()) | Err(Class::NotFound | Class::Throttled) => {
+                if pass.is_trial() {
+                    tracing::info!("the trial request was answered: requests are sent again");
+                }
+                self.breaker.answered(pass);
+            }
+        }
+        self.telemetry.breaker_is(match self.breaker.admission(now) {
+            Admission::All => None,
+            Admission::Trial(trip) | Admission::Nothing(trip, _) => Some(trip),
+        });
+    }
+
+    fn trip(&self, pass: Pass, trip: Trip) {
+        let advice = match trip {
+            Trip::Auth => "the API refuses the key: check TIKLIVE_API_KEY or api.key_file, then reload",
+            Trip::CreditsExhausted => "the account has no credits left: buy some, then reload or wait",
+        };
+        tracing::error!(reason = trip.as_str(), "all requests are stopped: {advice}");
+        self.breaker.tripped(pass, trip, self.clock.now());
+    }
+}

@@ -1,0 +1,438 @@
+//! The loop: starts what is due, takes results in, remembers and publishes them.
+//!
+//! It owns the schedule and the book of what is known. Refreshes run beside it, a bounded number
+//! at a time; everything else happens here, one thing after the other, so nothing is locked and no
+//! result is lost between two configurations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::Admission;
+use crate::clock::SharedClock;
+use crate::exposition::Telemetry;
+use crate::gateway::{Failure, Gateway};
+use crate::model::{DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::refresh::{self, Found, Paging, Resolved};
+use crate::schedule::{Job, Past, Schedule};
+use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
+use crate::store::{Remembered, Store, StoreError};
+use crate::upstream::Class;
+use crate::watchlist::{Watched, Watchlist};
+
+/// How long requests in flight may take after the program was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The longest sleep, so that a wall clock that jumps is noticed.
+const NAP: Duration = Duration::from_secs(30);
+/// Results that nobody asked for in this long are forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(60 * DAY.as_secs());
+
+/// What to watch, and how. Replaced as a whole by a reload.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to watch.
+    pub watchlist: Watchlist,
+    /// Refreshes in flight at the most.
+    pub concurrency: usize,
+    /// Posts per page, 1 to 35.
+    pub page_size: u32,
+    /// How rarely an unknown hashtag is asked for again.
+    pub not_found_retry: Duration,
+}
+
+/// A new plan for a running poller; the sender is told once it is in force.
+pub struct Reload {
+    /// The plan.
+    pub plan: Plan,
+    /// The road to the upstream, if it changed.
+    pub gateway: Option<Arc<Gateway>>,
+    /// Told when the plan is in force.
+    pub done: oneshot::Sender<()>,
+}
+
+/// The parts a poller works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The road to the upstream.
+    pub gateway: Arc<Gateway>,
+    /// Where results are remembered.
+    pub store: Arc<Store>,
+    /// Where results are published.
+    pub state: State,
+    /// What is counted.
+    pub telemetry: Arc<Telemetry>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+/// The loop and what it knows.
+pub struct Poller {
+    parts: Parts,
+    plan: Plan,
+    schedule: Schedule,
+    book: BTreeMap<Hashtag, Arc<HashtagState>>,
+    refreshes: JoinSet<Refreshed>,
+    running: HashMap<Id, Job>,
+    /// Whether requests were stopped when last looked, so that the end of it is noticed.
+    stopped: bool,
+}
+
+/// What a refresh brought.
+enum Refreshed {
+    Totals(Result<Found, Failure>),
+    Posts(Result<(Timestamp, PostSample), Failure>),
+}
+
+impl Poller {
+    /// Takes up what the store remembers and publishes it. Nothing is asked for yet.
+    pub async fn new(parts: Parts, plan: Plan) -> Result<Self, StoreError> {
+        let now = parts.clock.now();
+        let store = parts.store.clone();
+        let remembered = blocking(move || {
+            let forgotten = store.forget_before(now - FORGET_AFTER)?;
+            if forgotten > 0 {
+                tracing::info!(rows = forgotten, "forgot results that nobody asked for in 60 days");
+            }
+            store.load()
+        })
+        .await?;
+        report_unreadable(&remembered);
+        let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
+        let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
+        let mut poller = Self {
+            parts,
+            plan,
+            schedule,
+            book,
+            refreshes: JoinSet::new(),
+            running: HashMap::new(),
+            stopped: false,
+        };
+        poller.publish_all();
+        Ok(poller)
+    }
+
+    /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
+    pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
+        loop {
+            let wait = self.start_due();
+            tokio::select! {
+                () = stopping.cancelled() => break,
+                Some(reload) = reloads.recv() => self.reload(reload).await,
+                Some(done) = self.refreshes.join_next_with_id() => self.take_in(done).await,
+                () = sleep(wait) => {}
+            }
+        }
+        if !self.refreshes.is_empty() {
+            tracing::info!(in_flight = self.refreshes.len(), "waiting for requests in flight");
+        }
+        let drained = timeout(DRAIN, async {
+            while let Some(done) = self.refreshes.join_next_with_id().await {
+                self.take_in(done).await;
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(abandoned = self.refreshes.len(), "requests in flight did not end in time");
+        }
+    }
+
+    /// Starts what is due and may run; returns how long there is nothing to start.
+    fn start_due(&mut self) -> Duration {
+        let now = self.parts.clock.now();
+        let admission = self.parts.gateway.admission();
+        if self.stopped && admission == Admission::All {
+            self.schedule.catch_up(now);
+            self.publish_all();
+        }
+        self.stopped = admission != Admission::All;
+        let room = match admission {
+            Admission::All => self.plan.concurrency.saturating_sub(self.running.len()),
+            Admission::Trial(_) => usize::from(self.running.is_empty()),
+            Admission::Nothing(_, opens) => return nap_until(opens, now),
+        };
+        for started in 0..=room {
+            if started == room {
+                // Full: the next refresh that ends makes room.
+                return NAP;
+            }
+            let Some(job) = self.schedule.start_next(now) else { break };
+            self.start(job, now);
+        }
+        nap_until(self.schedule.next_wake(), now)
+    }
+
+    fn start(&mut self, job: Job, now: Timestamp) {
+        let Some(known) = self.book.get(&job.hashtag) else { return };
+        let Some(watched) = self.plan.watchlist.get(&job.hashtag) else { return };
+        let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
+        let gateway = self.parts.gateway.clone();
+        let handle = match job.region {
+            None => {
+                let hashtag = job.hashtag.clone();
+                let max_age = fresh_enough(watched.totals_interval);
+                self.refreshes.spawn(async move {
+                    let found = refresh::totals(&gateway, &hashtag, resolved.as_ref(), now, max_age).await;
+                    Refreshed::Totals(found)
+                })
+            }
+            Some(region) => {
+                let Some(Resolved { id, .. }) = resolved else { return };
+                let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
+                let max_age = fresh_enough(watched.posts_interval);
+                self.refreshes.spawn(async move {
+                    Refreshed::Posts(refresh::posts(&gateway, &id, region, paging, max_age).await)
+                })
+            }
+        };
+        self.running.insert(handle.id(), job);
+    }
+
+    /// Takes the end of a refresh in: into the book, the store, the schedule and the snapshot.
+    async fn take_in(&mut self, done: Result<(Id, Refreshed), JoinError>) {
+        let (id, refreshed) = match done {
+            Ok((id, refreshed)) => (id, Some(refreshed)),
+            Err(error) => {
+                tracing::error!(%error, "a refresh ended in a panic; please report this");
+                (error.id(), None)
+            }
+        };
+        let Some(job) = self.running.remove(&id) else { return };
+        let now = self.parts.clock.now();
+        let outcome = match &refreshed {
+            Some(Refreshed::Totals(Ok(_)) | Refreshed::Posts(Ok(_))) => Outcome::Success,
+            Some(Refreshed::Totals(Err(failure)) | Refreshed::Posts(Err(failure))) => {
+                match judge(&job, failure) {
+                    Some(outcome) => outcome,
+                    None => return self.schedule.put_back(&job),
+                }
+            }
+            None => Outcome::Failed,
+        };
+        self.parts.telemetry.refreshed(job.kind(), outcome);
+        self.schedule.finished(&job, outcome, now);
+        let Some(known) = self.book.get_mut(&job.hashtag) else { return };
+        let known = Arc::make_mut(known);
+        match refreshed {
+            Some(Refreshed::Totals(Ok(found))) => enter_totals(known, found),
+            Some(Refreshed::Posts(Ok(sampled))) => enter_sample(known, job.region, sampled),
+            _ => {}
+        }
+        if let Some(refresh) = refresh_of(known, &job) {
+            refresh.last = Some((now, outcome));
+            refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
+        }
+        if job.region.is_none() && outcome != Outcome::Failed {
+            let resolved = outcome == Outcome::Success;
+            self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
+        }
+        self.remember(&job).await;
+        self.show_due_times(&job.hashtag);
+        self.publish();
+    }
+
+    /// Makes the result durable before it is shown.
+    async fn remember(&self, job: &Job) {
+        let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
+        let (store, region) = (self.parts.store.clone(), job.region);
+        let saved = blocking(move || match region {
+            None => store.save_hashtag(&known),
+            Some(region) => match known.regions.iter().find(|state| state.region == region) {
+                Some(state) => store.save_sample(&known.hashtag, state),
+                None => Ok(()),
+            },
+        })
+        .await;
+        if let Err(error) = saved {
+            self.parts.telemetry.store_failed();
+            tracing::error!(%error, "a result could not be remembered; it is shown, but a restart will ask for it again");
+        }
+    }
+
+    async fn reload(&mut self, reload: Reload) {
+        let store = self.parts.store.clone();
+        let remembered = blocking(move || store.load()).await.unwrap_or_else(|error| {
+            self.parts.telemetry.store_failed();
+            tracing::error!(%error, "cannot read the store; new hashtags are asked for even if they are in it");
+            Remembered::default()
+        });
+        let now = self.parts.clock.now();
+        self.plan = reload.plan;
+        if let Some(gateway) = reload.gateway {
+            self.parts.gateway = gateway;
+        }
+        self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
+        let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
+        self.schedule = old.replaced(&self.plan.watchlist, self.plan.not_found_retry, past(&self.book), now);
+        self.publish_all();
+        // The asker may have gone; the plan is in force all the same.
+        let _ = reload.done.send(());
+    }
+
+    /// Copies the due times of a hashtag's jobs from the schedule into the book.
+    fn show_due_times(&mut self, hashtag: &Hashtag) {
+        let Some(known) = self.book.get_mut(hashtag) else { return };
+        let known = Arc::make_mut(known);
+        let mut job = Job { hashtag: hashtag.clone(), region: None };
+        known.refresh.next_due = self.schedule.due(&job);
+        for region in &mut known.regions {
+            job.region = Some(region.region);
+            region.refresh.next_due = self.schedule.due(&job);
+        }
+    }
+
+    fn publish_all(&mut self) {
+        let hashtags: Vec<Hashtag> = self.book.keys().cloned().collect();
+        hashtags.iter().for_each(|hashtag| self.show_due_times(hashtag));
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.parts.state.publish(Snapshot { hashtags: self.book.values().cloned().collect() });
+    }
+}
+
+/// What a failure makes of a refresh; `None` if it says nothing about the hashtag, which then stays
+/// due: nothing was asked, or the account was refused whatever was asked.
+fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
+    let region = job.region.map(|region| region.to_string());
+    match failure {
+        Failure::Stopped(_) | Failure::ShuttingDown => None,
+        Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
+        failure if refresh::is_not_found(failure) => {
+            tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
+            Some(Outcome::NotFound)
+        }
+        failure => {
+            tracing::warn!(hashtag = %job.hashtag, region, error = %failure, "refresh failed; the last good value stays");
+            Some(Outcome::Failed)
+        }
+    }
+}
+
+fn enter_totals(known: &mut HashtagState, found: Found) {
+    let read = |old: Option<Reading>, value: Option<u64>| match value {
+        None => old,
+        Some(value) => {
+            let mut recent = old.map_or_else(RecentValues::default, |reading| reading.recent);
+            recent.push(value);
+            Some(Reading { at: found.at, recent })
+        }
+    };
+    known.posts = read(known.posts.take(), found.record.totals.posts);
+    known.views = read(known.views.take(), found.record.totals.views);
+    known.commerce = found.record.commerce.or(known.commerce);
+    known.resolved_at = Some(found.resolved.at);
+    known.id = Some(found.resolved.id);
+}
+
+fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): (Timestamp, PostSample)) {
+    if let Some(state) = known.regions.iter_mut().find(|state| Some(state.region) == region) {
+        state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
+    }
+}
+
+fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {
+    match job.region {
+        None => Some(&mut known.refresh),
+        Some(region) => {
+            known.regions.iter_mut().find(|state| state.region == region).map(|state| &mut state.refresh)
+        }
+    }
+}
+
+fn nap_until(at: Option<Timestamp>, now: Timestamp) -> Duration {
+    at.map_or(NAP, |at| at.saturating_since(now)).min(NAP)
+}
+
+/// How old an answer may be that a person's look-up has already paid for, to count as a refresh.
+fn fresh_enough(interval: Duration) -> Duration {
+    interval / 4
+}
+
+/// What the schedule needs to know of each job, out of the book.
+fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
+    |job| {
+        let Some(known) = book.get(&job.hashtag) else { return Past::default() };
+        let gone = matches!(known.refresh.last, Some((_, Outcome::NotFound)));
+        let last = match job.region {
+            None => known.refresh.last,
+            Some(region) => {
+                known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
+            }
+        };
+        Past { last, resolved: known.id.is_some() && !gone }
+    }
+}
+
+/// The book for a watchlist: entries that stay are taken from the old book, others from the store.
+fn new_book(
+    watchlist: &Watchlist,
+    old: &BTreeMap<Hashtag, Arc<HashtagState>>,
+    remembered: &Remembered,
+) -> BTreeMap<Hashtag, Arc<HashtagState>> {
+    let entry = |watched: &Watched| {
+        let old = old.get(&watched.hashtag).map(Arc::as_ref);
+        (watched.hashtag.clone(), Arc::new(new_entry(watched, old, remembered)))
+    };
+    watchlist.entries.iter().map(entry).collect()
+}
+
+fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembered) -> HashtagState {
+    let region_state = |region: &Region| {
+        let old = old.and_then(|old| old.regions.iter().find(|state| state.region == *region));
+        let stored = remembered.samples.get(&(watched.hashtag.clone(), *region));
+        let (sample, last, last_success) = match (old, stored) {
+            (Some(old), _) => (old.sample.clone(), old.refresh.last, old.refresh.last_success),
+            (None, Some(stored)) => (stored.sample.clone(), stored.last, stored.last_success),
+            (None, None) => (None, None, None),
+        };
+        let refresh = Refresh { interval: watched.posts_interval, last, last_success, next_due: None };
+        RegionState { region: *region, sample, refresh }
+    };
+    let mut entry = match (old, remembered.hashtags.get(&watched.hashtag)) {
+        (Some(old), _) => old.clone(),
+        (None, stored) => {
+            let stored = stored.cloned().unwrap_or_default();
+            HashtagState {
+                hashtag: watched.hashtag.clone(),
+                group: watched.group.clone(),
+                max_age: watched.max_age,
+                id: stored.id,
+                resolved_at: stored.resolved_at,
+                commerce: stored.commerce,
+                posts: stored.posts,
+                views: stored.views,
+                refresh: Refresh {
+                    last: stored.last,
+                    last_success: stored.last_success,
+                    ..Refresh::default()
+                },
+                regions: Vec::new(),
+            }
+        }
+    };
+    entry.group = watched.group.clone();
+    entry.max_age = watched.max_age;
+    entry.refresh.interval = watched.totals_interval;
+    entry.regions = watched.regions.iter().map(region_state).collect();
+    entry
+}
+
+fn report_unreadable(remembered: &Remembered) {
+    if remembered.unreadable > 0 {
+        tracing::warn!(rows = remembered.unreadable, "rows of the store could not be read and are ignored");
+    }
+}
+
+/// Runs a blocking call of the store away from the async workers.
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,131 @@
+//! What the exporter answers over HTTP. Reads the snapshot and the counters; computes nothing and
+//! asks the upstream for nothing.
+
+mod landing;
+mod wording;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State as Extract;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::exposition::{CONTENT_TYPE, Exposition, Telemetry};
+use crate::state::State;
+
+/// A wish to reload, and where to tell how it went.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// What the pages are made from.
+#[derive(Clone)]
+pub struct App {
+    /// `/metrics`.
+    pub exposition: Arc<Exposition>,
+    /// The results.
+    pub state: State,
+    /// The exporter's own counters.
+    pub telemetry: Arc<Telemetry>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Whether the first snapshot stands.
+    pub readiness: Readiness,
+    /// Who reloads, if that is allowed over HTTP.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+}
+
+/// A latch: once ready, ready for good.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// All routes. GET routes answer HEAD as well; other methods get 405, other paths 404.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(landing_page))
+        .route("/metrics", get(metrics))
+        .route("/-/healthy", get(|| async { "tiktok-exporter is healthy.\n" }))
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
+        .with_state(app)
+}
+
+/// Serves `router` on `listener` until `stopping`, then finishes the requests under way.
+pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) -> io::Result<()> {
+    // Without it a page in several writes waits for the reader's acknowledgements.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await
+}
+
+async fn metrics(Extract(app): Extract<App>) -> Response {
+    // Gathering takes a while on a long watchlist; health checks must not wait for it.
+    match spawn_blocking(move || app.exposition.encode()).await {
+        Ok(Ok(page)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
+        Ok(Err(error)) => broken("encode the metrics", &error),
+        Err(error) => broken("encode the metrics", &error),
+    }
+}
+
+async fn landing_page(Extract(app): Extract<App>) -> Response {
+    let page = spawn_blocking(move || landing::page(&app.state.snapshot(), &app.telemetry, app.clock.now()));
+    match page.await {
+        Ok(page) => (landing::HEADERS, page.into_string()).into_response(),
+        Err(error) => broken("write the page", &error),
+    }
+}
+
+async fn ready(Extract(app): Extract<App>) -> Response {
+    if app.readiness.is_set() {
+        "tiktok-exporter is ready.\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "tiktok-exporter is starting.\n").into_response()
+    }
+}
+
+async fn reload(Extract(app): Extract<App>) -> Response {
+    let Some(reload) = app.reload else {
+        let text = "Reloading over HTTP is off. Start with --web.enable-lifecycle, or send SIGHUP.\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    };
+    let (request, result) = oneshot::channel();
+    let result = match reload.send(request).await {
+        Ok(()) => result.await.unwrap_or_else(|_| Err("the program is stopping".to_owned())),
+        Err(_) => Err("the program is stopping".to_owned()),
+    };
+    match result {
+        Ok(()) => "Reloaded.\n".into_response(),
+        Err(reason) => {
+            let text = format!("The old configuration stays in force:\n{reason}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+    }
+}
+
+fn broken(what: &str, error: &dyn std::fmt::Display) -> Response {
+    tracing::error!(%error, "cannot {what}");
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("Cannot {what}; the log says why.\n")).into_response()
+}

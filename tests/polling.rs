@@ -1,0 +1,359 @@
+//! The loop from schedule to snapshot, under a paused clock and with a scripted upstream: what is
+//! sent when, and what stands in the snapshot afterwards.
+
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiktok_exporter::clock::{SharedClock, TimerClock};
+use tiktok_exporter::config;
+use tiktok_exporter::exposition::Telemetry;
+use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::model::{HOUR, Timestamp};
+use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
+use tiktok_exporter::state::{HashtagState, Outcome, State};
+use tiktok_exporter::store::Store;
+use tiktok_exporter::upstream::{Query, Transport};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use upstream::{Reply, Scripted, hashtag_json, id_of, posts_json, well_behaved};
+
+const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const COOLDOWN: Duration = Duration::from_secs(900);
+
+/// A running loop.
+struct Loop {
+    state: State,
+    upstream: Arc<Scripted>,
+    reloads: mpsc::Sender<Reload>,
+    stopping: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Loop {
+    async fn start(watch: &str, upstream: Arc<Scripted>) -> Self {
+        let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
+        Self::start_on(Arc::new(Store::in_memory().unwrap()), clock, watch, upstream).await
+    }
+
+    async fn start_on(store: Arc<Store>, clock: SharedClock, watch: &str, upstream: Arc<Scripted>) -> Self {
+        let state = State::default();
+        let telemetry = Arc::new(Telemetry::new().unwrap());
+        let stopping = CancellationToken::new();
+        let transport: Arc<dyn Transport> = upstream.clone();
+        let gateway =
+            Gateway::new(transport, 200, COOLDOWN, clock.clone(), telemetry.clone(), stopping.clone());
+        let parts = Parts { gateway: Arc::new(gateway), store, state: state.clone(), telemetry, clock };
+        let poller = Poller::new(parts, plan(watch)).await.unwrap();
+        let (reloads, receiver) = mpsc::channel(1);
+        let task = tokio::spawn(poller.run(receiver, stopping.clone()));
+        Self { state, upstream, reloads, stopping, task }
+    }
+
+    fn hashtag(&self, name: &str) -> Arc<HashtagState> {
+        let snapshot = self.state.snapshot();
+        let found = snapshot.hashtags.iter().find(|state| state.hashtag.as_str() == name);
+        found.unwrap_or_else(|| panic!("#{name} is not in the snapshot")).clone()
+    }
+
+    fn views(&self, name: &str) -> Option<u64> {
+        self.hashtag(name).views.as_ref().map(|reading| reading.value())
+    }
+
+    async fn reload(&self, watch: &str) {
+        let (done, told) = oneshot::channel();
+        let reload = Reload { plan: plan(watch), gateway: None, done };
+        assert!(self.reloads.send(reload).await.is_ok(), "the loop has ended");
+        told.await.unwrap();
+    }
+}
+
+/// A plan from the `[[watch]]` part of a configuration; totals hourly, posts every 2 hours.
+fn plan(watch: &str) -> Plan {
+    let toml = format!(
+        "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"2h\"\nmax_age = \"12h\"\n[[watch]]\n{watch}"
+    );
+    let config = config::load_str(&toml, []).unwrap().config;
+    Plan {
+        watchlist: config.watchlist,
+        concurrency: config.api.concurrency as usize,
+        page_size: config.posts.page_size,
+        not_found_retry: config.refresh.not_found_retry,
+    }
+}
+
+fn is_posts(query: &Query) -> bool {
+    matches!(query, Query::Posts { .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_look_comes_at_once_and_later_ones_evenly_and_by_id() {
+    let names: Vec<String> = (0..30).map(|n| format!("\"t{n}\"")).collect();
+    let watch = format!("hashtags = [{}]\nregions = [\"US\", \"DE\"]", names.join(","));
+    let looped = Loop::start(&watch, Scripted::new(SECOND / 2, |query, _| well_behaved(query))).await;
+
+    sleep(Duration::from_secs(120)).await;
+    let first = looped.upstream.received();
+    assert_eq!(first.len(), 30 + 60, "one look-up per hashtag, one page per hashtag and region");
+    assert_eq!(first.iter().filter(|r| matches!(r.query, Query::HashtagByName(_))).count(), 30);
+    assert_eq!(looped.views("t7"), Some(12_345));
+
+    // From the second slot on every hashtag is asked hourly: 30 look-ups, spread over the hour.
+    sleep(HOUR * 2 - Duration::from_secs(120)).await;
+    let before = looped.upstream.count();
+    sleep(HOUR * 2).await;
+    let received = looped.upstream.received();
+    let later = &received[before..];
+    assert_eq!(later.iter().filter(|r| matches!(r.query, Query::HashtagById(_))).count(), 60);
+    assert_eq!(later.iter().filter(|r| is_posts(&r.query)).count(), 60, "posts every two hours");
+    let busiest = later
+        .iter()
+        .map(|from| later.iter().filter(|r| r.at >= from.at && r.at < from.at + HOUR / 10).count())
+        .max();
+    assert!(
+        busiest <= Some(9 + 3),
+        "a tenth of an hour holds a tenth of the hour's 60 requests, got {busiest:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn passing_trouble_is_retried_twice_with_growing_pauses_and_a_lasting_one_waits_for_its_next_slot() {
+    let upstream = Scripted::new(SECOND / 10, |query, number| match number {
+        0 => Reply::Broken,
+        1 => Reply::Status(502),
+        2 => well_behaved(query),
+        _ => Reply::Status(531),
+    });
+    let looped = Loop::start("hashtags = [\"booktok\"]", upstream).await;
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(looped.views("booktok"), Some(12_345), "the third try brought it");
+
+    sleep(HOUR * 8).await;
+    let state = looped.hashtag("booktok");
+    assert_eq!(state.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
+    assert_eq!(looped.views("booktok"), Some(12_345), "the last good value stays");
+    let look_ups = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
+    // Three for the first refresh, three for each of the seven or eight that failed.
+    assert!((3 + 3 * 7..=3 + 3 * 8).contains(&look_ups), "{look_ups} look-ups");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_or_helped_is_not_sent_again() {
+    let upstream = Scripted::new(SECOND / 10, |query, number| match (query, number) {
+        (Query::HashtagByName(_), _) => well_behaved(query),
+        (Query::HashtagById(_), _) => Reply::Json("{\"surprise\": true}".to_owned()),
+        _ => well_behaved(query),
+    });
+    let looped = Loop::start("hashtags = [\"booktok\"]", upstream).await;
+    sleep(HOUR * 2).await;
+    let by_id =
+        looped.upstream.received().iter().filter(|r| matches!(r.query, Query::HashtagById(_))).count();
+    assert!((1..=2).contains(&by_id), "one request an hour, not more: {by_id}");
+    assert_eq!(looped.views("booktok"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_request_waits_as_long_as_the_server_says() {
+    let upstream = Scripted::new(SECOND / 10, |query, number| match number {
+        0 => Reply::RetryAfter(Duration::from_secs(25)),
+        _ => well_behaved(query),
+    });
+    let looped = Loop::start("hashtags = [\"booktok\"]", upstream).await;
+    sleep(Duration::from_secs(60)).await;
+    let received = looped.upstream.received();
+    assert!(received[1].at >= received[0].at + Duration::from_secs(25), "{received:?}");
+    assert_eq!(looped.views("booktok"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_stops_everything_but_one_request_per_cooldown() {
+    let refused_until = 3;
+    let upstream = Scripted::new(SECOND / 10, move |query, number| {
+        if number < refused_until {
+            Reply::Json(r#"{"message":"Api-Key is not available"}"#.to_owned())
+        } else {
+            well_behaved(query)
+        }
+    });
+    // One at a time, so that no other request is under way when the first refusal comes.
+    let names: Vec<String> = (0..20).map(|n| format!("\"t{n}\"")).collect();
+    let looped = Loop::start(&format!("hashtags = [{}]", names.join(",")), upstream).await;
+
+    sleep(COOLDOWN - SECOND).await;
+    let first = looped.upstream.count();
+    assert!((1..=2).contains(&first), "only what was under way: {first}");
+    sleep(COOLDOWN).await;
+    assert_eq!(looped.upstream.count(), first + 1, "one trial after the first cool-down");
+    sleep(COOLDOWN * 3).await;
+    for n in 0..20 {
+        assert_eq!(
+            looped.views(&format!("t{n}")),
+            Some(12_345),
+            "#t{n} is looked up once the key works again"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_does_not_resolve_is_searched_for_and_only_the_exact_match_counts() {
+    let upstream = Scripted::new(SECOND / 10, |query, _| match query {
+        Query::HashtagByName(_) => Reply::Json(r#"{"status":"error","message":"Not found"}"#.to_owned()),
+        Query::SearchHashtags { keyword, .. } if keyword == "booktok" => Reply::Json(format!(
+            r#"{{"challenge_list":[{},{}],"cursor":2,"hasMore":false}}"#,
+            hashtag_json("booktoks", 999_999),
+            hashtag_json("BookTok", 5),
+        )),
+        Query::SearchHashtags { .. } => Reply::Json(format!(
+            r#"{{"challenge_list":[{}],"cursor":1,"hasMore":false}}"#,
+            hashtag_json("somethingelse", 7)
+        )),
+        Query::HashtagById(id) if id.as_str() == id_of("BookTok") => {
+            Reply::Json(hashtag_json("BookTok", 4_321))
+        }
+        query => well_behaved(query),
+    });
+    let looped = Loop::start("hashtags = [\"booktok\", \"nowhere\"]", upstream).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(looped.views("booktok"), Some(4_321));
+    let nowhere = looped.hashtag("nowhere");
+    assert_eq!(nowhere.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::NotFound));
+    assert_eq!(nowhere.views, None, "not the one that only resembles it");
+    let asked_for = |name: &str| {
+        let received = looped.upstream.received();
+        received.iter().filter(|r| matches!(&r.query, Query::HashtagByName(h) if h.as_str() == name)).count()
+    };
+    sleep(HOUR * 22).await;
+    assert_eq!(asked_for("nowhere"), 1, "remembered for a day");
+    assert_eq!(asked_for("booktok"), 1, "the id is kept");
+    sleep(HOUR * 3).await;
+    assert_eq!(asked_for("nowhere"), 2, "asked again after a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn paging_stops_when_it_must() {
+    const DAYS: i64 = 86_400;
+    let now = EPOCH.as_secs();
+    let young = move |n: usize| format!("p{n}");
+    let old = now - 8 * DAYS;
+    for (name, pages, posts, saturated) in [
+        ("the_list_ends", 2, 2, false),
+        ("the_week_is_covered", 2, 2, false),
+        ("the_cursor_stands_still", 1, 1, true),
+        ("nothing_new_comes", 2, 1, true),
+        ("it_goes_on_for_ever", 3, 3, true),
+    ] {
+        let upstream = Scripted::new(SECOND / 10, move |query, _| {
+            let Query::Posts { cursor, .. } = query else { return well_behaved(query) };
+            let page: usize = cursor.to_string().parse().unwrap();
+            let next = (page + 1).to_string();
+            let id = young(page);
+            let fresh = [(id.as_str(), now - 60)];
+            Reply::Json(match name {
+                "the_list_ends" => posts_json(&fresh, &next, page < 1),
+                "the_week_is_covered" => posts_json(&[(&id, if page < 1 { now } else { old })], &next, true),
+                "the_cursor_stands_still" => posts_json(&fresh, "0", true),
+                "nothing_new_comes" => posts_json(&[("same", now - 60)], &next, true),
+                _ => posts_json(&fresh, &next, true),
+            })
+        });
+        let looped = Loop::start("hashtags = [\"booktok\"]\npages_max = 3", upstream).await;
+        sleep(Duration::from_secs(60)).await;
+        let asked = looped.upstream.received().iter().filter(|r| is_posts(&r.query)).count();
+        let sample = looped.hashtag("booktok").regions[0].sample.clone().expect(name);
+        assert_eq!((asked, sample.stats.pages as usize), (pages, pages), "{name}");
+        assert_eq!(sample.stats.posts_all, posts, "{name}: each post once");
+        assert_eq!(sample.stats.saturated, saturated, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_outlasts_its_interval_is_not_started_twice() {
+    let looped =
+        Loop::start("hashtags = [\"booktok\"]", Scripted::new(HOUR * 5, |query, _| well_behaved(query)))
+            .await;
+    sleep(HOUR * 4).await;
+    assert_eq!(looped.upstream.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_drops_what_left_fetches_what_came_and_loses_nothing_under_way() {
+    let upstream = Scripted::new(SECOND * 5, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"stays\", \"leaves\"]", upstream).await;
+    // Both look-ups are under way.
+    sleep(SECOND * 2).await;
+    assert_eq!(looped.upstream.count(), 2);
+    looped.reload("hashtags = [\"stays\", \"comes\"]").await;
+    let names: Vec<_> = looped.state.snapshot().hashtags.iter().map(|h| h.hashtag.to_string()).collect();
+    assert_eq!(names, ["comes", "stays"], "at once");
+
+    sleep(SECOND * 60).await;
+    assert_eq!(looped.views("stays"), Some(12_345));
+    assert_eq!(looped.views("comes"), Some(12_345));
+    let by_name = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
+    assert_eq!(by_name, 3, "nothing under way is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_stop_nothing_is_sent_and_what_is_under_way_is_taken_in() {
+    let upstream = Scripted::new(SECOND * 5, |query, _| well_behaved(query));
+    let looped =
+        Loop::start("hashtags = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\"]", upstream)
+            .await;
+    sleep(SECOND).await;
+    let sent = looped.upstream.count();
+    let asked = Instant::now();
+    looped.stopping.cancel();
+    looped.task.await.unwrap();
+    assert!(asked.elapsed() <= SECOND * 10, "{:?}", asked.elapsed());
+    assert_eq!(looped.upstream.count(), sent);
+    let known = looped.state.snapshot().hashtags.iter().filter(|h| h.views.is_some()).count();
+    assert_eq!(known, sent, "every answer that was paid for is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_does_not_hold_the_stop_up() {
+    let upstream = Scripted::new(HOUR * 1_000, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"a\"]", upstream).await;
+    sleep(SECOND).await;
+    let asked = Instant::now();
+    looped.stopping.cancel();
+    looped.task.await.unwrap();
+    assert!((SECOND * 10..SECOND * 11).contains(&asked.elapsed()), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_serves_the_old_values_and_asks_for_nothing_before_it_is_due() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
+    let watch = "hashtags = [\"a\", \"b\", \"c\"]\nregions = [\"US\"]";
+    let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
+    let first = Loop::start_on(store.clone(), clock.clone(), watch, upstream).await;
+    sleep(SECOND * 60).await;
+    let before = first.state.snapshot();
+    // As hard as it gets: no drain, no goodbye.
+    first.task.abort();
+
+    let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
+    let second = Loop::start_on(store, clock, watch, upstream).await;
+    assert_eq!(second.state.snapshot().hashtags, before.hashtags, "values, times and due times are the same");
+    let due = before
+        .hashtags
+        .iter()
+        .flat_map(|h| [h.refresh.next_due, h.regions[0].refresh.next_due])
+        .min()
+        .flatten()
+        .unwrap();
+    sleep(due.saturating_since(EPOCH + SECOND * 61)).await;
+    assert_eq!(second.upstream.count(), 0, "nothing before it is due");
+    sleep(HOUR * 3).await;
+    assert!(second.upstream.count() >= 3 * 2, "and then as usual");
+    assert!(
+        second.upstream.received().iter().all(|r| !matches!(r.query, Query::HashtagByName(_))),
+        "ids are kept"
+    );
+}

@@ -1,0 +1,166 @@
+//! The store: what is written is read back, also by the next process; what is broken is reported
+//! and costs nothing else.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tiktok_exporter::model::{ChallengeId, Hashtag, Post, PostSample, RecentValues, Region, Timestamp};
+use tiktok_exporter::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled};
+use tiktok_exporter::store::{Store, StoreError};
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_123);
+
+fn hashtag_state(name: &str) -> HashtagState {
+    let reading =
+        |values: &[u64]| Reading { at: NOW, recent: RecentValues::from_newest_first(values.iter().copied()) };
+    HashtagState {
+        hashtag: Hashtag::parse(name).unwrap(),
+        group: Arc::from("g"),
+        max_age: Duration::from_secs(60),
+        id: ChallengeId::parse("12345678901234567890123456789012").ok(),
+        resolved_at: Some(NOW - Duration::from_secs(5)),
+        commerce: Some(false),
+        posts: Some(reading(&[u64::MAX, 7, 0])),
+        views: None,
+        refresh: Refresh {
+            interval: Duration::from_secs(9),
+            last: Some((NOW, Outcome::Failed)),
+            last_success: Some(NOW - Duration::from_secs(1)),
+            next_due: None,
+        },
+        regions: Vec::new(),
+    }
+}
+
+fn region_state() -> RegionState {
+    let post = Post {
+        id: "1".into(),
+        created_at: Some(NOW),
+        region: None,
+        plays: Some(3),
+        likes: Some(1),
+        comments: None,
+        shares: None,
+        saves: None,
+    };
+    let sample = PostSample { posts: vec![post], pages: 1, exhausted: true };
+    RegionState {
+        region: Region::parse("US").unwrap(),
+        sample: Some(Sampled { at: NOW, stats: sample.stats(Region::Any, NOW) }),
+        refresh: Refresh {
+            last: Some((NOW, Outcome::Success)),
+            last_success: Some(NOW),
+            ..Refresh::default()
+        },
+    }
+}
+
+fn fill(store: &Store) -> (HashtagState, RegionState) {
+    let (hashtag, region) = (hashtag_state("日本"), region_state());
+    store.save_hashtag(&hashtag).unwrap();
+    store.save_sample(&hashtag.hashtag, &region).unwrap();
+    (hashtag, region)
+}
+
+#[test]
+fn the_next_process_reads_back_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite");
+    let (hashtag, region) = fill(&Store::open(&path).unwrap());
+
+    let remembered = Store::open(&path).unwrap().load().unwrap();
+    let stored = &remembered.hashtags[&hashtag.hashtag];
+    assert_eq!(stored.id, hashtag.id);
+    assert_eq!(stored.resolved_at, hashtag.resolved_at);
+    assert_eq!(stored.commerce, hashtag.commerce);
+    assert_eq!((&stored.posts, &stored.views), (&hashtag.posts, &hashtag.views));
+    assert_eq!((stored.last, stored.last_success), (hashtag.refresh.last, hashtag.refresh.last_success));
+    let stored = &remembered.samples[&(hashtag.hashtag.clone(), region.region)];
+    assert_eq!(stored.sample, region.sample);
+    assert_eq!((stored.last, stored.last_success), (region.refresh.last, region.refresh.last_success));
+    assert_eq!(remembered.unreadable, 0);
+}
+
+#[test]
+fn saving_again_replaces() {
+    let store = Store::in_memory().unwrap();
+    let (mut hashtag, _) = fill(&store);
+    hashtag.refresh.last = Some((NOW + Duration::from_secs(1), Outcome::NotFound));
+    store.save_hashtag(&hashtag).unwrap();
+    let remembered = store.load().unwrap();
+    assert_eq!(remembered.hashtags.len(), 1);
+    assert_eq!(remembered.hashtags[&hashtag.hashtag].last, hashtag.refresh.last);
+}
+
+#[test]
+fn what_nobody_asked_for_in_long_is_forgotten() {
+    let store = Store::in_memory().unwrap();
+    fill(&store);
+    assert_eq!(store.forget_before(NOW).unwrap(), 0);
+    assert_eq!(store.forget_before(NOW + Duration::from_millis(1)).unwrap(), 2);
+    let remembered = store.load().unwrap();
+    assert!(remembered.hashtags.is_empty() && remembered.samples.is_empty());
+}
+
+#[test]
+fn one_store_has_one_holder_and_the_second_learns_who() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite");
+    let first = Store::open(&path).unwrap();
+    let Err(error) = Store::open(&path) else { panic!("a second holder got in") };
+    let told = error.to_string();
+    assert!(told.contains(&format!("in use by process {}", std::process::id())), "{told}");
+    drop(first);
+    Store::open(&path).expect("free again");
+}
+
+/// Changes the file behind the program's back.
+fn tamper(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn broken_rows_are_counted_and_leave_the_others_alone() {
+    for breakage in [
+        "UPDATE hashtag SET posts = 'seven'",
+        "UPDATE hashtag SET posts = '[]'",
+        "UPDATE hashtag SET posts = '[-1]'",
+        "UPDATE hashtag SET posts_at = NULL",
+        "UPDATE hashtag SET challenge_id = 'abc'",
+        "UPDATE hashtag SET outcome = 'superb'",
+        "UPDATE hashtag SET name = 'two words'",
+        "UPDATE sample SET stats = '{}'",
+        "UPDATE sample SET region = 'Mars'",
+        "UPDATE sample SET hashtag = ''",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.sqlite");
+        fill(&Store::open(&path).unwrap());
+        tamper(&path, breakage);
+        let remembered = Store::open(&path).unwrap().load().unwrap();
+        assert_eq!(remembered.unreadable, 1, "{breakage}");
+        assert_eq!(remembered.hashtags.len() + remembered.samples.len(), 1, "{breakage}");
+    }
+}
+
+#[test]
+fn files_that_are_no_store_of_ours_are_refused_and_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite");
+
+    let text = "this is somebody's letter, and it is long enough to be no empty file".repeat(20);
+    std::fs::write(&path, &text).unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::Sqlite { .. })));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+
+    std::fs::remove_file(&path).unwrap();
+    fill(&Store::open(&path).unwrap());
+    tamper(&path, "PRAGMA user_version = 99");
+    let Err(error) = Store::open(&path) else { panic!("opened a store from the future") };
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+
+    let Err(error) = Store::open(&directory.path().join("missing/store.sqlite")) else { panic!("opened") };
+    assert!(error.to_string().contains("the directory must exist"), "{error}");
+}
