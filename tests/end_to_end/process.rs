@@ -79,9 +79,15 @@ impl Process {
 
     /// Any request.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Response {
+        // Every client wants one, also for plain HTTP. Installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let method = method.parse().unwrap();
-        let request = Client::builder().no_proxy().build().unwrap().request(method, format!("{}{path}", self.url));
-        request.body(body.to_owned()).send().unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.output()))
+        let request =
+            Client::builder().no_proxy().build().unwrap().request(method, format!("{}{path}", self.url));
+        request
+            .body(body.to_owned())
+            .send()
+            .unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.output()))
     }
 
     /// The samples of /metrics.
@@ -271,7 +277,9 @@ impl Metrics {
 
     /// All series of a family, without histograms' suffixes.
     pub fn family(&self, name: &str) -> Vec<(&str, f64)> {
-        let of_family = |series: &str| series.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
+        let of_family = |series: &str| {
+            series.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+        };
         self.series.iter().filter(|(series, _)| of_family(series)).map(|(s, v)| (s.as_str(), *v)).collect()
     }
 
