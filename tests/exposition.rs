@@ -94,11 +94,11 @@ fn post(age: Duration, region: Option<&str>, [plays, likes, comments, shares, sa
 fn filled() -> HashtagState {
     let in_us = PostSample {
         posts: vec![
-            post(HOUR, Some("US"), [1_000, 100, 10, 5, 6]),
-            post(HOUR * 12, Some("US"), [3_000, 200, 20, 10, 12]),
+            post(HOUR, Some("US"), [1_000, 100, 10, 10, 5]),
+            post(HOUR * 12, Some("US"), [3_000, 200, 20, 10, 5]),
             post(DAY * 2, Some("GB"), [6_000, 300, 30, 15, 10]),
             post(DAY * 6, None, [10_000, 0, 0, 0, 0]),
-            post(DAY * 10, Some("US"), [5_000, 400, 40, 20, 22]),
+            post(DAY * 10, Some("US"), [5_000, 400, 40, 25, 20]),
         ],
         pages: 2,
         exhausted: false,
@@ -125,7 +125,7 @@ fn everything_known_is_shown_with_its_labels_and_exact_values() {
     // 68,000,000,000,001 is exact.
     // US: 2 posts within 24 hours, 4 within 7 days, 5 in all. Velocity 2 ÷ (4 ÷ 7) = 3.5; mean plays of
     // the two 2,000, so weighted 7,000. Plays 1,000 + 3,000 + 6,000 + 10,000 + 5,000 = 25,000; likes
-    // 1,000, comments 100, shares 50, saves 50, together 1,200; 1,200 ÷ 25,000 = 0.048. Oldest post ten
+    // 1,000, comments 100, shares 60, saves 40, together 1,200; 1,200 ÷ 25,000 = 0.048. Oldest post ten
     // days = 864,000 s. Three of five posts are from the US.
     // any: its single post makes 1 ÷ (1 ÷ 7) = 7; no plays, so no ratio and a weight of 0; there is
     // more and an hour is not seven days, so it is saturated; no region was asked for.
@@ -150,8 +150,8 @@ fn everything_known_is_shown_with_its_labels_and_exact_values() {
         (r#"tiktok_hashtag_sample_plays{hashtag="booktok",region="US"}"#, 25_000.0),
         (r#"tiktok_hashtag_sample_likes{hashtag="booktok",region="US"}"#, 1_000.0),
         (r#"tiktok_hashtag_sample_comments{hashtag="booktok",region="US"}"#, 100.0),
-        (r#"tiktok_hashtag_sample_shares{hashtag="booktok",region="US"}"#, 50.0),
-        (r#"tiktok_hashtag_sample_saves{hashtag="booktok",region="US"}"#, 50.0),
+        (r#"tiktok_hashtag_sample_shares{hashtag="booktok",region="US"}"#, 60.0),
+        (r#"tiktok_hashtag_sample_saves{hashtag="booktok",region="US"}"#, 40.0),
         (r#"tiktok_hashtag_sample_engagement_ratio{hashtag="booktok",region="US"}"#, 0.048),
         (r#"tiktok_hashtag_sample_saturated{hashtag="booktok",region="US"}"#, 0.0),
         (r#"tiktok_hashtag_sample_oldest_post_age_seconds{hashtag="booktok",region="US"}"#, 864_000.0),

@@ -1,5 +1,7 @@
 //! Snapshots made by hand, and a clock that stands where it is put.
 
+#![allow(dead_code, reason = "no test needs all of it")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
