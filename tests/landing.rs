@@ -232,8 +232,9 @@ async fn the_page_brings_all_it_needs_and_forbids_the_rest() {
 async fn a_long_watchlist_is_cut_and_says_so() {
     let regions = ["DE", "GB", "US"];
     let watch = |pairs: usize| {
-        let whole = (0..pairs / 3).map(move |n| unknown(&format!("t{n:04}"), "default", &regions));
-        whole.chain((pairs % 3 > 0).then(|| unknown("t9999", "default", &regions[..pairs % 3])))
+        let (whole, rest) = (pairs / 3, pairs % 3);
+        let last = (rest > 0).then(|| unknown("t9999", "default", &regions[..rest]));
+        (0..whole).map(move |n| unknown(&format!("t{n:04}"), "default", &regions)).chain(last)
     };
     for (pairs, note) in [(500, None), (501, Some("1 more ")), (10_000, Some("9,500 more "))] {
         let page = page(watch(pairs)).await;
