@@ -37,7 +37,7 @@
 //!   is spent.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
 //!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
-//! * **The vendor's vocabulary** outside `upstream`.
+//! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus'.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
 //!   are built fresh from the snapshot at every scrape.
@@ -58,6 +58,7 @@ pub mod model;
 pub mod poller;
 pub mod refresh;
 pub mod schedule;
+pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod upstream;

@@ -122,7 +122,7 @@ pub async fn posts(
     let mut seen = HashSet::new();
     let mut taken_at = None;
     let mut cursor = Cursor::start();
-    loop {
+    let now = loop {
         let query = Query::Posts { id: id.clone(), region, count: paging.page_size, cursor: cursor.clone() };
         let answered = gateway.ask(&query, max_age, &mut retries).await?;
         let now = *taken_at.get_or_insert(answered.at);
@@ -133,12 +133,16 @@ pub async fn posts(
         let known = seen.len();
         sample.posts.extend(page.items.into_iter().filter(|post| seen.insert(post.id.clone())));
         let nothing_new = seen.len() == known;
-        match page.next {
-            Some(next) if next != cursor => cursor = next,
-            _ => return Ok((now, sample)),
+        let stands_still = page.next.as_ref().is_none_or(|next| *next == cursor);
+        if stands_still || nothing_new || sample.pages >= paging.pages_max || sample.reaches_back_a_week(now)
+        {
+            break now;
         }
-        if nothing_new || sample.pages >= paging.pages_max || sample.reaches_back_a_week(now) {
-            return Ok((now, sample));
-        }
+        cursor = page.next.unwrap_or(cursor);
+    };
+    if sample.posts.is_empty() && !sample.exhausted {
+        // A velocity of 0 would be a claim that nobody made.
+        return Err(Error::transient("no posts, although there are said to be more").into());
     }
+    Ok((now, sample))
 }

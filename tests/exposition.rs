@@ -233,6 +233,29 @@ fn what_is_not_known_is_absent_and_never_zero() {
 }
 
 #[test]
+fn figures_that_no_post_gives_are_absent_and_never_zero() {
+    let silent = Post { plays: None, saves: None, ..post(HOUR, None, [0, 100, 10, 0, 0]) };
+    for (posts, absent) in [
+        (
+            vec![silent],
+            ["sample_plays", "sample_saves", "sample_engagement_ratio", "engagement_weighted_velocity"]
+                .as_slice(),
+        ),
+        (vec![], &["sample_engagement_ratio", "sample_oldest_post_age_seconds", "sample_region_match_ratio"]),
+    ] {
+        let mut state = filled();
+        let all: BTreeSet<String> = Shown::new([state.clone()]).results().into_keys().collect();
+        let sample = PostSample { posts, pages: 1, exhausted: true };
+        let us = &mut state.regions[1];
+        us.sample = Some(Sampled { at: NOW, stats: sample.stats(us.region, NOW) });
+        let left: BTreeSet<String> = Shown::new([state]).results().into_keys().collect();
+        let gone: BTreeSet<String> = all.difference(&left).cloned().collect();
+        let series = |name: &&str| format!(r#"tiktok_hashtag_{name}{{hashtag="booktok",region="US"}}"#);
+        assert_eq!(gone, absent.iter().map(series).collect());
+    }
+}
+
+#[test]
 fn a_failure_leaves_the_last_good_values_and_says_so() {
     let good = filled();
     let mut failing = good.clone();
@@ -481,8 +504,8 @@ fn numbers_at_their_extremes_come_back() {
             state.posts = Some(reading(NOW, &[count]));
             let sample = SampleStats {
                 velocity: number,
-                engagement_weighted_velocity: number,
-                plays: count,
+                engagement_weighted_velocity: Some(number),
+                plays: Some(count),
                 engagement_ratio: Some(number),
                 pages: u32::MAX,
                 ..stats()

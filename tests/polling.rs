@@ -1,6 +1,8 @@
 //! The loop from schedule to snapshot, under a paused clock and with a scripted upstream: what is
 //! sent when, and what stands in the snapshot afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 #[path = "support/upstream.rs"]
 mod upstream;
 

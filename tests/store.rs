@@ -1,6 +1,8 @@
 //! The store: what is written is read back, also by the next process; what is broken is reported
 //! and costs nothing else.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

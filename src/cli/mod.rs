@@ -3,8 +3,10 @@
 //! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration (as in `sysexits.h`).
 
 mod check;
+mod demo;
 mod logging;
 mod serve;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,10 @@ struct Cli {
 enum Command {
     /// Watch hashtags through the API and serve /metrics
     Serve(serve::Args),
+    /// Try everything on simulated data: no file, no key, no network
+    Demo(demo::Args),
+    /// Run the simulated API alone, for any client of it
+    Simulate(simulate::Args),
     /// Check a configuration and show what it would run and cost
     Check(check::Args),
 }
@@ -48,6 +54,8 @@ pub fn run() -> ExitCode {
     logging::start(&cli.logging);
     match cli.command {
         Command::Serve(args) => with_runtime(serve::run(args)),
+        Command::Demo(args) => with_runtime(demo::run(args)),
+        Command::Simulate(args) => with_runtime(simulate::run(args)),
         Command::Check(args) => check::run(&args),
     }
 }

@@ -101,19 +101,20 @@ impl Page {
 
     fn sample(&mut self, labels: Labels<'_>, stats: &SampleStats) {
         self.put(&f::VELOCITY, labels, stats.velocity);
-        self.put(&f::WEIGHTED_VELOCITY, labels, stats.engagement_weighted_velocity);
         for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
             let labels = [labels, &[("window", window)]].concat();
             self.put(&f::SAMPLE_POSTS, &labels, posts as f64);
         }
-        self.put(&f::SAMPLE_PLAYS, labels, stats.plays as f64);
-        self.put(&f::SAMPLE_LIKES, labels, stats.likes as f64);
-        self.put(&f::SAMPLE_COMMENTS, labels, stats.comments as f64);
-        self.put(&f::SAMPLE_SHARES, labels, stats.shares as f64);
-        self.put(&f::SAMPLE_SAVES, labels, stats.saves as f64);
         self.put(&f::SAMPLE_SATURATED, labels, flag(stats.saturated));
         self.put(&f::SAMPLE_PAGES, labels, f64::from(stats.pages));
+        let count = |sum: Option<u64>| sum.map(|count| count as f64);
         for (family, value) in [
+            (&f::WEIGHTED_VELOCITY, stats.engagement_weighted_velocity),
+            (&f::SAMPLE_PLAYS, count(stats.plays)),
+            (&f::SAMPLE_LIKES, count(stats.likes)),
+            (&f::SAMPLE_COMMENTS, count(stats.comments)),
+            (&f::SAMPLE_SHARES, count(stats.shares)),
+            (&f::SAMPLE_SAVES, count(stats.saves)),
             (&f::SAMPLE_ENGAGEMENT_RATIO, stats.engagement_ratio),
             (&f::SAMPLE_OLDEST_POST_AGE, stats.oldest_post_age_seconds),
             (&f::SAMPLE_REGION_MATCH_RATIO, stats.region_match_ratio),
