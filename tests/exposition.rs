@@ -265,8 +265,11 @@ fn a_failure_leaves_the_last_good_values_and_says_so() {
     let mut want = Shown::new([good]).results();
     want.insert(r#"tiktok_hashtag_up{hashtag="booktok"}"#.to_owned(), 0.0);
     want.insert(r#"tiktok_hashtag_sample_up{hashtag="booktok",region="US"}"#.to_owned(), 0.0);
-    // Who did not answer did not say that the hashtag still exists.
-    want.remove(r#"tiktok_hashtag_found{hashtag="booktok"}"#);
+    assert_eq!(
+        want.get(r#"tiktok_hashtag_found{hashtag="booktok"}"#),
+        Some(&1.0),
+        "a failure is not an absence"
+    );
     assert_same(&Shown::new([failing]).results(), &want);
 }
 

@@ -18,6 +18,10 @@ use tiktok_exporter::web::ReloadRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long an answer may take that should come at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer as it came over the wire.
 struct Raw {
@@ -32,7 +36,8 @@ async fn exchange(address: SocketAddr, request: &str) -> Raw {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.unwrap_or_else(|_| panic!("no end of the answer to {request:?}: {answer:?}")).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no headers: {answer:?}"));
     let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
     let header =
@@ -128,7 +133,8 @@ async fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn a_method_that_a_page_does_not_know_is_refused_with_those_it_does() {
-    let (reload, _requests) = mpsc::channel(1);
+    // Nobody reloads, so that a request that gets through fails at once.
+    let (reload, _) = mpsc::channel(1);
     let site = Site::start(Some(reload)).await;
     for (path, methods, allowed) in [
         ("/", ["POST", "PUT", "DELETE"], "GET,HEAD"),
@@ -250,9 +256,10 @@ async fn nonsense_is_refused_and_the_server_lives_on() {
         // The server may hang up before all of it is sent, which is an answer too.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
         let answer = String::from_utf8_lossy(&answer);
         let start: String = request.chars().take(30).collect();
+        assert!(ended.is_ok(), "{start:?}: no end of the answer {answer:?}");
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{start:?}: {answer:?}");
     }
     assert_eq!(site.page("/-/healthy").await, "tiktok-exporter is healthy.\n");
@@ -281,7 +288,7 @@ async fn stopping_waits_for_no_idle_or_half_hearted_client() {
     // Connections are accepted in their order: once this one is served, the others are in.
     exchange(site.address, &with_host("GET", "/-/healthy", "localhost")).await;
     site.stopping.cancel();
-    let ended = tokio::time::timeout(Duration::from_secs(10), site.serving).await;
+    let ended = timeout(PATIENCE, site.serving).await;
     assert!(matches!(ended, Ok(Ok(Ok(())))), "the server still waits for its clients: {ended:?}");
 }
 

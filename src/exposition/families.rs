@@ -36,8 +36,7 @@ families! {
     INFO = "tiktok_hashtag_info";
     ///1 if the last refresh of the hashtag's totals succeeded, 0 if not. Absent before the first.
     UP = "tiktok_hashtag_up";
-    ///1 if the API knew the hashtag at the last refresh, 0 if it said that there is none (any more). Absent
-    /// while it has said neither.
+    ///1 if the API knows the hashtag, 0 if it says that there is none (any more). Absent until it has said either.
     FOUND = "tiktok_hashtag_found";
     ///When the hashtag's totals were last refreshed with success.
     LAST_SUCCESS = "tiktok_hashtag_last_success_timestamp_seconds";

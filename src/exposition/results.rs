@@ -210,13 +210,12 @@ impl JobCounts {
     }
 }
 
-/// Whether the upstream knows the hashtag, if it has said so. A failure says neither, and what was
-/// said before it may have been that there is none.
+/// Whether the upstream knows the hashtag, if it has said so.
 fn found(refresh: &Refresh) -> Option<bool> {
     match refresh.last? {
         (_, Outcome::Success) => Some(true),
         (_, Outcome::NotFound) => Some(false),
-        (_, Outcome::Failed) => None,
+        (_, Outcome::Failed) => refresh.last_success.map(|_| true),
     }
 }
 

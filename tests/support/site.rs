@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::state::State;
@@ -47,7 +48,10 @@ impl Site {
         let serving = tokio::spawn(web::serve(listener, web::router(app), stopping.clone()));
         // Fails when a provider is installed already, which is as good. None is used: no TLS here.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        // A page that never comes is to fail its test, not to hang it.
+        let client =
+            reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30));
+        let client = client.build().unwrap();
         Self { state, telemetry, readiness, stopping, serving, address, client }
     }
 
