@@ -119,6 +119,33 @@ fn filled() -> HashtagState {
     state
 }
 
+/// The other tests lean on this: what the reader accepts, a scraper reads in one way only.
+#[test]
+fn the_reader_refuses_what_a_scraper_might_drop_or_misread() {
+    let head = "# HELP a Help.\n# TYPE a gauge\n";
+    for (samples, problem) in [
+        ("a 1 1800000000000\n", "not one number"),
+        ("a 1", "no end"),
+        ("a  1\n", "not one number"),
+        ("a{b=\"c\"} 1\na{b=\"c\"} 2\n", "on the page already"),
+        ("a{b=\"c\",b=\"d\"} 1\n", "twice"),
+        ("a{b=\"c\"d\"} 1\n", "neither , nor }"),
+        ("a{b=\"c\nd\"} 1\n", "without an end"),
+        ("a{b=\"c\\d\"} 1\n", "unknown escape"),
+        ("a{1=\"c\"} 1\n", "not the name of a label"),
+        ("b 1\n", "among those of a"),
+        ("a_sum 1\n", "among those of a"),
+        ("# TYPE b gauge\n", "without HELP"),
+        ("# HELP a Help.\n# TYPE a gauge\n", "second declaration"),
+    ] {
+        let said = Page::parse(&format!("{head}{samples}")).unwrap_err();
+        assert!(said.contains(problem), "{samples:?}: {said}");
+    }
+    let page = Page::parse(&format!("{head}a{{b=\"\\\"\\\\\\n,}}\"}} +Inf\n")).unwrap();
+    let (series, value) = page.samples().next().unwrap();
+    assert_eq!((series.label("b"), *value), ("\"\\\n,}", f64::INFINITY));
+}
+
 #[test]
 fn everything_known_is_shown_with_its_labels_and_exact_values() {
     // Steps: 1,820,000,000 and 1,825,300,000 share a step of 100,000 (a zero tells nothing);
