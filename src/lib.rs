@@ -36,7 +36,7 @@
 //! * **A second road to the upstream.** Only `gateway` holds a transport, so what it counts is what
 //!   is spent.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
-//!   only `gateway`, `budget` and `poller` wait.
+//!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
 //! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus'.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
