@@ -60,7 +60,8 @@ families! {
     SAMPLE_SHARES = "tiktok_hashtag_sample_shares";
     ///Saves of the sampled posts together. Absent if none of them says.
     SAMPLE_SAVES = "tiktok_hashtag_sample_saves";
-    ///Likes, comments, shares and saves over plays of the sampled posts. Absent without plays.
+    ///Likes, comments, shares and saves over plays of the sampled posts. Absent without plays, or if no post says
+    /// one of them.
     SAMPLE_ENGAGEMENT_RATIO = "tiktok_hashtag_sample_engagement_ratio";
     ///1 if more posts exist and the oldest sampled one is younger than 7 days, so that the sample velocity
     /// measures the size of the sample and not the hashtag; else 0.
