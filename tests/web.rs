@@ -299,7 +299,11 @@ async fn stopping_lets_a_request_under_way_end() {
     let (response, ()) = tokio::join!(site.request(Method::POST, "/-/reload"), async {
         let answer = requests.recv().await.unwrap();
         site.stopping.cancel();
-        tokio::task::yield_now().await;
+        // The server has every chance to end too early.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!site.serving.is_finished(), "the server ended with a request under way");
         answer.send(Ok(())).unwrap();
     });
     assert_eq!(response.text().await.unwrap(), "Reloaded.\n");
