@@ -227,6 +227,7 @@ impl Poller {
             refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
         }
         if job.region.is_none() && outcome != Outcome::Failed {
+            known.found = Some(outcome == Outcome::Success);
             let resolved = outcome == Outcome::Success;
             self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
         }
@@ -358,14 +359,13 @@ fn fresh_enough(interval: Duration) -> Duration {
 fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
     |job| {
         let Some(known) = book.get(&job.hashtag) else { return Past::default() };
-        let gone = matches!(known.refresh.last, Some((_, Outcome::NotFound)));
         let last = match job.region {
             None => known.refresh.last,
             Some(region) => {
                 known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
             }
         };
-        Past { last, resolved: known.id.is_some() && !gone }
+        Past { last, resolved: known.id.is_some() && known.found != Some(false) }
     }
 }
 
@@ -404,6 +404,7 @@ fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembe
                 max_age: watched.max_age,
                 id: stored.id,
                 resolved_at: stored.resolved_at,
+                found: stored.found,
                 commerce: stored.commerce,
                 posts: stored.posts,
                 views: stored.views,

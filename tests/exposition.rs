@@ -108,6 +108,7 @@ fn filled() -> HashtagState {
 
     let mut state = unknown("BookTok", "books", &["any", "US"]);
     state.id = ChallengeId::parse("1585692").ok();
+    state.found = Some(true);
     state.commerce = Some(false);
     state.posts = Some(reading(NOW - HOUR, &[1_820_000_000, 1_825_300_000, 0]));
     state.views = Some(reading(NOW - HOUR, &[68_000_000_000_001, 68_000_000_000_000]));
@@ -240,6 +241,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
         let mut state = unknown("quiet", "default", &["US"]);
         let posts_interval = posts.interval.as_secs_f64();
         (state.refresh, state.regions[0].refresh) = (totals, posts);
+        state.found = (note == "never found").then_some(false);
         let mut want = expected([
             (
                 r#"tiktok_hashtag_info{challenge_id="",commerce="unknown",group="default",hashtag="quiet"}"#,
@@ -303,10 +305,18 @@ fn a_failure_leaves_the_last_good_values_and_says_so() {
 #[test]
 fn a_hashtag_that_is_gone_is_not_found() {
     let mut gone = filled();
-    gone.refresh.last = Some((NOW, Outcome::NotFound));
-    let results = Shown::new([gone]).results();
-    for name in ["tiktok_hashtag_found", "tiktok_hashtag_up"] {
-        assert_eq!(results.get(&format!(r#"{name}{{hashtag="booktok"}}"#)), Some(&0.0), "{name}");
+    gone.found = Some(false);
+    // A failure after that says nothing new.
+    for outcome in [Outcome::NotFound, Outcome::Failed] {
+        gone.refresh.last = Some((NOW, outcome));
+        let results = Shown::new([gone.clone()]).results();
+        for name in ["tiktok_hashtag_found", "tiktok_hashtag_up"] {
+            assert_eq!(
+                results.get(&format!(r#"{name}{{hashtag="booktok"}}"#)),
+                Some(&0.0),
+                "{name}, {outcome:?}"
+            );
+        }
     }
 }
 

@@ -96,6 +96,7 @@ async fn a_row_says_the_worst_that_is_known() {
     let with = |at, totals: Option<Outcome>, posts: Option<Outcome>| {
         let mut state = known("x", "default", &["US"], 5_000, at);
         state.refresh.last = totals.map(|outcome| (NOW, outcome));
+        state.found = Some(totals != Some(Outcome::NotFound));
         state.regions[0].refresh.last = posts.map(|outcome| (NOW, outcome));
         state
     };

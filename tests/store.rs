@@ -23,6 +23,7 @@ fn hashtag_state(name: &str) -> HashtagState {
         max_age: Duration::from_secs(60),
         id: ChallengeId::parse("12345678901234567890123456789012").ok(),
         resolved_at: Some(NOW - Duration::from_secs(5)),
+        found: Some(true),
         commerce: Some(false),
         posts: Some(reading(&[u64::MAX, 7, 0])),
         views: None,
@@ -75,7 +76,7 @@ fn the_next_process_reads_back_what_was_written() {
     let remembered = Store::open(&path).unwrap().load().unwrap();
     let stored = &remembered.hashtags[&hashtag.hashtag];
     assert_eq!(stored.id, hashtag.id);
-    assert_eq!(stored.resolved_at, hashtag.resolved_at);
+    assert_eq!((stored.resolved_at, stored.found), (hashtag.resolved_at, hashtag.found));
     assert_eq!(stored.commerce, hashtag.commerce);
     assert_eq!((&stored.posts, &stored.views), (&hashtag.posts, &hashtag.views));
     assert_eq!((stored.last, stored.last_success), (hashtag.refresh.last, hashtag.refresh.last_success));

@@ -78,7 +78,7 @@ impl Page {
             1.0,
         );
         self.refresh(&f::UP, &f::LAST_SUCCESS, &f::REFRESH_INTERVAL, labels, &state.refresh);
-        if let Some(found) = found(&state.refresh) {
+        if let Some(found) = state.found {
             self.put(&f::FOUND, labels, flag(found));
         }
     }
@@ -211,14 +211,6 @@ impl JobCounts {
 }
 
 /// Whether the upstream knows the hashtag, if it has said so.
-fn found(refresh: &Refresh) -> Option<bool> {
-    match refresh.last? {
-        (_, Outcome::Success) => Some(true),
-        (_, Outcome::NotFound) => Some(false),
-        (_, Outcome::Failed) => refresh.last_success.map(|_| true),
-    }
-}
-
 fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }

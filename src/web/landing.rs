@@ -232,7 +232,7 @@ fn state(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> (Mood,
     let refreshes = [&hashtag.refresh, &region.refresh];
     let [totals, posts] = refreshes.map(|refresh| refresh.last.map(|(_, outcome)| outcome));
     let is_stale = |refresh: &&Refresh| refresh.last_success.is_some_and(|at| !hashtag.is_current(at, now));
-    if totals == Some(Outcome::NotFound) {
+    if hashtag.found == Some(false) {
         (Mood::Bad, "not found")
     } else if refreshes.iter().any(is_stale) {
         (Mood::Bad, "stale")

@@ -50,6 +50,7 @@ pub fn unknown(name: &str, group: &str, regions: &[&str]) -> HashtagState {
         max_age: MAX_AGE,
         id: None,
         resolved_at: None,
+        found: None,
         commerce: None,
         posts: None,
         views: None,
@@ -65,6 +66,7 @@ pub fn known(name: &str, group: &str, regions: &[&str], views: u64, at: Timestam
     state.posts = Some(reading(at, &[views / 100]));
     state.views = Some(reading(at, &[views]));
     succeed(&mut state.refresh, at);
+    state.found = Some(true);
     for region in &mut state.regions {
         region.sample = Some(Sampled { at, stats: stats() });
         succeed(&mut region.refresh, at);
