@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::gateway::{Failure, Gateway, Retries};
-use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, Region, Timestamp};
-use crate::upstream::{Class, Cursor, Error, Query, SEARCH_SIZE_MAX};
+use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Post, PostSample, Region, Timestamp};
+use crate::upstream::{Class, Cursor, Error, Page, Query, SEARCH_SIZE_MAX};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.
@@ -108,8 +108,54 @@ pub struct Paging {
     pub page_size: u32,
 }
 
-/// Collects posts of a hashtag until the week is covered, the list ends, or it stops making sense.
-/// Returns the sample and when its first page was given.
+/// A sample of posts on the way, page by page: what to ask for next, and when to stop.
+#[derive(Debug)]
+pub struct Sampling {
+    paging: Paging,
+    sample: PostSample,
+    seen: HashSet<String>,
+    cursor: Cursor,
+}
+
+impl Sampling {
+    /// Nothing was asked for yet.
+    pub fn new(paging: Paging) -> Self {
+        Self { paging, sample: PostSample::default(), seen: HashSet::new(), cursor: Cursor::start() }
+    }
+
+    /// The page to ask for next.
+    pub fn query(&self, id: &ChallengeId, region: Region) -> Query {
+        Query::Posts { id: id.clone(), region, count: self.paging.page_size, cursor: self.cursor.clone() }
+    }
+
+    /// Takes a page in. Returns whether that is enough: the week before `now` is covered, the list
+    /// has ended, or it stops making sense.
+    pub fn take(&mut self, page: Page<Post>, now: Timestamp) -> bool {
+        self.sample.pages += 1;
+        self.sample.exhausted = !page.more;
+        // Pages overlap, so every post is counted by its id, once.
+        let known = self.seen.len();
+        self.sample.posts.extend(page.items.into_iter().filter(|post| self.seen.insert(post.id.clone())));
+        let nothing_new = self.seen.len() == known;
+        let stands_still = page.next.as_ref().is_none_or(|next| *next == self.cursor);
+        self.cursor = page.next.unwrap_or_else(Cursor::start);
+        stands_still
+            || nothing_new
+            || self.sample.pages >= self.paging.pages_max
+            || self.sample.reaches_back_a_week(now)
+    }
+
+    /// The sample.
+    pub fn finish(self) -> Result<PostSample, Error> {
+        if self.sample.posts.is_empty() && !self.sample.exhausted {
+            // A velocity of 0 would be a claim that nobody made.
+            return Err(Error::transient("no posts, although there are said to be more"));
+        }
+        Ok(self.sample)
+    }
+}
+
+/// Collects posts of a hashtag. Returns the sample and when its first page was given.
 pub async fn posts(
     gateway: &Gateway,
     id: &ChallengeId,
@@ -118,31 +164,13 @@ pub async fn posts(
     max_age: Duration,
 ) -> Result<(Timestamp, PostSample), Failure> {
     let mut retries = Retries::default();
-    let mut sample = PostSample::default();
-    let mut seen = HashSet::new();
+    let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
-    let mut cursor = Cursor::start();
-    let now = loop {
-        let query = Query::Posts { id: id.clone(), region, count: paging.page_size, cursor: cursor.clone() };
-        let answered = gateway.ask(&query, max_age, &mut retries).await?;
+    loop {
+        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut retries).await?;
         let now = *taken_at.get_or_insert(answered.at);
-        let page = answered.answer.posts()?;
-        sample.pages += 1;
-        sample.exhausted = !page.more;
-        // Pages overlap, so every post is counted by its id, once.
-        let known = seen.len();
-        sample.posts.extend(page.items.into_iter().filter(|post| seen.insert(post.id.clone())));
-        let nothing_new = seen.len() == known;
-        let stands_still = page.next.as_ref().is_none_or(|next| *next == cursor);
-        if stands_still || nothing_new || sample.pages >= paging.pages_max || sample.reaches_back_a_week(now)
-        {
-            break now;
+        if sampling.take(answered.answer.posts()?, now) {
+            return Ok((now, sampling.finish()?));
         }
-        cursor = page.next.unwrap_or(cursor);
-    };
-    if sample.posts.is_empty() && !sample.exhausted {
-        // A velocity of 0 would be a claim that nobody made.
-        return Err(Error::transient("no posts, although there are said to be more").into());
     }
-    Ok((now, sample))
 }

@@ -7,7 +7,7 @@ use super::course::remaining;
 use super::dice::Dice;
 use super::profile::Profile;
 use super::regions::{self, REGIONS};
-use super::world::Moment;
+use super::world::{Moment, time_of};
 use crate::model::Region;
 
 /// Posts this many places apart can appear in either order.
@@ -20,16 +20,20 @@ const STRANGERS: f64 = 0.2;
 /// One post, as it is at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Upload {
+    /// 19 digits, of which no two posts have the same.
+    pub(super) id: u64,
     /// Seconds since the beginning of the world.
     pub(super) second: i64,
-    pub(super) region: &'static str,
+    /// Missing now and then, as anything can be in a real answer.
+    pub(super) region: Option<&'static str>,
     pub(super) plays: u64,
     pub(super) likes: u64,
     pub(super) comments: u64,
     pub(super) shares: u64,
-    pub(super) saves: u64,
+    /// Missing now and then.
+    pub(super) saves: Option<u64>,
     pub(super) downloads: u64,
-    /// For its id, author, title and other trimmings.
+    /// For its author, title and other trimmings.
     pub(super) dice: Dice,
 }
 
@@ -116,13 +120,15 @@ fn upload(profile: &Profile, now: Moment, hour: i64, second: i64, post: Dice, ho
     let plays = cap * (1.0 - remaining(age));
     let part = |name: &str, low: f64, high: f64| (plays * post.named(name).between(low, high)) as u64;
     Upload {
+        // The upper half of a real post's id is its second as well.
+        id: (time_of(second).as_secs() as u64) << 32 | post.named("id").below(1 << 32),
         second,
-        region: REGIONS[home].0,
+        region: (!post.named("no region").happens(0.005)).then_some(REGIONS[home].0),
         plays: plays as u64,
         likes: part("likes", 0.02, 0.14),
         comments: part("comments", 0.000_5, 0.006),
         shares: part("shares", 0.000_5, 0.01),
-        saves: part("saves", 0.001, 0.03),
+        saves: (!post.named("no saves").happens(0.01)).then(|| part("saves", 0.001, 0.03)),
         downloads: part("downloads", 0.000_1, 0.003),
         dice: post,
     }

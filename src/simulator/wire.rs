@@ -68,16 +68,12 @@ pub(super) fn regions() -> Value {
 
 fn video(hashtag: &Hashtag, upload: &Upload) -> Value {
     let dice = upload.dice;
-    let created = time_of(upload.second).as_secs();
-    // The upper half of a real post's id is its second as well.
-    let id = format!("{}", (created as u64) << 32 | dice.named("id").below(1 << 32));
+    let id = upload.id.to_string();
     let author = dice.named("author").below(90_000) + 10_000;
     let sound = dice.named("sound").below(900_000) + 100_000;
-    // Any count may be missing from a real answer.
-    let saves = (!dice.named("no saves").happens(0.01)).then_some(upload.saves);
     json!({
         "video_id": id,
-        "region": if dice.named("no region").happens(0.005) { Value::Null } else { json!(upload.region) },
+        "region": upload.region,
         "title": title(hashtag, dice),
         "cover": format!("{MEDIA}/cover/{id}.jpeg"),
         "duration": 5 + dice.named("duration").below(170),
@@ -86,9 +82,9 @@ fn video(hashtag: &Hashtag, upload: &Upload) -> Value {
         "digg_count": upload.likes,
         "comment_count": upload.comments,
         "share_count": upload.shares,
-        "collect_count": saves,
+        "collect_count": upload.saves,
         "download_count": upload.downloads,
-        "create_time": created,
+        "create_time": time_of(upload.second).as_secs(),
         "author": {
             "id": format!("68{author}0000000000"),
             "unique_id": format!("simulated.user{author}"),
