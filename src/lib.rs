@@ -54,6 +54,7 @@ pub mod clock;
 pub mod config;
 pub mod exposition;
 pub mod gateway;
+pub mod ledger;
 pub mod model;
 pub mod poller;
 pub mod refresh;
