@@ -56,6 +56,7 @@ pub mod exposition;
 pub mod gateway;
 pub mod ledger;
 pub mod model;
+pub mod pacing;
 pub mod poller;
 pub mod refresh;
 pub mod schedule;

@@ -17,10 +17,12 @@ use crate::budget::Admission;
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
+use crate::ledger::Ledger;
 use crate::model::{DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::pacing::{self, Pacing};
 use crate::refresh::{self, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
+use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
 use crate::upstream::Class;
 use crate::watchlist::{Watched, Watchlist};
@@ -60,6 +62,8 @@ pub struct Reload {
 pub struct Parts {
     /// The road to the upstream.
     pub gateway: Arc<Gateway>,
+    /// What may be spent.
+    pub ledger: Arc<Ledger>,
     /// Where results are remembered.
     pub store: Arc<Store>,
     /// Where results are published.
@@ -78,8 +82,12 @@ pub struct Poller {
     book: BTreeMap<Hashtag, Arc<HashtagState>>,
     refreshes: JoinSet<Refreshed>,
     running: HashMap<Id, Job>,
+    /// The loop's share of the budget.
+    pacing: Pacing,
     /// Whether requests were stopped when last looked, so that the end of it is noticed.
     stopped: bool,
+    /// Nothing is started before this: a request was just denied.
+    hold: Timestamp,
 }
 
 /// What a refresh brought.
@@ -105,6 +113,8 @@ impl Poller {
         let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
         let mut poller = Self {
+            pacing: Pacing::new(parts.ledger.clone()),
+            hold: Timestamp::default(),
             parts,
             plan,
             schedule,
@@ -120,6 +130,7 @@ impl Poller {
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
         loop {
+            self.mind_the_budget().await;
             let wait = self.start_due();
             tokio::select! {
                 () = stopping.cancelled() => break,
@@ -141,15 +152,39 @@ impl Poller {
         }
     }
 
+    /// Measures what is left against what is needed, and stretches intervals by it.
+    async fn mind_the_budget(&mut self) {
+        let now = self.parts.clock.now();
+        if self.pacing.denial(now).is_some() {
+            // Somebody may have mended the cause from outside.
+            self.parts.ledger.look(now).await;
+        }
+        if !self.pacing.is_stale(now) {
+            return;
+        }
+        let need = pacing::need(&self.plan.watchlist, &self.book, self.plan.not_found_retry);
+        if self.pacing.measure(need, now) {
+            let pacing = &self.pacing;
+            self.schedule.stretch(|job| pacing.factor(job.kind()), now);
+            self.publish_all();
+        }
+        self.parts.telemetry.pace_is(self.pacing.pace(), self.pacing.forecast(now));
+    }
+
     /// Starts what is due and may run; returns how long there is nothing to start.
     fn start_due(&mut self) -> Duration {
         let now = self.parts.clock.now();
         let admission = self.parts.gateway.admission();
-        if self.stopped && admission == Admission::All {
+        let denied = self.pacing.denial(now).is_some();
+        if self.stopped && admission == Admission::All && !denied {
             self.schedule.catch_up(now);
             self.publish_all();
         }
-        self.stopped = admission != Admission::All;
+        self.stopped = admission != Admission::All || denied;
+        // A clock that went back must not make the hold longer.
+        if self.hold > now && self.hold <= now + NAP {
+            return self.hold.saturating_since(now);
+        }
         let room = match admission {
             Admission::All => self.plan.concurrency.saturating_sub(self.running.len()),
             Admission::Trial(_) => usize::from(self.running.is_empty()),
@@ -160,15 +195,23 @@ impl Poller {
                 // Full: the next refresh that ends makes room.
                 return NAP;
             }
-            let Some(job) = self.schedule.start_next(now) else { break };
+            let opens = JobKind::ALL.map(|kind| self.pacing.opens(kind, now));
+            let Some(job) = self.schedule.start_next(now, |kind| opens[kind as usize].is_none()) else {
+                break;
+            };
             self.start(job, now);
         }
-        nap_until(self.schedule.next_wake(), now)
+        let wakes = JobKind::ALL.into_iter().filter_map(|kind| {
+            let due = self.schedule.next_wake(kind)?;
+            Some(self.pacing.opens(kind, now).map_or(due, |opens| due.max(opens)))
+        });
+        nap_until(wakes.min(), now)
     }
 
     fn start(&mut self, job: Job, now: Timestamp) {
         let Some(known) = self.book.get(&job.hashtag) else { return };
         let Some(watched) = self.plan.watchlist.get(&job.hashtag) else { return };
+        self.pacing.started(job.kind(), pacing::cost(&job, watched, Some(known)), now);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
         let handle = match job.region {
@@ -184,8 +227,9 @@ impl Poller {
                 let Some(Resolved { id, .. }) = resolved else { return };
                 let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(watched.posts_interval);
+                let hashtag = job.hashtag.clone();
                 self.refreshes.spawn(async move {
-                    Refreshed::Posts(refresh::posts(&gateway, &id, region, paging, max_age).await)
+                    Refreshed::Posts(refresh::posts(&gateway, &hashtag, &id, region, paging, max_age).await)
                 })
             }
         };
@@ -208,7 +252,12 @@ impl Poller {
             Some(Refreshed::Totals(Err(failure)) | Refreshed::Posts(Err(failure))) => {
                 match judge(&job, failure) {
                     Some(outcome) => outcome,
-                    None => return self.schedule.put_back(&job),
+                    None => {
+                        if let Failure::Denied(denial) = failure {
+                            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+                        }
+                        return self.schedule.put_back(&job);
+                    }
                 }
             }
             None => Outcome::Failed,
@@ -269,6 +318,10 @@ impl Poller {
         self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
         let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
         self.schedule = old.replaced(&self.plan.watchlist, self.plan.not_found_retry, past(&self.book), now);
+        self.parts.ledger.look(now).await;
+        // The new schedule is not stretched yet.
+        self.pacing = Pacing::new(self.parts.ledger.clone());
+        self.mind_the_budget().await;
         self.publish_all();
         // The asker may have gone; the plan is in force all the same.
         let _ = reload.done.send(());
@@ -302,7 +355,7 @@ impl Poller {
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     match failure {
-        Failure::Stopped(_) | Failure::ShuttingDown => None,
+        Failure::Stopped(_) | Failure::Denied(_) | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
             tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");

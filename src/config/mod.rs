@@ -6,6 +6,7 @@
 //! these structs.
 
 mod api;
+mod budget;
 pub mod duration;
 mod env;
 mod key;
@@ -32,6 +33,7 @@ pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
 pub use web::WebConfig;
 
+use crate::budget::Limits;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;
 use tables::Tables;
@@ -45,6 +47,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How large a sample of posts is.
     pub posts: PostsConfig,
+    /// How many credits may be spent.
+    pub budget: Limits,
     /// Where the metrics are served.
     pub web: WebConfig,
     /// Where the ledger is kept.
@@ -112,6 +116,7 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
     let posts = posts::read(tables.section("posts", findings));
+    let budget = budget::read(tables.section("budget", findings));
     let web = web::read(tables.section("web", findings));
     let store = store::read(tables.section("store", findings));
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
@@ -125,7 +130,7 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
         .collect();
     let watchlist = merge(&blocks, max_pairs, findings);
     warn_of_rate(&api, &watchlist, findings);
-    Config { api, refresh, posts, web, store, watchlist }
+    Config { api, refresh, posts, budget, web, store, watchlist }
 }
 
 fn merge(blocks: &[Block], max_pairs: usize, findings: &mut Findings) -> Watchlist {

@@ -217,10 +217,8 @@ fn balance(books: &Books<'_>, configured: Option<Balance>) -> rusqlite::Result<(
         && Date::of(counted.at) >= configured.counted_on
     {
         let ever = books.spent_since(None)?;
-        let since = Spent {
-            all: ever.all.less(counted.before.all),
-            ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc),
-        };
+        let since =
+            Spent { all: ever.all.less(counted.before.all), ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc) };
         return Ok((Some(counted.credits), since));
     }
     Ok((Some(configured.credits), books.spent_since(Some(configured.counted_on))?))

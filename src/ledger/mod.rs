@@ -259,7 +259,8 @@ impl Shared {
             Err(error) => {
                 // The last step can fail with everything written: what is there is read again.
                 kept.account.distrust();
-                kept.broken = latest(&wishes).map(|now| (error.to_string(), now + STORE_RETRY)).or(kept.broken.take());
+                kept.broken =
+                    latest(&wishes).map(|now| (error.to_string(), now + STORE_RETRY)).or(kept.broken.take());
                 drop(kept);
                 for wish in wishes {
                     match wish {

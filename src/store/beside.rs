@@ -23,8 +23,7 @@ impl Beside {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
-        let access =
-            if amend { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let access = if amend { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
         let open = || {
             let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             connection.busy_timeout(Duration::from_secs(10))?;

@@ -125,7 +125,9 @@ impl Books<'_> {
             )?
             .execute(params![kind.0, kind.1, kind.2, kind.3, at.as_millis()])?;
         self.0
-            .prepare_cached("INSERT INTO in_flight (day, endpoint, purpose, hashtag) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO in_flight (day, endpoint, purpose, hashtag) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .insert(params![kind.0, kind.1, kind.2, kind.3])
     }
 
