@@ -52,6 +52,7 @@ pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod estimate;
 pub mod exposition;
 pub mod gateway;
 pub mod ledger;

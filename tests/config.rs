@@ -353,6 +353,8 @@ fn risky_settings_are_legal_but_told() {
     let often = format!("[refresh]\ntotals_interval = \"30s\"\n{WATCH}");
     let often_elsewhere =
         format!("[api]\nbase_url = \"http://localhost\"\n[refresh]\ntotals_interval = \"30s\"\n{WATCH}");
+    let short = format!("[budget]\nper_day = 6\n{WATCH}");
+    let very_short = format!("[budget]\nper_month = 60\n{WATCH}");
     let tight = format!("[refresh]\nmax_age = \"30h\"\n{WATCH}");
     let tight_by_default = format!("[refresh]\nposts_interval = \"40h\"\n{WATCH}");
     for (toml, want) in [
@@ -362,6 +364,16 @@ fn risky_settings_are_legal_but_told() {
         ),
         (&often, "refresh.totals_interval: 30s is under a minute, and every look costs a credit"),
         (&often_elsewhere, ""),
+        (
+            &short,
+            "budget: leaves 6 credits a day, but the watchlist may need 7: intervals of posts stretch 1.5 times \
+             (the `plan` subcommand shows what would save most)",
+        ),
+        (
+            &very_short,
+            "budget: leaves 1 credits a day, but the watchlist may need 7: intervals of totals stretch 2.0 times, \
+             posts are paused (the `plan` subcommand shows what would save most)",
+        ),
         (
             &tight,
             "refresh.max_age: 1d 6h is less than 1.5 times posts_interval (1d): one late refresh makes values vanish",

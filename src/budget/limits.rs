@@ -4,6 +4,9 @@ use crate::model::{Credits, Date, Timestamp};
 
 use super::Purpose;
 
+/// Days of a month, on average.
+const MEAN_MONTH_DAYS: f64 = 365.2425 / 12.0;
+
 /// A span of time with a budget of its own. All are in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
@@ -49,6 +52,16 @@ pub struct Limits {
     pub balance: Option<Balance>,
     /// Of each window, the credits that only people's ad-hoc commands may spend.
     pub reserve: Credits,
+}
+
+impl Limits {
+    /// Credits a day that the loop may spend in the long run; `None` is without limit. A balance has
+    /// no such rate.
+    pub fn daily_allowance(&self) -> Option<f64> {
+        let of_day = self.per_day.map(|credits| credits.less(self.reserve).as_f64());
+        let of_month = self.per_month.map(|credits| credits.less(self.reserve).as_f64() / MEAN_MONTH_DAYS);
+        [of_day, of_month].into_iter().flatten().min_by(f64::total_cmp)
+    }
 }
 
 /// Credits on the account, as somebody read them off the vendor's page.

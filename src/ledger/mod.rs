@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::budget::{Denial, Expense, Limits, Purpose, Standing};
 use crate::model::{Credits, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::store::{Books, Store, StoreError};
 use account::Account;
 
 pub use account::{ByKind, KINDS};
@@ -315,6 +315,15 @@ impl Kept {
             tracing::error!(reason, "a request was not paid for and not sent: {denial}");
         }
     }
+}
+
+/// Limits and spending at `now`, as the rows say: for those who only look.
+///
+/// # Errors
+///
+/// When the rows cannot be read.
+pub fn standing(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Standing> {
+    Ok(Account::load(books, limits, now)?.standing_at(now))
 }
 
 /// The time at which the last of `wishes` was made, if one says.
