@@ -13,7 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::Admission;
+use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
@@ -86,6 +86,8 @@ pub struct Poller {
     pacing: Pacing,
     /// Whether requests were stopped when last looked, so that the end of it is noticed.
     stopped: bool,
+    /// Why the budget stopped them when last looked, so that it is logged once.
+    denied: Option<&'static str>,
     /// Nothing is started before this: a request was just denied.
     hold: Timestamp,
 }
@@ -102,9 +104,11 @@ impl Poller {
         let now = parts.clock.now();
         let store = parts.store.clone();
         let remembered = blocking(move || {
-            let forgotten = store.forget_before(now - FORGET_AFTER)?;
-            if forgotten > 0 {
-                tracing::info!(rows = forgotten, "forgot results that nobody asked for in 60 days");
+            match store.forget_before(now - FORGET_AFTER) {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "forgot results that nobody asked for in 60 days"),
+                // What cannot be written can still be shown.
+                Err(error) => tracing::warn!(%error, "old results could not be forgotten"),
             }
             store.load()
         })
@@ -122,6 +126,7 @@ impl Poller {
             refreshes: JoinSet::new(),
             running: HashMap::new(),
             stopped: false,
+            denied: None,
         };
         poller.publish_all();
         Ok(poller)
@@ -171,11 +176,28 @@ impl Poller {
         self.parts.telemetry.pace_is(self.pacing.pace(), self.pacing.forecast(now));
     }
 
+    /// Logs that spending has stopped, or goes on.
+    fn report(&mut self, denial: Option<Denial>) {
+        let reason = denial.as_ref().map(Denial::reason);
+        if reason == self.denied {
+            return;
+        }
+        match denial {
+            Some(denial) => {
+                tracing::error!(reason, "no credits are spent, last values are still shown: {denial}");
+            }
+            None => tracing::info!("credits are spent again"),
+        }
+        self.denied = reason;
+    }
+
     /// Starts what is due and may run; returns how long there is nothing to start.
     fn start_due(&mut self) -> Duration {
         let now = self.parts.clock.now();
         let admission = self.parts.gateway.admission();
-        let denied = self.pacing.denial(now).is_some();
+        let denial = self.pacing.denial(now);
+        let denied = denial.is_some();
+        self.report(denial);
         if self.stopped && admission == Admission::All && !denied {
             self.schedule.catch_up(now);
             self.publish_all();

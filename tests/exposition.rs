@@ -18,12 +18,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};
 use text_format::{Page, Series};
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{
     ChallengeId, DAY, HOUR, Hashtag, Post, PostSample, Region, SampleStats, Timestamp,
 };
 use tiktok_exporter::state::{HashtagState, JobKind, Outcome, Refresh, Sampled, State};
+use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -40,7 +43,9 @@ impl Shown {
     fn new(hashtags: impl IntoIterator<Item = HashtagState>) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Telemetry::new().unwrap();
-        let exposition = Exposition::new(state.clone(), clock.clone(), &telemetry).unwrap();
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
         publish(&state, hashtags);
         Self { state, clock, telemetry, exposition }
     }

@@ -84,8 +84,6 @@ struct Kept {
     /// The store could not be written.
     broken: Option<(String, Timestamp)>,
     denied: [u64; Denial::REASONS.len()],
-    /// The reason that was last logged, so that it is logged once.
-    logged: Option<&'static str>,
 }
 
 /// What somebody wants to be written.
@@ -115,8 +113,8 @@ impl Ledger {
             books.settle_all()?;
             account.tidy(books)
         });
-        let broken = tidied.err().map(|error| (error.to_string(), now));
-        let kept = Kept { limits, account, broken, denied: Default::default(), logged: None };
+        let broken = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
+        let kept = Kept { limits, account, broken, denied: Default::default() };
         let shared = Arc::new(Shared { store, queue: Mutex::default(), kept: Mutex::new(kept) });
         Ok(Self { shared, committer: tokio::sync::Mutex::default(), unsettled_at_start })
     }
@@ -140,14 +138,10 @@ impl Ledger {
                 answer.await.unwrap_or_else(|_| Err(unanswered(now)))
             }
         };
-        let mut kept = self.shared.kept();
         match granted {
-            Ok(id) => {
-                kept.granted();
-                Ok(Reservation { id, shared: self.shared.clone(), settled: false })
-            }
+            Ok(id) => Ok(Reservation { id, shared: self.shared.clone(), settled: false }),
             Err(denial) => {
-                kept.refused(&denial);
+                self.shared.kept().refused(&denial);
                 Err(denial)
             }
         }
@@ -299,21 +293,12 @@ impl Shared {
 }
 
 impl Kept {
-    fn granted(&mut self) {
-        if self.logged.take().is_some() {
-            tracing::info!("credits are spent again");
-        }
-    }
-
     fn refused(&mut self, denial: &Denial) {
         let reason = denial.reason();
         if let Some(index) = Denial::REASONS.iter().position(|known| *known == reason) {
             self.denied[index] += 1;
         }
-        if self.logged != Some(reason) {
-            self.logged = Some(reason);
-            tracing::error!(reason, "a request was not paid for and not sent: {denial}");
-        }
+        tracing::debug!(reason, "a request was not paid for and not sent: {denial}");
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Books, Store, StoreError, VERSION, sqlite, version};
+use super::open::{VERSION, version};
+use super::{Books, Store, StoreError};
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds
 /// it. It spends nothing, so it needs no lock: SQLite keeps readers and the writer apart, and the
@@ -33,16 +34,20 @@ impl Beside {
             let found = version(&connection)?;
             Ok((connection, found))
         };
-        let (connection, found) = open().map_err(|source| sqlite(path, source))?;
+        let (connection, found) = open().map_err(|source| StoreError::sqlite(path, source))?;
         if found > VERSION {
             return Err(StoreError::Newer { path: path.to_owned(), found });
         }
         if found < VERSION {
             return Err(StoreError::Older { path: path.to_owned() });
         }
-        let store =
-            Store { path: path.to_owned(), connection: Mutex::new(connection), identity: None, _lock: None };
-        Ok(Self(store))
+        Ok(Self(Store {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            identity: None,
+            read_only: None,
+            _lock: None,
+        }))
     }
 
     /// [`Store::read_books`].
