@@ -18,13 +18,15 @@ use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
 use crate::ledger::Ledger;
-use crate::model::{DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::model::{
+    ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
+};
 use crate::pacing::{self, Pacing};
 use crate::refresh::{self, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
 use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
-use crate::upstream::Class;
+use crate::upstream::{Answer, Class, Query};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How long requests in flight may take after the program was told to stop.
@@ -129,7 +131,19 @@ impl Poller {
             denied: None,
         };
         poller.publish_all();
+        poller.warm_cache().await;
         Ok(poller)
+    }
+
+    /// Puts the last totals into the gateway's cache, by name and by id. Samples of posts are stored
+    /// as figures, which no page of posts can be made of.
+    async fn warm_cache(&self) {
+        for known in self.book.values() {
+            let Some((id, at, record)) = last_answer(known) else { continue };
+            for query in [Query::HashtagById(id), Query::HashtagByName(known.hashtag.clone())] {
+                self.parts.gateway.remember(query, at, Answer::Hashtag(record.clone())).await;
+            }
+        }
     }
 
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
@@ -336,6 +350,7 @@ impl Poller {
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
             self.parts.gateway = gateway;
+            self.warm_cache().await;
         }
         self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
         let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
@@ -410,6 +425,19 @@ fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): 
     if let Some(state) = known.regions.iter_mut().find(|state| Some(state.region) == region) {
         state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
     }
+}
+
+/// The last answer about a hashtag's totals and when it was given, if both counts came with it.
+fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagRecord)> {
+    let (posts, views) = (known.posts.as_ref()?, known.views.as_ref()?);
+    let id = known.id.clone()?;
+    let record = HashtagRecord {
+        id: id.clone(),
+        hashtag: known.hashtag.clone(),
+        totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
+        commerce: known.commerce,
+    };
+    (posts.at == views.at).then_some((id, posts.at, record))
 }
 
 fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {

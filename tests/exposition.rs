@@ -646,7 +646,26 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
             zero(format!(r#"tiktok_exporter_{name}{{kind="{kind}"}}"#));
         }
     }
+    for endpoint in ENDPOINTS {
+        for purpose in ["ad_hoc", "totals", "posts", "discovery"] {
+            zero(format!(
+                r#"tiktok_exporter_credits_spent_total{{endpoint="{endpoint}",purpose="{purpose}"}}"#
+            ));
+        }
+    }
+    for reason in ["day", "month", "balance", "ledger", "clock"] {
+        for name in ["budget_denied_requests_total", "spending_stopped"] {
+            zero(format!(r#"tiktok_exporter_{name}{{reason="{reason}"}}"#));
+        }
+    }
+    for window in ["day", "month", "balance"] {
+        zero(format!(r#"tiktok_exporter_budget_spent_credits{{window="{window}"}}"#));
+    }
     for name in [
+        "budget_reserve_credits",
+        "credits_unsettled",
+        "credits_unsettled_at_start",
+        "forecast_day_credits",
         "store_errors_total",
         "simulated_data",
         "config_last_reload_successful",
@@ -657,6 +676,10 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
     let mut got = Shown::new([]).page().starting_with("tiktok_exporter_");
     let build: Vec<_> =
         got.extract_if(.., |series, _| series.starts_with("tiktok_exporter_build_info")).collect();
+    let stretch: Vec<_> =
+        got.extract_if(.., |series, _| series.starts_with("tiktok_exporter_stretch_factor")).collect();
+    assert_eq!(stretch.len(), 3, "{stretch:?}");
+    assert!(stretch.iter().all(|(_, factor)| *factor == 1.0), "nothing is stretched yet: {stretch:?}");
     assert_same(&got, &want);
     let [(series, 1.0)] = build.as_slice() else { panic!("build_info: {build:?}") };
     for label in ["arch", "os", "version"] {

@@ -23,7 +23,7 @@ use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
-use crate::model::Hashtag;
+use crate::model::{Hashtag, Timestamp};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
 use paid::Paid;
@@ -116,6 +116,12 @@ impl Gateway {
     /// Whether requests would be let through now.
     pub fn admission(&self) -> Admission {
         self.breaker.admission(self.clock.now())
+    }
+
+    /// Warms the cache with an answer from before a restart, given at `at`: whoever asks the same
+    /// while it is fresh does not pay again.
+    pub async fn remember(&self, query: Query, at: Timestamp, answer: Answer) {
+        self.cache.put(query, at, answer).await;
     }
 
     /// The answer to `query`, not older than `max_age`. Costs a credit per request that is really
