@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::gateway::{Failure, Gateway, Retries};
+use crate::budget::Purpose;
+use crate::gateway::{Errand, Failure, Gateway};
 use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Post, PostSample, Region, Timestamp};
 use crate::upstream::{Class, Cursor, Error, Page, Query, SEARCH_SIZE_MAX};
 
@@ -41,7 +42,8 @@ pub async fn totals(
     now: Timestamp,
     max_age: Duration,
 ) -> Result<Found, Failure> {
-    let mut look_up = LookUp { gateway, max_age, retries: Retries::default() };
+    let mut look_up =
+        LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
     let trusted = known.filter(|known| now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR);
     if let Some(known) = trusted {
         return look_up.by_id(known.clone()).await;
@@ -59,19 +61,19 @@ pub async fn totals(
 struct LookUp<'a> {
     gateway: &'a Gateway,
     max_age: Duration,
-    retries: Retries,
+    errand: Errand,
 }
 
 impl LookUp<'_> {
     async fn by_id(&mut self, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         Ok(Found { at: answered.at, record: answered.answer.hashtag()?, resolved })
     }
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {
         let query = Query::HashtagByName(hashtag.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         let record = answered.answer.hashtag()?;
         let resolved = Resolved { id: record.id.clone(), at: answered.at };
         Ok(Found { at: answered.at, record, resolved })
@@ -85,7 +87,7 @@ impl LookUp<'_> {
             count: SEARCH_SIZE_MAX,
             cursor: Cursor::start(),
         };
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         let page = answered.answer.hashtags()?;
         match page.items.into_iter().find(|record| record.hashtag == *hashtag) {
             Some(record) => Ok(Resolved { id: record.id, at: answered.at }),
@@ -158,16 +160,17 @@ impl Sampling {
 /// Collects posts of a hashtag. Returns the sample and when its first page was given.
 pub async fn posts(
     gateway: &Gateway,
+    hashtag: &Hashtag,
     id: &ChallengeId,
     region: Region,
     paging: Paging,
     max_age: Duration,
 ) -> Result<(Timestamp, PostSample), Failure> {
-    let mut retries = Retries::default();
+    let mut errand = Errand::new(Purpose::Posts, Some(hashtag.clone()));
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut retries).await?;
+        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await?;
         let now = *taken_at.get_or_insert(answered.at);
         if sampling.take(answered.answer.posts()?, now) {
             return Ok((now, sampling.finish()?));

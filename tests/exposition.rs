@@ -18,12 +18,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};
 use text_format::{Page, Series};
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{
     ChallengeId, DAY, HOUR, Hashtag, Post, PostSample, Region, SampleStats, Timestamp,
 };
 use tiktok_exporter::state::{HashtagState, JobKind, Outcome, Refresh, Sampled, State};
+use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -40,7 +43,9 @@ impl Shown {
     fn new(hashtags: impl IntoIterator<Item = HashtagState>) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Telemetry::new().unwrap();
-        let exposition = Exposition::new(state.clone(), clock.clone(), &telemetry).unwrap();
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
         publish(&state, hashtags);
         Self { state, clock, telemetry, exposition }
     }
@@ -641,7 +646,26 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
             zero(format!(r#"tiktok_exporter_{name}{{kind="{kind}"}}"#));
         }
     }
+    for endpoint in ENDPOINTS {
+        for purpose in ["ad_hoc", "totals", "posts", "discovery"] {
+            zero(format!(
+                r#"tiktok_exporter_credits_spent_total{{endpoint="{endpoint}",purpose="{purpose}"}}"#
+            ));
+        }
+    }
+    for reason in ["day", "month", "balance", "ledger", "clock"] {
+        for name in ["budget_denied_requests_total", "spending_stopped"] {
+            zero(format!(r#"tiktok_exporter_{name}{{reason="{reason}"}}"#));
+        }
+    }
+    for window in ["day", "month", "balance"] {
+        zero(format!(r#"tiktok_exporter_budget_spent_credits{{window="{window}"}}"#));
+    }
     for name in [
+        "budget_reserve_credits",
+        "credits_unsettled",
+        "credits_unsettled_at_start",
+        "forecast_day_credits",
         "store_errors_total",
         "simulated_data",
         "config_last_reload_successful",
@@ -652,6 +676,10 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
     let mut got = Shown::new([]).page().starting_with("tiktok_exporter_");
     let build: Vec<_> =
         got.extract_if(.., |series, _| series.starts_with("tiktok_exporter_build_info")).collect();
+    let stretch: Vec<_> =
+        got.extract_if(.., |series, _| series.starts_with("tiktok_exporter_stretch_factor")).collect();
+    assert_eq!(stretch.len(), 3, "{stretch:?}");
+    assert!(stretch.iter().all(|(_, factor)| *factor == 1.0), "nothing is stretched yet: {stretch:?}");
     assert_same(&got, &want);
     let [(series, 1.0)] = build.as_slice() else { panic!("build_info: {build:?}") };
     for label in ["arch", "os", "version"] {

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::{HashtagState, Outcome, State};
@@ -49,9 +51,18 @@ impl Loop {
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let stopping = CancellationToken::new();
         let transport: Arc<dyn Transport> = upstream.clone();
-        let gateway =
-            Gateway::new(transport, 200, COOLDOWN, clock.clone(), telemetry.clone(), stopping.clone());
-        let parts = Parts { gateway: Arc::new(gateway), store, state: state.clone(), telemetry, clock };
+        let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
+        let gateway = Gateway::new(
+            transport,
+            ledger.clone(),
+            200,
+            COOLDOWN,
+            clock.clone(),
+            telemetry.clone(),
+            stopping.clone(),
+        );
+        let parts =
+            Parts { gateway: Arc::new(gateway), ledger, store, state: state.clone(), telemetry, clock };
         let poller = Poller::new(parts, plan(watch)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let task = tokio::spawn(poller.run(receiver, stopping.clone()));

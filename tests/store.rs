@@ -155,7 +155,7 @@ fn files_that_are_no_store_of_ours_are_refused_and_not_touched() {
 
     let text = "this is somebody's letter, and it is long enough to be no empty file".repeat(20);
     std::fs::write(&path, &text).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::Sqlite { .. })));
+    assert!(matches!(Store::open(&path), Err(StoreError::Damaged { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 
     std::fs::remove_file(&path).unwrap();

@@ -4,9 +4,12 @@
 
 mod check;
 mod demo;
+mod ledger;
 mod logging;
+mod plan;
 mod serve;
 mod simulate;
+mod text;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,19 @@ enum Command {
     Simulate(simulate::Args),
     /// Check a configuration and show what it would run and cost
     Check(check::Args),
+    /// Show what a configuration costs, what the budget makes of it, and what would save most
+    Plan(plan::Args),
+    /// Show what was spent, by day, endpoint and hashtag
+    Ledger(ledger::Args),
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// Runs the program.
@@ -57,6 +73,8 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => with_runtime(demo::run(args)),
         Command::Simulate(args) => with_runtime(simulate::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Ledger(args) => ledger::run(&args),
     }
 }
 

@@ -1,21 +1,29 @@
 //! The result families: names and help texts.
 
-/// A family of gauges.
+/// A family of gauges; of counters, if its name ends in `_total`.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
 }
 
+impl Family {
+    pub(super) fn is_counter(&self) -> bool {
+        self.name.ends_with("_total")
+    }
+}
+
 macro_rules! families {
     ($($(#[doc = $help:literal])+ $constant:ident = $name:literal;)+) => {
-        $($(#[doc = $help])+ pub(super) const $constant: Family =
-            Family { name: $name, help: concat!($($help),+) };)+
+        $($(#[doc = $help])+ pub(super) const $constant: $crate::exposition::families::Family =
+            $crate::exposition::families::Family { name: $name, help: concat!($($help),+) };)+
 
         /// Every family of this file, in the order of their declaration.
-        pub(super) const ALL: &[&Family] = &[$(&$constant),+];
+        pub(super) const ALL: &[&$crate::exposition::families::Family] = &[$(&$constant),+];
     };
 }
+
+pub(super) use families;
 
 // The doc comment of a family is its HELP text.
 families! {

@@ -4,12 +4,11 @@
 //! is simply not there. Labels that come from outside never enter a metric vector, whose hash can
 //! take two series for one.
 
-use std::collections::BTreeMap;
-
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricFamily;
 
 use super::families::{self as f, Family};
+use super::sheet::{Labels, Sheet, describe};
 use crate::clock::SharedClock;
 use crate::model::{SampleStats, Timestamp};
 use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, State};
@@ -23,12 +22,7 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(state: State, clock: SharedClock) -> prometheus::Result<Self> {
-        // The registry checks only that names are valid and unique; labels vary per sample.
-        let describe = |family: &&Family| {
-            Desc::new(family.name.to_owned(), family.help.to_owned(), Vec::new(), Default::default())
-        };
-        let descriptions = f::ALL.iter().map(describe).collect::<Result<_, _>>()?;
-        Ok(Self { state, clock, descriptions })
+        Ok(Self { state, clock, descriptions: describe(f::ALL)? })
     }
 }
 
@@ -39,7 +33,7 @@ impl Collector for Results {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.state.snapshot();
-        let mut page = Page { now: self.clock.now(), samples: BTreeMap::new() };
+        let mut page = Page { now: self.clock.now(), sheet: Sheet::default() };
         let mut jobs = JobCounts::default();
         for hashtag in &snapshot.hashtags {
             page.hashtag(hashtag);
@@ -50,17 +44,15 @@ impl Collector for Results {
             }
         }
         page.jobs(&jobs);
-        page.into_families()
+        page.sheet.into_families(f::ALL)
     }
 }
 
 /// The samples of one scrape.
 struct Page {
     now: Timestamp,
-    samples: BTreeMap<&'static str, Vec<Metric>>,
+    sheet: Sheet,
 }
-
-type Labels<'a> = &'a [(&'static str, &'a str)];
 
 impl Page {
     fn hashtag(&mut self, state: &HashtagState) {
@@ -169,29 +161,7 @@ impl Page {
     }
 
     fn put(&mut self, family: &Family, labels: Labels<'_>, value: f64) {
-        let pair = |(name, value): &(&'static str, &str)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
-            pair
-        };
-        let mut gauge = Gauge::default();
-        gauge.set_value(value);
-        let mut metric = Metric::from_label(labels.iter().map(pair).collect());
-        metric.set_gauge(gauge);
-        self.samples.entry(family.name).or_default().push(metric);
-    }
-
-    fn into_families(mut self) -> Vec<MetricFamily> {
-        let family = |family: &&Family| {
-            let mut collected = MetricFamily::default();
-            collected.set_name(family.name.to_owned());
-            collected.set_help(family.help.to_owned());
-            collected.set_field_type(MetricType::GAUGE);
-            collected.set_metric(self.samples.remove(family.name)?);
-            Some(collected)
-        };
-        f::ALL.iter().filter_map(family).collect()
+        self.sheet.put(family, labels, value);
     }
 }
 

@@ -4,5 +4,7 @@
 
 mod demo;
 mod faults;
+mod kills;
+mod money;
 mod process;
 mod serve;

@@ -35,8 +35,12 @@ impl Process {
 
     /// As [`start`](Self::start), or how the program ended and what it printed.
     pub fn try_start(args: &[&str]) -> Result<Self, (ExitStatus, String)> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"))
-            .args(args)
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_tiktok-exporter")).args(args))
+    }
+
+    /// As [`try_start`](Self::try_start), with a command that becomes the program.
+    pub fn spawn(command: &mut Command) -> Result<Self, (ExitStatus, String)> {
+        let mut child = command
             .env("TIKLIVE_API_KEY", KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -49,7 +53,7 @@ impl Process {
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         readers.push(collect(BufReader::new(stdout), output.clone(), sender.clone()));
         readers.push(collect(BufReader::new(stderr), output.clone(), sender));
-        match first_address(&addresses, args) {
+        match first_address(&addresses, command) {
             Some(url) => Ok(Self { child, url, output }),
             None => {
                 let status = child.wait().unwrap();
@@ -178,11 +182,11 @@ fn collect(
 }
 
 /// The address announced first; none if both outputs end without one.
-fn first_address(addresses: &Receiver<String>, args: &[&str]) -> Option<String> {
+fn first_address(addresses: &Receiver<String>, command: &Command) -> Option<String> {
     match addresses.recv_timeout(PATIENCE) {
         Ok(url) => Some(url),
         Err(mpsc::RecvTimeoutError::Disconnected) => None,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{args:?} neither listens nor ends"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{command:?} neither listens nor ends"),
     }
 }
 
@@ -204,8 +208,17 @@ impl Simulator {
 
     /// How many credits all keys together were charged.
     pub fn credits(&self) -> u64 {
+        self.total("credits")
+    }
+
+    /// How many requests came, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.total("requests")
+    }
+
+    fn total(&self, what: &str) -> u64 {
         let json: serde_json::Value = serde_json::from_str(&self.0.get("/-/credits")).unwrap();
-        json["total"]["credits"].as_u64().unwrap_or_else(|| panic!("no total in {json}"))
+        json["total"][what].as_u64().unwrap_or_else(|| panic!("no total in {json}"))
     }
 }
 

@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
 use tiktok_exporter::web::{self, App, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -32,7 +35,9 @@ impl Site {
     pub async fn start(reload: Option<mpsc::Sender<ReloadRequest>>) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Arc::new(Telemetry::new().unwrap());
-        let exposition = Arc::new(Exposition::new(state.clone(), clock.clone(), &telemetry).unwrap());
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+        let exposition = Arc::new(Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap());
         let readiness = Readiness::default();
         let app = App {
             exposition,
