@@ -233,7 +233,10 @@ fn levers(entries: &[Watched]) -> Vec<Lever> {
         let best = groups.iter().max_by(|a, b| a.1[index].total_cmp(&b.1[index]))?;
         Some(Lever { change: change(best.0), saves_credits_per_day: best.1[index] })
     };
-    let best_region = regions.iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(region, saved)| Lever {
+    let most = |a: &(&Region, &f64), b: &(&Region, &f64)| {
+        to_thousandths(*a.1).total_cmp(&to_thousandths(*b.1)).then_with(|| b.0.cmp(a.0))
+    };
+    let best_region = regions.iter().max_by(most).map(|(region, saved)| Lever {
         change: format!("do not sample posts in {region}"),
         saves_credits_per_day: *saved,
     });
@@ -245,11 +248,18 @@ fn levers(entries: &[Watched]) -> Vec<Lever> {
     ]
     .into_iter()
     .flatten()
+    .map(|lever| Lever { saves_credits_per_day: to_thousandths(lever.saves_credits_per_day), ..lever })
     .filter(|lever| lever.saves_credits_per_day > 0.0)
     .collect();
-    levers.sort_by(|a, b| b.saves_credits_per_day.total_cmp(&a.saves_credits_per_day));
+    let best_first = |a: &Lever, b: &Lever| b.saves_credits_per_day.total_cmp(&a.saves_credits_per_day);
+    levers.sort_by(|a, b| best_first(a, b).then_with(|| a.change.cmp(&b.change)));
     levers.truncate(LEVERS_SHOWN);
     levers
+}
+
+/// Without the noise of floating-point sums, which would decide between equals.
+fn to_thousandths(credits: f64) -> f64 {
+    (credits * 1_000.0).round() / 1_000.0
 }
 
 /// A stretched interval as people read it: in whole minutes, from an hour on in tenths of an hour.

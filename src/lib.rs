@@ -55,6 +55,7 @@ pub mod config;
 pub mod estimate;
 pub mod exposition;
 pub mod gateway;
+pub mod history;
 pub mod ledger;
 pub mod model;
 pub mod pacing;

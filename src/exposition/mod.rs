@@ -18,6 +18,7 @@ use crate::state::State;
 use budget::Budget;
 use results::Results;
 
+pub use results::result_families;
 pub use telemetry::Telemetry;
 
 /// The media type of the page. Prometheus 3 fails a scrape without one.

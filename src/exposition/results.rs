@@ -11,7 +11,7 @@ use super::families::{self as f, Family};
 use super::sheet::{Labels, Sheet, describe};
 use crate::clock::SharedClock;
 use crate::model::{SampleStats, Timestamp};
-use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, State};
+use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Snapshot, State};
 
 /// Collects the result families from the latest snapshot.
 pub(super) struct Results {
@@ -33,19 +33,16 @@ impl Collector for Results {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.state.snapshot();
-        let mut page = Page { now: self.clock.now(), sheet: Sheet::default() };
-        let mut jobs = JobCounts::default();
-        for hashtag in &snapshot.hashtags {
-            page.hashtag(hashtag);
-            jobs.count(JobKind::Totals, &hashtag.refresh, page.now);
-            for region in &hashtag.regions {
-                page.region(hashtag, region);
-                jobs.count(JobKind::Posts, &region.refresh, page.now);
-            }
-        }
-        page.jobs(&jobs);
+        let mut page = Page::new(&snapshot, self.clock.now());
+        page.jobs(&JobCounts::new(&snapshot, page.now));
         page.sheet.into_families(f::ALL)
     }
+}
+
+/// What `/metrics` tells about the hashtags of a snapshot at `now`, without the exporter's own
+/// figures.
+pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
+    Page::new(snapshot, now).sheet.into_families(f::ALL)
 }
 
 /// The samples of one scrape.
@@ -55,6 +52,15 @@ struct Page {
 }
 
 impl Page {
+    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut page = Self { now, sheet: Sheet::default() };
+        for hashtag in &snapshot.hashtags {
+            page.hashtag(hashtag);
+            hashtag.regions.iter().for_each(|region| page.region(hashtag, region));
+        }
+        page
+    }
+
     fn hashtag(&mut self, state: &HashtagState) {
         let labels: Labels = &[("hashtag", state.hashtag.as_str())];
         self.reading(&f::POSTS, &f::POSTS_RESOLUTION, labels, state, state.posts.as_ref());
@@ -170,6 +176,15 @@ impl Page {
 struct JobCounts([[u32; 3]; JobKind::ALL.len()]);
 
 impl JobCounts {
+    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut jobs = Self::default();
+        for hashtag in &snapshot.hashtags {
+            jobs.count(JobKind::Totals, &hashtag.refresh, now);
+            hashtag.regions.iter().for_each(|region| jobs.count(JobKind::Posts, &region.refresh, now));
+        }
+        jobs
+    }
+
     fn count(&mut self, kind: JobKind, refresh: &Refresh, now: Timestamp) {
         let [all, due, overdue] = &mut self.0[kind as usize];
         *all += 1;
@@ -180,7 +195,6 @@ impl JobCounts {
     }
 }
 
-/// Whether the upstream knows the hashtag, if it has said so.
 fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }

@@ -30,7 +30,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::Timestamp;
+use crate::model::{ChallengeId, Hashtag, Timestamp};
 use accounts::{Accounts, Refusal, Terms};
 use dice::Dice;
 use faults::Switchboard;
@@ -179,6 +179,11 @@ impl Simulator {
     /// The world it tells of.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The id of a hashtag, whether it exists or not.
+    pub fn id(&self, hashtag: &Hashtag) -> ChallengeId {
+        self.ids.id(hashtag)
     }
 
     /// The answer to a request that comes at `now`.
