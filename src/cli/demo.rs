@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::simulator::{self, Settings, Simulator};
 
 /// The demo's configuration.
-const DEMO_TOML: &str = include_str!("demo.toml");
+pub(super) const DEMO_TOML: &str = include_str!("demo.toml");
 
 /// Time an answer takes: enough to see, short enough for the first values to come at once.
 const LATENCY: Duration = Duration::from_millis(60);

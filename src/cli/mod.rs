@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod history;
 mod ledger;
 mod logging;
 mod plan;
@@ -44,6 +45,10 @@ enum Command {
     Check(check::Args),
     /// Show what a configuration costs, what the budget makes of it, and what would save most
     Plan(plan::Args),
+    /// Write the past of the simulated world for Prometheus
+    Backfill(history::BackfillArgs),
+    /// Write the history in the table of the published tutorial for Prometheus
+    Import(history::ImportArgs),
     /// Show what was spent, by day, endpoint and hashtag
     Ledger(ledger::Args),
 }
@@ -74,6 +79,8 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => with_runtime(simulate::run(args)),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Backfill(args) => history::run_backfill(&args),
+        Command::Import(args) => history::run_import(&args),
         Command::Ledger(args) => ledger::run(&args),
     }
 }

@@ -2,6 +2,7 @@
 //! `hashtag_snapshot`, a row per hashtag and day.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::time::Duration;
 
@@ -146,11 +147,12 @@ fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec
         let mut complain = |what: &str| report.leave_out(number, what);
         let Some(reading) = reading(row, settings.now, &mut complain) else { continue };
         let key = (reading.at, reading.hashtag.clone());
-        if readings.contains_key(&key) {
-            complain("a second reading of the same hashtag at the same time");
-        } else {
-            report.imported += 1;
-            readings.insert(key, reading);
+        match readings.entry(key) {
+            Entry::Occupied(_) => complain("a second reading of the same hashtag at the same time"),
+            Entry::Vacant(free) => {
+                free.insert(reading);
+                report.imported += 1;
+            }
         }
     }
     Ok(readings.into_values().collect())
