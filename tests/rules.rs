@@ -266,3 +266,295 @@ fn posts_heat_up_when_a_day_outruns_its_week() {
     let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
     check(&posts_cases(), DAYS, 6, &instants, &alerts);
 }
+
+/// Four and a half days of hourly reads, and what happens at this hour of them.
+const SPIKE_HOURS: Hour = 108;
+const SPIKE_AT: Hour = 90;
+
+fn spike_cases() -> Vec<Case> {
+    // Days are busier than nights.
+    let daily = |hour: f64| 1e6 + 1_000.0 * (hour - 4.0 * (hour / 24.0 * std::f64::consts::TAU).cos());
+    let step = |size: f64| move |hour: f64| if hour < SPIKE_AT as f64 { 0.0 } else { size };
+    let spike = move |hour: f64| daily(hour) + step(5e4)(hour);
+    let hourly = |name| case(name).read_every(1);
+    vec![
+        hourly("daily-rhythm").views(daily),
+        hourly("spike").views(spike).fires(SPIKE_AT, &[SPIKE]),
+        hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
+        hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
+        case("read-every-2h").read_every(2).views(spike),
+        hourly("api-out-6h").views(daily).api_down(84..90),
+        hourly("api-out-30h").views(daily).api_down(60..90),
+        hourly("exporter-out-6h").views(daily).exporter_down(84..90),
+        hourly("dip").views(daily).dips(88..90, 0.1),
+        hourly("rounded-slow").rounded_to(1e5).views(|hour| 1.05e6 + 1_000.0 * hour),
+        hourly("rounded-spike").rounded_to(1e5).views(move |hour| 1e6 + step(3e5)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
+        hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
+        hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        hourly("points-23").views(spike).watched_since(SPIKE_AT - 24),
+        hourly("points-24").views(spike).watched_since(SPIKE_AT - 25).fires(SPIKE_AT, &[SPIKE]),
+        hourly("restart").views(daily).exporter_down(88..89).moves(89),
+        hourly("spike-restart").views(spike).moves(88).fires(SPIKE_AT, &[SPIKE]),
+        hourly("two-exporters").views(daily).watched_twice(),
+        hourly("spike-two-exporters").views(spike).watched_twice().fires(SPIKE_AT, &[SPIKE]),
+    ]
+}
+
+#[test]
+fn views_spike_when_an_hour_outruns_its_week() {
+    let instants: Vec<Hour> = (10..SPIKE_AT).step_by(16).chain(SPIKE_AT - 2..=SPIKE_AT + 3).collect();
+    let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE];
+    check(&spike_cases(), SPIKE_HOURS, 1, &instants, &alerts);
+}
+
+#[test]
+fn the_bound_on_chance_is_never_below_the_exact_binomial_tail() {
+    for n in 1..=120_u32 {
+        for k in (n / 7 + 1)..=n {
+            let exact = reference::binomial_tail(k, n, 1.0 / 7.0);
+            let bound = reference::chernoff(f64::from(k), f64::from(n), 1.0 / 7.0);
+            assert!(bound >= exact * (1.0 - 1e-9), "{k} of {n}: bound {bound} below the exact {exact}");
+            assert!(bound <= exact * 60.0, "{k} of {n}: bound {bound} says nothing about {exact}");
+        }
+    }
+}
+
+#[test]
+fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
+    const HOURS: Hour = 9 * 24;
+    const REFRESH: f64 = 86_400.0;
+    let mut test = RuleTest::new("1h", "6h");
+    let every_hour = |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
+    let posts = case("posts").posts(|hour| 5e3 + 10.0 * hour + extra(HOURS - 24, 10.0)(hour));
+    let readings = posts.play(HOURS + 1, &mut test);
+    let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
+    let velocity = rules.recorded(HOURS).into_iter().find(|(name, _)| name.ends_with("posts:velocity"));
+    let velocity = velocity.unwrap().1.unwrap();
+
+    // Region, sample velocity, mean plays of the last day's posts, age of the sample, alerts.
+    let stale = 2.0 * REFRESH + 1.0;
+    for (region, sample, plays, age, alerts) in [
+        ("AA", 0.0, 0.0, 0.0, &[] as &[&str]),
+        ("BB", 1.499, 7_000.0, 0.0, &[]),
+        ("CC", 1.5, 7_000.0, 0.0, &[REF_HEATING_UP]),
+        ("DD", 2.999, 100.0, 2.0 * REFRESH, &[REF_HEATING_UP]),
+        ("EE", 3.0, 123_456.0, 3_600.0, &[REF_HEATING_UP, REF_CANDIDATE]),
+        ("FF", 7.0, 1.0, stale, &[]),
+    ] {
+        // Two exporters; the second began late and lags behind.
+        for (instance, lag, from) in [("a", 0.0, 0.0), ("b", 3_600.0, 50.0)] {
+            let labels = [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
+            let since = |value: f64| {
+                Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect())
+            };
+            test.series("tiktok_hashtag_sample_velocity", &labels, &since(sample));
+            test.series("tiktok_hashtag_engagement_weighted_velocity", &labels, &since(sample * plays));
+            test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, &since(REFRESH));
+            let read_at = every_hour(&|hour| hour * 3_600.0 - age - lag);
+            test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, &read_at);
+        }
+        for alert in [REF_HEATING_UP, REF_CANDIDATE, HEATING_UP, CANDIDATE] {
+            let alerts_of = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",region={region:?}}}");
+            let fired = format!("count(count_over_time({alerts_of}[{HOURS}h])) or vector(0)");
+            test.expect(fired, HOURS, f64::from(u8::from(alerts.contains(&alert))));
+        }
+        let labels = format!("{{hashtag=\"posts\",region={region:?}}}");
+        let fresh = age < stale;
+        let selector = format!("hashtag_region:tiktok_hashtag_posts:engagement_weighted_velocity{labels}");
+        test.expect_number(&selector, HOURS, fresh.then_some(velocity * plays));
+        test.expect_number(&selector, 5 * 24, None);
+        let selector = format!("hashtag_region:tiktok_hashtag_sample_velocity:max{labels}");
+        test.expect_number(&selector, HOURS, Some(sample));
+        let selector =
+            format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:fresh{labels}");
+        test.expect_number(&selector, HOURS, fresh.then_some(1.0));
+        let selector = format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
+        test.expect_number(&selector, HOURS, Some(age));
+    }
+    test.check();
+}
+
+/// Operations: every 5 minutes a sample and an evaluation.
+struct Operations {
+    test: RuleTest,
+    hours: usize,
+}
+
+impl Operations {
+    fn new(hours: usize) -> Self {
+        Self { test: RuleTest::new("5m", "5m"), hours }
+    }
+
+    /// A series by the hour of the day.
+    fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Fn(f64) -> Option<f64>) -> &mut Self {
+        let values = (0..=self.hours * 12).map(|step| value(step as f64 / 12.0)).collect();
+        self.test.series(name, labels, &Signal(values));
+        self
+    }
+
+    /// How many alerts with these labels fire at a time.
+    fn fires(&mut self, alert: &str, labels: &str, times: &[(&str, f64)]) -> &mut Self {
+        for (time, count) in times {
+            let selector = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\"{labels}}}");
+            self.test.expect_at(format!("count({selector}) or vector(0)"), time, *count);
+        }
+        self
+    }
+
+    /// Requests a five minutes, by outcome; the exporter restarts after an hour and a half.
+    fn requests(&mut self, outcomes: &[(&str, f64)]) -> &mut Self {
+        for (outcome, rate) in outcomes {
+            let labels = [("endpoint", "challenge_info"), ("outcome", *outcome), ("instance", "a")];
+            self.series("tiktok_exporter_upstream_requests_total", &labels, |hour| {
+                Some((if hour < 1.5 { hour } else { hour - 1.5 }) * 12.0 * rate)
+            });
+        }
+        self
+    }
+}
+
+fn always(value: f64) -> impl Fn(f64) -> Option<f64> {
+    move |_| Some(value)
+}
+
+#[test]
+fn an_exporter_that_cannot_be_scraped_is_down() {
+    let down = "TikTokExporterDown";
+    let mut one = Operations::new(5);
+    let target = |instance| [("job", "tiktok"), ("instance", instance)];
+    one.series("up", &target("a"), |hour| Some(f64::from(u8::from(!(1.0..2.0).contains(&hour)))))
+        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.08).contains(&hour)))))
+        // Moved to another address: the old one is not down, it is gone.
+        .series("up", &target("old"), |hour| (hour < 3.0).then_some(1.0))
+        .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
+        .series("up", &[("job", "other"), ("instance", "x")], always(0.0))
+        .series("tiktok_exporter_build_info", &target("new"), always(1.0))
+        .fires(down, "", &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)])
+        .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
+    one.test.check();
+
+    // All down, seen as targets: an alert for each, none beside. Not scraped at all: one alert.
+    let mut all = Operations::new(1);
+    all.series("up", &target("a"), always(0.0)).series("up", &target("b"), always(0.0)).fires(
+        down,
+        "",
+        &[("1h", 2.0)],
+    );
+    all.test.check();
+    let mut none = Operations::new(1);
+    none.series("up", &[("job", "other")], always(1.0)).fires(down, "", &[("0m", 0.0), ("1h", 1.0)]);
+    none.fires("TikTokWatchdog", "", &[("0m", 1.0), ("1h", 1.0)]);
+    none.test.check();
+}
+
+#[test]
+fn results_go_stale_hashtags_vanish_and_some_never_resolve() {
+    let mut test = Operations::new(30);
+    let watched = |test: &mut Operations, hashtag: &'static str| {
+        let labels = [("hashtag", hashtag), ("group", "g"), ("challenge_id", "1"), ("commerce", "unknown")];
+        test.series("tiktok_hashtag_info", &labels, always(1.0));
+        test.series("tiktok_hashtag_refresh_interval_seconds", &[("hashtag", hashtag)], always(3_600.0));
+    };
+    let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
+    let (stale, vanished, unresolved) = ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
+    let hourly = |hour: f64| Some(hour.floor() * 3_600.0);
+    for hashtag in ["fresh", "stale", "back", "moved", "gone", "disputed", "typo", "late", "region"] {
+        watched(&mut test, hashtag);
+        let of = [("hashtag", hashtag), ("instance", "a")];
+        let other = [("hashtag", hashtag), ("instance", "b")];
+        match hashtag {
+            "fresh" | "region" => test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0)),
+            "stale" => test.series(read_at, &of, always(0.0)),
+            "back" => test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) }),
+            "moved" => test
+                .series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0))
+                .series(read_at, &other, move |hour| hourly(hour).filter(|_| hour >= 10.0)),
+            "gone" => test
+                .series(read_at, &of, move |hour| hourly(hour.min(5.0)))
+                .series("tiktok_hashtag_found", &of, |hour| Some(f64::from(u8::from(hour < 5.0)))),
+            "disputed" => test
+                .series(read_at, &of, hourly)
+                .series("tiktok_hashtag_found", &of, always(1.0))
+                .series("tiktok_hashtag_found", &other, always(0.0)),
+            "late" => test.series(read_at, &of, move |hour| hourly(hour).filter(|_| hour >= 0.9)),
+            _ => &mut test,
+        };
+    }
+    for (region, read) in [("US", 0.0), ("GB", 30.0)] {
+        let labels = [("hashtag", "region"), ("region", region)];
+        test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, always(3_600.0));
+        test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, move |hour| {
+            hourly(hour.min(read))
+        });
+    }
+    let of = |hashtag: &str| format!(",hashtag={hashtag:?},group=\"g\"");
+    for hashtag in ["fresh", "moved", "disputed", "late"] {
+        for alert in [stale, vanished, unresolved] {
+            test.fires(alert, &of(hashtag), &[("1h30m", 0.0), ("4h", 0.0), ("11h", 0.0), ("30h", 0.0)]);
+        }
+    }
+    test.fires(stale, &of("stale"), &[("3h15m", 0.0), ("3h20m", 1.0), ("30h", 1.0)])
+        .fires(stale, &of("back"), &[("5h", 1.0), ("6h", 0.0), ("30h", 0.0)])
+        .fires(stale, &of("gone"), &[("30h", 0.0)])
+        .fires(vanished, &of("gone"), &[("5h5m", 0.0), ("5h10m", 1.0), ("30h", 1.0)])
+        .fires(unresolved, &of("typo"), &[("55m", 0.0), ("1h", 1.0), ("30h", 1.0)])
+        .fires(stale, &of("typo"), &[("30h", 0.0)])
+        .fires(stale, &of("region"), &[("3h", 0.0), ("4h", 1.0)])
+        .fires(stale, ",hashtag=\"region\",region=\"US\"", &[("4h", 1.0)]);
+    test.test.check();
+}
+
+#[test]
+fn trouble_with_the_api_is_told_by_its_kind() {
+    let mut breaker = Operations::new(2);
+    for (reason, open) in [("auth", 1.0), ("credits_exhausted", 9.0)] {
+        let labels = [("reason", reason), ("instance", "a")];
+        breaker.series("tiktok_exporter_upstream_breaker_open", &labels, move |hour| {
+            Some(f64::from(u8::from((open..1.5).contains(&hour))))
+        });
+    }
+    let open = "TikTokBreakerOpen";
+    breaker
+        .fires(open, ",reason=\"auth\"", &[("55m", 0.0), ("1h5m", 1.0), ("1h25m", 1.0), ("1h30m", 0.0)])
+        .fires(open, ",reason=\"credits_exhausted\"", &[("1h10m", 0.0), ("2h", 0.0)]);
+    breaker.test.check();
+
+    let (errors, throttled) = ("TikTokApiErrorRatioHigh", "TikTokApiThrottled");
+    for (requests, failing, slowed, note) in [
+        (&[("success", 10.0)][..], 0.0, 0.0, "all is well, over a restart"),
+        (&[("success", 6.0), ("transient", 1.0), ("malformed", 1.5)], 1.0, 0.0, "more than a quarter fails"),
+        (&[("success", 8.0), ("transient", 2.0)], 0.0, 0.0, "a fifth fails"),
+        (&[("success", 0.0), ("transient", 0.3)], 0.0, 0.0, "all fail, but these are four an hour"),
+        (&[("success", 1.0), ("not_found", 9.0)], 0.0, 0.0, "not found is an answer"),
+        (&[("success", 9.0), ("throttled", 1.0)], 0.0, 1.0, "a tenth is throttled"),
+        (&[("success", 99.0), ("throttled", 1.0)], 0.0, 0.0, "a hundredth is throttled"),
+        (&[("success", 0.5), ("throttled", 0.3)], 0.0, 0.0, "four throttled an hour"),
+        (&[("auth", 1.0), ("throttled", 1.0)], 1.0, 1.0, "both at once"),
+    ] {
+        let mut test = Operations::new(4);
+        test.requests(requests);
+        for (alert, count) in [(errors, failing), (throttled, slowed)] {
+            test.fires(alert, "", &[("5m", 0.0), ("1h20m", count), ("2h", count), ("4h", count)]);
+        }
+        eprintln!("checking: {note}");
+        test.test.check();
+    }
+}
+
+#[test]
+fn samples_saturated_in_every_region_are_told_after_a_day() {
+    let mut test = Operations::new(26);
+    for (hashtag, region, saturated) in
+        [("busy", "US", 1.0), ("busy", "GB", 1.0), ("mixed", "US", 1.0), ("mixed", "GB", 0.0)]
+    {
+        let info = [("hashtag", hashtag), ("group", "g")];
+        test.series("tiktok_hashtag_sample_saturated", &[("hashtag", hashtag), ("region", region)], always(saturated));
+        if region == "US" {
+            test.series("tiktok_hashtag_info", &info, always(1.0));
+        }
+    }
+    test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
+    test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
+    test.test.check();
+}

@@ -66,7 +66,7 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
     "tiktok-parameters",
     "tiktok-readings",
     "tiktok-readings-history",
@@ -74,6 +74,7 @@ const GROUPS: [&str; 7] = [
     "tiktok-trending",
     "tiktok-velocity",
     "tiktok-spike",
+    "tiktok-operations",
 ];
 
 /// One file for `promtool test rules`: series go in, expectations are checked.
@@ -100,9 +101,14 @@ impl RuleTest {
 
     /// `expression` is one number without labels at `hour`, this one.
     pub fn expect(&mut self, expression: String, hour: Hour, value: f64) {
+        self.expect_at(expression, &format!("{hour}h"), value);
+    }
+
+    /// The same at a time such as `1h5m`.
+    pub fn expect_at(&mut self, expression: String, time: &str, value: f64) {
         self.expectations.push(json!({
             "expr": expression,
-            "eval_time": format!("{hour}h"),
+            "eval_time": time,
             "exp_samples": [{"labels": "{}", "value": value}],
         }));
     }
