@@ -54,7 +54,8 @@ fn groups() -> Vec<Group> {
     assert!(!files.is_empty(), "no rule files");
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        serde_norway::from_str::<RuleFile>(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        serde_norway::from_str::<RuleFile>(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     files.iter().map(read).flat_map(|file| file.groups).collect()
 }
@@ -96,9 +97,16 @@ fn every_alert_carries_what_people_need() {
             assert!(annotation("description").contains(part), "{name}: the description lacks {why} ({part})");
         }
         let runbook = format!("/{name}.md");
-        assert!(annotation("runbook_url").ends_with(&runbook), "{name}: runbook_url does not end in {runbook}");
+        assert!(
+            annotation("runbook_url").ends_with(&runbook),
+            "{name}: runbook_url does not end in {runbook}"
+        );
         if name.starts_with("TikTokReference") {
-            assert_eq!((&*alert.labels["severity"], &*alert.labels["topic"]), ("info", "reference"), "{name}");
+            assert_eq!(
+                (&*alert.labels["severity"], &*alert.labels["topic"]),
+                ("info", "reference"),
+                "{name}"
+            );
         }
     }
 }
@@ -283,9 +291,8 @@ fn the_documentation_lists_every_rule_and_constant() {
 
 fn tool(name: &str, arguments: &[&str]) -> String {
     let output = Command::new(name).args(arguments).current_dir(project()).output();
-    let output = output.unwrap_or_else(|error| {
-        panic!("cannot run {name}: {error}; ./tests/run installs what is missing")
-    });
+    let output = output
+        .unwrap_or_else(|error| panic!("cannot run {name}: {error}; ./tests/run installs what is missing"));
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(output.status.success(), "{name} {arguments:?} failed:\n{text}");
     text
@@ -327,8 +334,7 @@ fn alerts_are_routed_by_topic_group_and_severity() {
 fn only_alerts_that_exist_are_inhibited() {
     let text = std::fs::read_to_string(project().join("alerts/alertmanager.yml")).unwrap();
     let known: BTreeSet<String> = alerts().into_iter().filter_map(|alert| alert.alert).collect();
-    let named: BTreeSet<&str> =
-        text.match_indices("TikTok").map(|(at, _)| word_around(&text, at)).collect();
+    let named: BTreeSet<&str> = text.match_indices("TikTok").map(|(at, _)| word_around(&text, at)).collect();
     assert!(named.len() >= 5, "no inhibition in {named:?}");
     for name in named {
         assert!(known.contains(name), "alertmanager.yml names {name}, which is no alert");

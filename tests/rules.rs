@@ -97,18 +97,18 @@ fn views_cases() -> Vec<Case> {
             .fires(0, &[REF_VIEWS, REF_GAIN]),
         case("burst").views(burst(336)).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // Rounding: one step after a long while is no burst, twelve are.
-        case("rounded-slow").rounded_to(1e5).views(|hour| 1.2e6 + 300.0 * hour).fires(
-            0,
-            &[REF_VIEWS, REF_GAIN],
-        ),
+        case("rounded-slow")
+            .rounded_to(1e5)
+            .views(|hour| 1.2e6 + 300.0 * hour)
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
         case("rounded-burst")
             .rounded_to(1e5)
             .views(|hour| 1.2e6 + 100.0 * hour + extra(336, 50_000.0)(hour))
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        case("two-steps").rounded_to(1e5).views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour)).fires(
-            LAST,
-            &[REF_VIEWS, REF_GAIN],
-        ),
+        case("two-steps")
+            .rounded_to(1e5)
+            .views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour))
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
         // A deviation of 0 counts as 1: two views on a dead hashtag are a bump, but no trend.
         case("dead-two-views")
             .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 2.0 })
@@ -127,10 +127,22 @@ fn views_cases() -> Vec<Case> {
         case("api-out-5d").views(steady).api_down(216..336),
         case("api-out-9d").views(steady).api_down(170..386),
         case("api-out-now").views(steady).api_down(370..DAYS + 1),
+        case("burst-then-api-out")
+            .views(burst(336))
+            .api_down(345..DAYS + 1)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN])
+            .over_at_the_end(),
         case("exporter-out-3d").views(steady).exporter_down(240..312),
         case("exporter-out-6d").views(steady).exporter_down(240..384),
-        case("burst-after-outage").views(burst(372)).api_down(300..336).fires(372, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        case("missing-days").views(steady).exporter_down(190..194).exporter_down(238..266).exporter_down(310..313),
+        case("burst-after-outage")
+            .views(burst(372))
+            .api_down(300..336)
+            .fires(372, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("missing-days")
+            .views(steady)
+            .exporter_down(190..194)
+            .exporter_down(238..266)
+            .exporter_down(310..313),
         case("burst-missing-days")
             .views(burst(350))
             .exporter_down(190..194)
@@ -140,16 +152,22 @@ fn views_cases() -> Vec<Case> {
         case("restart").views(steady).exporter_down(300..301).moves(301),
         case("burst-restart").views(burst(336)).moves(350).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         case("two-exporters").views(steady).watched_twice(),
-        case("burst-two-exporters").views(burst(336)).watched_twice().fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("burst-two-exporters")
+            .views(burst(336))
+            .watched_twice()
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         case("daily-reads").views(steady).read_every(24),
-        case("burst-daily-reads").views(burst(336)).read_every(24).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("burst-daily-reads")
+            .views(burst(336))
+            .read_every(24)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // Days of history at the end: 6, 7 and 8. A day more for a daily gain's own history.
         case("points-6").views(burst(LAST)).watched_since(DAYS - 6 * 24),
         case("points-7").views(burst(LAST)).watched_since(DAYS - 7 * 24).fires(LAST, &[TRENDING, REF_VIEWS]),
-        case("points-8").views(burst(LAST)).watched_since(DAYS - 8 * 24).fires(
-            LAST,
-            &[TRENDING, REF_VIEWS, REF_GAIN],
-        ),
+        case("points-8")
+            .views(burst(LAST))
+            .watched_since(DAYS - 8 * 24)
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // A quarter of a day less than 7 days, for the default alert's 28 points.
         case("points-27-of-28").views(burst(LAST)).watched_since(DAYS - 27 * 6),
     ]
@@ -167,10 +185,9 @@ fn posts_cases() -> Vec<Case> {
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
         // Four after one a day: velocity 1.6, but chance does that.
         case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 3.0 / 24.0)(hour)),
-        case("posts-few-then-20").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour)).fires(
-            LAST,
-            &[HEATING_UP, CANDIDATE, WINDOW],
-        ),
+        case("posts-few-then-20")
+            .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
         // One step of a rounded count is 1,000 posts at once, or nothing.
         case("posts-rounded-slow").rounded_to(1e3).posts(|hour| 5e5 + 5.0 * hour),
         case("posts-rounded-2-steps").rounded_to(1e3).posts(|hour| 5e5 + extra(LAST, 85.0)(hour)),
@@ -205,8 +222,11 @@ fn posts_cases() -> Vec<Case> {
         case("posts-less-than-a-week").posts(burst(LAST, 90.0)).watched_since(DAYS - 6 * 24),
         // The window opens, stays open below 2, closes below 1; and waits where nothing is known.
         case("window-up-and-down")
-            .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour))
-            .fires(200, &[HEATING_UP, WINDOW]),
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour)
+            })
+            .fires(200, &[HEATING_UP, WINDOW])
+            .over_at_the_end(),
         case("window-outage")
             .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
             .api_down(236..290)
@@ -246,8 +266,15 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
             if fires && case.from > 0 {
                 test.expect(fired(0, case.from), case.from - 1, 0.0);
             }
+            if case.over {
+                test.expect(format!("count({selector}) or vector(0)"), hours, 0.0);
+            }
             // One alert for one hashtag, whoever watches it and wherever.
-            test.expect(format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"), hours, 0.0);
+            test.expect(
+                format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"),
+                hours,
+                0.0,
+            );
         }
     }
     test.check();
@@ -288,7 +315,10 @@ fn spike_cases() -> Vec<Case> {
         hourly("exporter-out-6h").views(daily).exporter_down(84..90),
         hourly("dip").views(daily).dips(88..90, 0.1),
         hourly("rounded-slow").rounded_to(1e5).views(|hour| 1.05e6 + 1_000.0 * hour),
-        hourly("rounded-spike").rounded_to(1e5).views(move |hour| 1e6 + step(3e5)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        hourly("rounded-spike")
+            .rounded_to(1e5)
+            .views(move |hour| 1e6 + step(3e5)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
         hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
         hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
         hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
@@ -325,7 +355,8 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     const HOURS: Hour = 9 * 24;
     const REFRESH: f64 = 86_400.0;
     let mut test = RuleTest::new("1h", "6h");
-    let every_hour = |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
+    let every_hour =
+        |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
     let posts = case("posts").posts(|hour| 5e3 + 10.0 * hour + extra(HOURS - 24, 10.0)(hour));
     let readings = posts.play(HOURS + 1, &mut test);
     let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
@@ -344,10 +375,10 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     ] {
         // Two exporters; the second began late and lags behind.
         for (instance, lag, from) in [("a", 0.0, 0.0), ("b", 3_600.0, 50.0)] {
-            let labels = [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
-            let since = |value: f64| {
-                Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect())
-            };
+            let labels =
+                [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
+            let since =
+                |value: f64| Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect());
             test.series("tiktok_hashtag_sample_velocity", &labels, &since(sample));
             test.series("tiktok_hashtag_engagement_weighted_velocity", &labels, &since(sample * plays));
             test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, &since(REFRESH));
@@ -369,7 +400,8 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
         let selector =
             format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:fresh{labels}");
         test.expect_number(&selector, HOURS, fresh.then_some(1.0));
-        let selector = format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
+        let selector =
+            format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
         test.expect_number(&selector, HOURS, Some(age));
     }
     test.check();
@@ -387,7 +419,12 @@ impl Operations {
     }
 
     /// A series by the hour of the day.
-    fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Fn(f64) -> Option<f64>) -> &mut Self {
+    fn series(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl Fn(f64) -> Option<f64>,
+    ) -> &mut Self {
         let values = (0..=self.hours * 12).map(|step| value(step as f64 / 12.0)).collect();
         self.test.series(name, labels, &Signal(values));
         self
@@ -430,7 +467,11 @@ fn an_exporter_that_cannot_be_scraped_is_down() {
         .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
         .series("up", &[("job", "other"), ("instance", "x")], always(0.0))
         .series("tiktok_exporter_build_info", &target("new"), always(1.0))
-        .fires(down, "", &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)])
+        .fires(
+            down,
+            "",
+            &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)],
+        )
         .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
     one.test.check();
 
@@ -457,22 +498,31 @@ fn results_go_stale_hashtags_vanish_and_some_never_resolve() {
         test.series("tiktok_hashtag_refresh_interval_seconds", &[("hashtag", hashtag)], always(3_600.0));
     };
     let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
-    let (stale, vanished, unresolved) = ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
+    let (stale, vanished, unresolved) =
+        ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
     let hourly = |hour: f64| Some(hour.floor() * 3_600.0);
     for hashtag in ["fresh", "stale", "back", "moved", "gone", "disputed", "typo", "late", "region"] {
         watched(&mut test, hashtag);
         let of = [("hashtag", hashtag), ("instance", "a")];
         let other = [("hashtag", hashtag), ("instance", "b")];
         match hashtag {
-            "fresh" | "region" => test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0)),
+            "fresh" | "region" => {
+                test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0))
+            }
             "stale" => test.series(read_at, &of, always(0.0)),
-            "back" => test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) }),
-            "moved" => test
-                .series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0))
-                .series(read_at, &other, move |hour| hourly(hour).filter(|_| hour >= 10.0)),
-            "gone" => test
-                .series(read_at, &of, move |hour| hourly(hour.min(5.0)))
-                .series("tiktok_hashtag_found", &of, |hour| Some(f64::from(u8::from(hour < 5.0)))),
+            "back" => {
+                test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) })
+            }
+            "moved" => test.series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0)).series(
+                read_at,
+                &other,
+                move |hour| hourly(hour).filter(|_| hour >= 10.0),
+            ),
+            "gone" => test.series(read_at, &of, move |hour| hourly(hour.min(5.0))).series(
+                "tiktok_hashtag_found",
+                &of,
+                |hour| Some(f64::from(u8::from(hour < 5.0))),
+            ),
             "disputed" => test
                 .series(read_at, &of, hourly)
                 .series("tiktok_hashtag_found", &of, always(1.0))
@@ -549,7 +599,11 @@ fn samples_saturated_in_every_region_are_told_after_a_day() {
         [("busy", "US", 1.0), ("busy", "GB", 1.0), ("mixed", "US", 1.0), ("mixed", "GB", 0.0)]
     {
         let info = [("hashtag", hashtag), ("group", "g")];
-        test.series("tiktok_hashtag_sample_saturated", &[("hashtag", hashtag), ("region", region)], always(saturated));
+        test.series(
+            "tiktok_hashtag_sample_saturated",
+            &[("hashtag", hashtag), ("region", region)],
+            always(saturated),
+        );
         if region == "US" {
             test.series("tiktok_hashtag_info", &info, always(1.0));
         }
@@ -557,4 +611,88 @@ fn samples_saturated_in_every_region_are_told_after_a_day() {
     test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
     test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
     test.test.check();
+}
+
+#[test]
+fn texts_hold_the_value_and_working_links() {
+    let mut trends = RuleTest::new("1h", "6h");
+    let hashtag = case("日本 \"x\"")
+        .views(|hour| steady(hour) + extra(LAST, 9_000.0)(hour))
+        .posts(|hour| 5e3 + 10.0 * hour + extra(LAST, 90.0)(hour));
+    let readings = hashtag.play(DAYS + 1, &mut trends);
+    let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
+    let recorded: std::collections::BTreeMap<_, _> = rules.recorded(DAYS).into_iter().collect();
+    let number = |metric: &str| format!("{:.2}", recorded[metric].unwrap());
+    let region = [("hashtag", "日本 \"x\""), ("region", "US")];
+    for (metric, value) in [
+        ("tiktok_hashtag_sample_velocity", 3.5),
+        ("tiktok_hashtag_sample_refresh_interval_seconds", 1e7),
+        ("tiktok_hashtag_sample_last_success_timestamp_seconds", 0.0),
+    ] {
+        trends.series(metric, &region, &Signal(vec![Some(value); DAYS as usize + 1]));
+    }
+
+    let mut spike = RuleTest::new("1h", "1h");
+    case("日本 \"x\"")
+        .read_every(1)
+        .views(|hour| 1e6 + if hour < 100.0 { hour } else { 5e4 })
+        .play(101, &mut spike);
+
+    let mut operations = Operations::new(25);
+    for hashtag in ["stale", "gone", "typo"] {
+        let labels = [("hashtag", hashtag), ("group", "g")];
+        operations.series("tiktok_hashtag_info", &labels, always(1.0));
+        operations.series("tiktok_hashtag_refresh_interval_seconds", &labels[..1], always(3_600.0));
+        if hashtag != "typo" {
+            let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
+            operations.series(read_at, &labels[..1], always(0.0));
+        }
+    }
+    operations
+        .requests(&[("transient", 5.0), ("throttled", 5.0)])
+        .series("tiktok_hashtag_found", &[("hashtag", "gone")], always(0.0))
+        .series("tiktok_hashtag_sample_saturated", &[("hashtag", "stale"), ("region", "US")], always(1.0))
+        .series("tiktok_exporter_upstream_breaker_open", &[("reason", "auth")], always(1.0))
+        .series("up", &[("job", "tiktok"), ("instance", "exporter:10110")], always(0.0));
+
+    let value = |text: &str| text.to_owned();
+    let of_trends = [
+        (TRENDING, number("hashtag:tiktok_hashtag_views:zscore14d")),
+        (REF_VIEWS, number("hashtag:tiktok_hashtag_views:reference_zscore14d")),
+        (REF_GAIN, number("hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d")),
+        (HEATING_UP, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (CANDIDATE, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (WINDOW, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (REF_HEATING_UP, value("3.50 times")),
+        (REF_CANDIDATE, value("3.50 times")),
+    ];
+    let of_operations = [
+        ("TikTokWatchdog", value("(value 1)")),
+        ("TikTokExporterDown", value("scrape exporter:10110 (value 0)")),
+        ("TikTokBreakerOpen", value("answered auth")),
+        ("TikTokResultsStale", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagVanished", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagUnresolved", value("#typo (g)")),
+        ("TikTokApiErrorRatioHigh", value("50%")),
+        ("TikTokApiThrottled", value("50%")),
+        ("TikTokSampleSaturated", value("#stale (g)")),
+    ];
+    let links = ["Dashboard: http://localhost:3000/d/tiktok-", "Brief: http://localhost:10110/brief"];
+    let of_hashtag = ["var-hashtag=%E6%97%A5%E6%9C%AC+%22x%22", "/brief?group=g"];
+    for (test, time, expected, also) in [
+        (&trends, format!("{DAYS}h"), &of_trends[..], &of_hashtag[..]),
+        (&spike, value("100h"), &[(SPIKE, value("49.9k views"))], &of_hashtag),
+        (&operations.test, value("25h"), &of_operations, &[]),
+    ] {
+        let names: Vec<&str> = expected.iter().map(|(alert, _)| *alert).collect();
+        for ((alert, value), printed) in expected.iter().zip(test.printed(&names, &time)) {
+            let runbook = format!("/docs/runbooks/{alert}.md");
+            for part in links.iter().chain(also).chain([&value.as_str(), &runbook.as_str()]) {
+                assert!(printed.contains(part), "{alert}: the texts lack {part:?}:\n{printed}");
+            }
+            for wrong in ["<error", "<no value>", "%!"] {
+                assert!(!printed.contains(wrong), "{alert}: the texts hold {wrong:?}:\n{printed}");
+            }
+        }
+    }
 }

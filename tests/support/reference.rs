@@ -183,13 +183,12 @@ impl Rules<'_> {
                     let steps = self.posts_1d(hour).unwrap() / self.readings.resolution;
                     let opens = velocity >= self.parameter("posting_window_open:threshold")
                         && steps >= self.parameter("gain_steps:min");
-                    let stays = velocity >= self.parameter("posting_window_close:threshold")
-                        && before == Some(1.0);
+                    let stays =
+                        velocity >= self.parameter("posting_window_close:threshold") && before == Some(1.0);
                     Some(f64::from(u8::from(opens || stays)))
                 }
                 None => before.filter(|_| {
-                    self.age(hour)
-                        .is_some_and(|age| age <= self.parameter("posting_window_hold:max_seconds"))
+                    self.age(hour).is_some_and(|age| age <= self.parameter("posting_window_hold:max_seconds"))
                 }),
             };
             state.map(|state| states.insert(hour, state));
@@ -214,26 +213,17 @@ impl Rules<'_> {
         let gain1d = self.gain(views, DAY, DAY, now);
         vec![
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d",
-                self.distance(DAY, DAY, now),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1d",
                 self.comparable(DAY, DAY, now).then_some(1.0),
             ),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h",
-                self.distance(1, DAY / 2, now),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h", self.distance(1, DAY / 2, now)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1h",
                 self.comparable(1, DAY / 2, now).then_some(1.0),
             ),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d",
-                of(&times, population_sd),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d", of(&times, population_sd)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",
                 (!times.is_empty()).then(|| Some(z_score(read_at.at(now)?, &times))).flatten(),
@@ -265,14 +255,8 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:gain1d", self.posts_1d(now)),
             ("hashtag:tiktok_hashtag_posts:loss1d", self.posts_lost(now)),
             ("hashtag:tiktok_hashtag_posts:gain7d", self.posts_7d(now)),
-            (
-                "hashtag:tiktok_hashtag_posts:gain1d_steps",
-                self.posts_1d(now).map(|gain| gain / resolution),
-            ),
-            (
-                "hashtag:tiktok_hashtag_posts:gain7d_steps",
-                self.posts_7d(now).map(|gain| gain / resolution),
-            ),
+            ("hashtag:tiktok_hashtag_posts:gain1d_steps", self.posts_1d(now).map(|gain| gain / resolution)),
+            ("hashtag:tiktok_hashtag_posts:gain7d_steps", self.posts_7d(now).map(|gain| gain / resolution)),
             ("hashtag:tiktok_hashtag_posts:velocity", self.velocity(now)),
             ("hashtag:tiktok_hashtag_posts:velocity_chance", self.chance(now)),
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),

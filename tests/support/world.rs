@@ -16,6 +16,8 @@ pub struct Case {
     pub fires: &'static [&'static str],
     /// Alerts must not fire before this hour.
     pub from: Hour,
+    /// All alerts must be over at the end.
+    pub over: bool,
     views: Course,
     posts: Course,
     resolution: f64,
@@ -36,6 +38,7 @@ pub fn case(name: &'static str) -> Case {
         name,
         fires: &[],
         from: 0,
+        over: false,
         views: Box::new(|_| 1e6),
         posts: Box::new(|_| 5e3),
         resolution: 1.0,
@@ -54,6 +57,11 @@ impl Case {
     /// Must fire these alerts, none of them before hour `from`.
     pub fn fires(self, from: Hour, fires: &'static [&'static str]) -> Self {
         Self { from, fires, ..self }
+    }
+
+    /// And all of that is over at the end.
+    pub fn over_at_the_end(self) -> Self {
+        Self { over: true, ..self }
     }
 
     pub fn views(self, course: impl Fn(f64) -> f64 + 'static) -> Self {
@@ -163,7 +171,8 @@ impl Case {
             &labels,
             &signal(&|_| Some((self.interval * 3600) as f64)),
         );
-        let grouped = [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
+        let grouped =
+            [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
         test.series("tiktok_hashtag_info", &grouped, &signal(&|_| Some(1.0)));
         readings
     }
