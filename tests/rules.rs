@@ -128,7 +128,7 @@ fn views_cases() -> Vec<Case> {
         case("api-out-9d").views(steady).api_down(170..386),
         case("api-out-now").views(steady).api_down(370..DAYS + 1),
         case("burst-then-api-out")
-            .views(burst(336))
+            .views(|hour| steady(hour) + extra(336, 1e5)(hour))
             .api_down(345..DAYS + 1)
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN])
             .over_at_the_end(),
