@@ -168,8 +168,6 @@ fn views_cases() -> Vec<Case> {
             .views(burst(LAST))
             .watched_since(DAYS - 8 * 24)
             .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        // A quarter of a day less than 7 days, for the default alert's 28 points.
-        case("points-27-of-28").views(burst(LAST)).watched_since(DAYS - 27 * 6),
     ]
 }
 
@@ -322,8 +320,9 @@ fn spike_cases() -> Vec<Case> {
         hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
         hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
         hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
-        hourly("points-23").views(spike).watched_since(SPIKE_AT - 24),
-        hourly("points-24").views(spike).watched_since(SPIKE_AT - 25).fires(SPIKE_AT, &[SPIKE]),
+        hourly("hours-19").views(spike).watched_since(SPIKE_AT - 19),
+        hourly("hours-20").views(spike).watched_since(SPIKE_AT - 20).fires(SPIKE_AT, &[SPIKE]),
+        hourly("missing-hours").views(spike).exporter_down(70..76),
         hourly("restart").views(daily).exporter_down(88..89).moves(89),
         hourly("spike-restart").views(spike).moves(88).fires(SPIKE_AT, &[SPIKE]),
         hourly("two-exporters").views(daily).watched_twice(),

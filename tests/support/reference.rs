@@ -133,8 +133,9 @@ impl Rules<'_> {
             && age <= self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0
     }
 
-    fn z(&self, today: Option<f64>, history: &[f64], points: &str) -> Option<f64> {
-        (!history.is_empty() && history.len() as f64 >= self.parameter(points))
+    /// The score, where `points` are enough.
+    fn z(&self, today: Option<f64>, history: &[f64], points: &[f64], enough: &str) -> Option<f64> {
+        (!history.is_empty() && points.len() as f64 >= self.parameter(enough))
             .then(|| Some(z_score(today?, history)))?
     }
 
@@ -204,6 +205,7 @@ impl Rules<'_> {
         let gains = views.growth(DAY);
         let daily_gains = gains.grid(DAY, now - DAY - TWO_WEEKS + 1, now - DAY);
         let hourly_gains = views.growth(1).grid(1, now - WEEK, now - 1);
+        let hours = views.grid(1, now - DAY, now - 1);
         let times = read_at.grid(DAY, now - TWO_WEEKS, now - 1);
         let of = |values: &[f64], figure: fn(&[f64]) -> f64| (!values.is_empty()).then(|| figure(values));
         let count = |values: &[f64]| (!values.is_empty()).then_some(values.len() as f64);
@@ -233,7 +235,7 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_views:reference_count14d", count(&daily)),
             (
                 "hashtag:tiktok_hashtag_views:reference_zscore14d",
-                self.z(views.at(now), &daily, "reference_points:min"),
+                self.z(views.at(now), &daily, &daily, "reference_points:min"),
             ),
             ("hashtag:tiktok_hashtag_views:reference_delta1d", gains.at(now)),
             ("hashtag:tiktok_hashtag_views:reference_delta1d_avg14d", of(&daily_gains, mean)),
@@ -241,14 +243,13 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_views:reference_delta1d_count14d", count(&daily_gains)),
             (
                 "hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d",
-                self.z(gains.at(now), &daily_gains, "reference_points:min"),
+                self.z(gains.at(now), &daily_gains, &daily_gains, "reference_points:min"),
             ),
             ("hashtag:tiktok_hashtag_views:avg14d", of(&six_hourly, mean)),
             ("hashtag:tiktok_hashtag_views:stddev14d", of(&six_hourly, population_sd)),
-            ("hashtag:tiktok_hashtag_views:count14d", count(&six_hourly)),
             (
                 "hashtag:tiktok_hashtag_views:zscore14d",
-                self.z(views.at(now), &six_hourly, "trending_points:min"),
+                self.z(views.at(now), &six_hourly, &daily, "trending_days:min"),
             ),
             ("hashtag:tiktok_hashtag_views:gain1d", gain1d),
             ("hashtag:tiktok_hashtag_views:gain1d_steps", gain1d.map(|gain| gain / resolution)),
@@ -263,10 +264,10 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),
             ("hashtag:tiktok_hashtag_views:delta1h_stddev7d", of(&hourly_gains, population_sd)),
-            ("hashtag:tiktok_hashtag_views:delta1h_count7d", count(&hourly_gains)),
+            ("hashtag:tiktok_hashtag_views:count1d", count(&hours)),
             (
                 "hashtag:tiktok_hashtag_views:gain1h_zscore7d",
-                self.z(gain1h, &hourly_gains, "spike_points:min"),
+                self.z(gain1h, &hourly_gains, &hours, "spike_hours:min"),
             ),
         ]
     }
