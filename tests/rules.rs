@@ -84,6 +84,11 @@ fn weekly(hour: f64, weekend: f64) -> f64 {
     weeks * (120.0 + 48.0 * weekend) + rest.min(120.0) + (rest - 120.0).max(0.0) * weekend
 }
 
+/// Checked hours: at any time of the day, over the whole course, and at its end.
+fn instants() -> Vec<Hour> {
+    (96..DAYS).step_by(42).chain([LAST, LAST + 6, DAYS]).collect()
+}
+
 fn views_cases() -> Vec<Case> {
     let burst = |start| move |hour: f64| steady(hour) + extra(start, 9_000.0)(hour);
     vec![
@@ -280,14 +285,14 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
 
 #[test]
 fn views_trend_when_they_leave_their_course() {
-    let instants: Vec<Hour> = (96..=DAYS).step_by(12).collect();
+    let instants = instants();
     let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
     check(&views_cases(), DAYS, 6, &instants, &alerts);
 }
 
 #[test]
 fn posts_heat_up_when_a_day_outruns_its_week() {
-    let instants: Vec<Hour> = (96..=DAYS).step_by(12).collect();
+    let instants = instants();
     let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
     check(&posts_cases(), DAYS, 6, &instants, &alerts);
 }
