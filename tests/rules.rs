@@ -313,6 +313,7 @@ fn spike_cases() -> Vec<Case> {
         hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
         hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
         case("read-every-2h").read_every(2).views(spike),
+        hourly("announced-every-2h").announced_every(2).views(spike),
         hourly("api-out-6h").views(daily).api_down(84..90),
         hourly("api-out-30h").views(daily).api_down(60..90),
         hourly("exporter-out-6h").views(daily).exporter_down(84..90),
@@ -411,15 +412,20 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     test.check();
 }
 
-/// Operations: every 5 minutes a sample and an evaluation.
+/// Operations: every few minutes a sample and an evaluation.
 struct Operations {
     test: RuleTest,
     hours: usize,
+    an_hour: usize,
 }
 
 impl Operations {
     fn new(hours: usize) -> Self {
-        Self { test: RuleTest::new("5m", "5m"), hours }
+        Self { test: RuleTest::new("5m", "5m"), hours, an_hour: 12 }
+    }
+
+    fn by_the_minute(hours: usize) -> Self {
+        Self { test: RuleTest::new("1m", "1m"), hours, an_hour: 60 }
     }
 
     /// A series by the hour of the day.
@@ -429,7 +435,8 @@ impl Operations {
         labels: &[(&str, &str)],
         value: impl Fn(f64) -> Option<f64>,
     ) -> &mut Self {
-        let values = (0..=self.hours * 12).map(|step| value(step as f64 / 12.0)).collect();
+        let values =
+            (0..=self.hours * self.an_hour).map(|step| value(step as f64 / self.an_hour as f64)).collect();
         self.test.series(name, labels, &Signal(values));
         self
     }
@@ -462,10 +469,10 @@ fn always(value: f64) -> impl Fn(f64) -> Option<f64> {
 #[test]
 fn an_exporter_that_cannot_be_scraped_is_down() {
     let down = "TikTokExporterDown";
-    let mut one = Operations::new(5);
+    let mut one = Operations::by_the_minute(5);
     let target = |instance| [("job", "tiktok"), ("instance", instance)];
     one.series("up", &target("a"), |hour| Some(f64::from(u8::from(!(1.0..2.0).contains(&hour)))))
-        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.08).contains(&hour)))))
+        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.07).contains(&hour)))))
         // Moved to another address: the old one is not down, it is gone.
         .series("up", &target("old"), |hour| (hour < 3.0).then_some(1.0))
         .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
@@ -474,7 +481,7 @@ fn an_exporter_that_cannot_be_scraped_is_down() {
         .fires(
             down,
             "",
-            &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)],
+            &[("55m", 0.0), ("1h4m", 0.0), ("1h5m", 1.0), ("1h59m", 1.0), ("2h", 0.0), ("5h", 0.0)],
         )
         .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
     one.test.check();

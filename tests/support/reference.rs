@@ -204,7 +204,7 @@ impl Rules<'_> {
         let six_hourly = views.grid(6, now - TWO_WEEKS, now - 1);
         let gains = views.growth(DAY);
         let daily_gains = gains.grid(DAY, now - DAY - TWO_WEEKS + 1, now - DAY);
-        let hourly_gains = views.growth(1).grid(1, now - WEEK, now - 1);
+        let hourly_gains = views.growth(1).grid(3, now - WEEK, now - 1);
         let hours = views.grid(1, now - DAY, now - 1);
         let times = read_at.grid(DAY, now - TWO_WEEKS, now - 1);
         let of = |values: &[f64], figure: fn(&[f64]) -> f64| (!values.is_empty()).then(|| figure(values));

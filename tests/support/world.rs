@@ -22,6 +22,8 @@ pub struct Case {
     posts: Course,
     resolution: f64,
     interval: Hour,
+    /// The interval that is announced, if it is not the one that is kept.
+    announced: Option<Hour>,
     begins: Hour,
     max_age: Hour,
     api_down: Range<Hour>,
@@ -43,6 +45,7 @@ pub fn case(name: &'static str) -> Case {
         posts: Box::new(|_| 5e3),
         resolution: 1.0,
         interval: 6,
+        announced: None,
         begins: 0,
         max_age: 48,
         api_down: 0..0,
@@ -79,6 +82,11 @@ impl Case {
 
     pub fn read_every(self, interval: Hour) -> Self {
         Self { interval, ..self }
+    }
+
+    /// Is announced to be read this often, whatever `read_every` says.
+    pub fn announced_every(self, interval: Hour) -> Self {
+        Self { announced: Some(interval), ..self }
     }
 
     pub fn watched_since(self, begins: Hour) -> Self {
@@ -120,7 +128,11 @@ impl Case {
             .into_iter()
             .map(|(instance, group, lag, up)| self.exporter(hours, lag, up, instance, group, test))
             .reduce(merge);
-        Readings { resolution: self.resolution, interval: self.interval as f64, ..merged.unwrap() }
+        Readings { resolution: self.resolution, interval: self.announced() as f64, ..merged.unwrap() }
+    }
+
+    fn announced(&self) -> Hour {
+        self.announced.unwrap_or(self.interval)
     }
 
     fn exporter(
@@ -169,7 +181,7 @@ impl Case {
         test.series(
             "tiktok_hashtag_refresh_interval_seconds",
             &labels,
-            &signal(&|_| Some((self.interval * 3600) as f64)),
+            &signal(&|_| Some((self.announced() * 3600) as f64)),
         );
         let grouped =
             [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
