@@ -65,6 +65,7 @@ fn promtool_finds_nothing_to_complain_about() {
 /// 17 days, at whose end there are 14 days of daily gains; hourly input, rules every 6 hours.
 const DAYS: Hour = 17 * 24;
 const CASES_AT_ONCE: usize = 12;
+const WEEK: Hour = 7 * 24;
 /// The last day begins.
 const LAST: Hour = DAYS - 24;
 
@@ -135,6 +136,7 @@ fn views_cases() -> Vec<Case> {
         case("burst-then-api-out")
             .views(|hour| steady(hour) + extra(336, 1e5)(hour))
             .api_down(345..DAYS + 1)
+            .kept_for(WEEK)
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN])
             .over_at_the_end(),
         case("exporter-out-3d").views(steady).exporter_down(240..312),
@@ -186,8 +188,8 @@ fn posts_cases() -> Vec<Case> {
         case("posts-10x").posts(burst(LAST, 90.0)).fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
         case("posts-one-percent-a-day").posts(|hour| 1e5 * 1.01_f64.powf(hour / 24.0)),
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
-        // Four after one a day: velocity 1.6, but chance does that.
-        case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 3.0 / 24.0)(hour)),
+        // Five after one a day: velocity 1.7, but chance does that.
+        case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 4.0 / 24.0)(hour)),
         case("posts-few-then-20")
             .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
             .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
@@ -230,6 +232,14 @@ fn posts_cases() -> Vec<Case> {
             })
             .fires(200, &[HEATING_UP, WINDOW])
             .over_at_the_end(),
+        // Past its best, but not below the mean day; two reads are missed.
+        case("window-missed-reads")
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(236, -20.0)(hour) + extra(300, -15.0)(hour)
+            })
+            .api_down(271..283)
+            .fires(200, &[HEATING_UP, WINDOW])
+            .throughout(216..289),
         case("window-outage")
             .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
             .api_down(236..290)
@@ -268,6 +278,11 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
             test.expect(fired(0, hours), hours, f64::from(u8::from(fires)));
             if fires && case.from > 0 {
                 test.expect(fired(0, case.from), case.from - 1, 0.0);
+            }
+            for hour in case.throughout.clone().filter(|hour| hour % every == 0) {
+                if case.fires.last() == Some(alert) {
+                    test.expect(format!("count({selector}) or vector(0)"), hour, 1.0);
+                }
             }
             if case.over {
                 test.expect(format!("count({selector}) or vector(0)"), hours, 0.0);

@@ -123,14 +123,13 @@ impl Rules<'_> {
         Some((now * 3600) as f64 - self.readings.read_at.at(now)?)
     }
 
-    /// Whether growth over `lag` hours is growth over `lag` hours.
-    fn comparable(&self, lag: Hour, window: Hour, now: Hour) -> bool {
-        let (Some(distance), Some(age)) = (self.distance(lag, window, now), self.age(now)) else {
-            return false;
-        };
-        let lags = distance / (lag * 3600) as f64;
-        (self.parameter("reading_distance:min")..=self.parameter("reading_distance:max")).contains(&lags)
-            && age <= self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0
+    /// What makes growth over `lag` hours of the growth between the two readings, where they can be
+    /// compared at all.
+    fn factor(&self, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
+        let lags = self.distance(lag, window, now)? / (lag * 3600) as f64;
+        let apart = self.parameter("reading_distance:min")..=self.parameter("reading_distance:max");
+        let fresh = self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0;
+        (apart.contains(&lags) && self.age(now)? <= fresh).then(|| 1.0 / lags)
     }
 
     /// The score, where `points` are enough.
@@ -141,7 +140,7 @@ impl Rules<'_> {
 
     fn gain(&self, counts: &Signal, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
         let gain = counts.at(now)? - counts.max(window, now - lag, self.left)?;
-        self.comparable(lag, window, now).then_some(gain)
+        Some(gain * self.factor(lag, window, now)?)
     }
 
     fn posts_1d(&self, now: Hour) -> Option<f64> {
@@ -216,15 +215,9 @@ impl Rules<'_> {
         vec![
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1d",
-                self.comparable(DAY, DAY, now).then_some(1.0),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1d", self.factor(DAY, DAY, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h", self.distance(1, DAY / 2, now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1h",
-                self.comparable(1, DAY / 2, now).then_some(1.0),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1h", self.factor(1, DAY / 2, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d", of(&times, population_sd)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",

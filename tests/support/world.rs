@@ -18,6 +18,8 @@ pub struct Case {
     pub from: Hour,
     /// All alerts must be over at the end.
     pub over: bool,
+    /// The last of the alerts must fire in all of these hours.
+    pub throughout: Range<Hour>,
     views: Course,
     posts: Course,
     resolution: f64,
@@ -41,6 +43,7 @@ pub fn case(name: &'static str) -> Case {
         fires: &[],
         from: 0,
         over: false,
+        throughout: 0..0,
         views: Box::new(|_| 1e6),
         posts: Box::new(|_| 5e3),
         resolution: 1.0,
@@ -65,6 +68,11 @@ impl Case {
     /// And all of that is over at the end.
     pub fn over_at_the_end(self) -> Self {
         Self { over: true, ..self }
+    }
+
+    /// And the last of them fires in all of these hours.
+    pub fn throughout(self, throughout: Range<Hour>) -> Self {
+        Self { throughout, ..self }
     }
 
     pub fn views(self, course: impl Fn(f64) -> f64 + 'static) -> Self {
@@ -93,9 +101,14 @@ impl Case {
         Self { begins, ..self }
     }
 
-    /// The API does not answer; the exporter shows its last values for two days.
+    /// The API does not answer; the exporter shows its last values for a while.
     pub fn api_down(self, api_down: Range<Hour>) -> Self {
         Self { api_down, ..self }
+    }
+
+    /// Values are shown for so long, instead of two days.
+    pub fn kept_for(self, max_age: Hour) -> Self {
+        Self { max_age, ..self }
     }
 
     /// The exporter is not scraped.
