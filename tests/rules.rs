@@ -326,6 +326,11 @@ fn spike_cases() -> Vec<Case> {
         hourly("daily-rhythm").views(daily),
         hourly("spike").views(spike).fires(SPIKE_AT, &[SPIKE]),
         hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
+        // So smooth that anything is far out; twice the usual is still the least.
+        hourly("smooth-1.5x").views(move |hour| 1e6 + 1e3 * hour + step(500.0)(hour)),
+        hourly("smooth-2.1x")
+            .views(move |hour| 1e6 + 1e3 * hour + step(1_100.0)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
         hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
         case("read-every-2h").read_every(2).views(spike),
         hourly("announced-every-2h").announced_every(2).views(spike),
