@@ -1,0 +1,737 @@
+//! The rules in `alerts/`, evaluated by Prometheus' own tool: their numbers against a reference in
+//! Rust, and which alert fires for which course of a hashtag.
+//!
+//! `PROMTOOL` names another promtool, to try the rules on another Prometheus.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+#[path = "support/promtool.rs"]
+mod promtool;
+#[path = "support/reference.rs"]
+mod reference;
+#[path = "support/world.rs"]
+mod world;
+
+use promtool::{RuleTest, left_end, promtool, rule_files, succeed};
+use reference::{Hour, Parameters, Rules, Signal};
+use serde::Deserialize;
+use world::{Case, case};
+
+const TRENDING: &str = "TikTokHashtagTrending";
+const HEATING_UP: &str = "TikTokHashtagHeatingUp";
+const CANDIDATE: &str = "TikTokHashtagTrendCandidate";
+const SPIKE: &str = "TikTokHashtagSpike";
+const WINDOW: &str = "TikTokPostingWindowOpen";
+const REF_VIEWS: &str = "TikTokReferenceViewsZScore";
+const REF_GAIN: &str = "TikTokReferenceDailyGainZScore";
+const REF_HEATING_UP: &str = "TikTokReferenceHeatingUp";
+const REF_CANDIDATE: &str = "TikTokReferenceTrendCandidate";
+
+#[derive(Deserialize)]
+struct RuleFile {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    record: Option<String>,
+    expr: String,
+}
+
+fn rules() -> Vec<Rule> {
+    let read = |path| serde_norway::from_str::<RuleFile>(&std::fs::read_to_string(path).unwrap()).unwrap();
+    rule_files().into_iter().map(read).flat_map(|file| file.groups).flat_map(|group| group.rules).collect()
+}
+
+/// The recorded constants.
+fn parameters() -> Parameters {
+    let constant = |rule: Rule| {
+        let value = rule.expr.strip_prefix("vector(")?.strip_suffix(')')?.parse().ok()?;
+        Some((rule.record?, value))
+    };
+    rules().into_iter().filter_map(constant).collect()
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_about() {
+    succeed(promtool().args(["check", "rules", "--lint=all", "--lint-fatal"]).args(rule_files()));
+}
+
+/// 17 days, at whose end there are 14 days of daily gains; hourly input, rules every 6 hours.
+const DAYS: Hour = 17 * 24;
+const CASES_AT_ONCE: usize = 12;
+const WEEK: Hour = 7 * 24;
+/// The last day begins.
+const LAST: Hour = DAYS - 24;
+
+/// The views of a hashtag that gains 1,000 an hour, slowing down a little.
+fn steady(hour: f64) -> f64 {
+    1e6 + 1_000.0 * hour - 0.05 * hour * hour
+}
+
+/// Added to a course: so many an hour from `start` on.
+fn extra(start: Hour, rate: f64) -> impl Fn(f64) -> f64 {
+    move |hour| rate * (hour - start as f64).max(0.0)
+}
+
+/// Weekdays count one, Saturdays and Sundays `weekend`: hours since the start, so weighed.
+fn weekly(hour: f64, weekend: f64) -> f64 {
+    let (weeks, rest) = ((hour / 168.0).floor(), hour % 168.0);
+    weeks * (120.0 + 48.0 * weekend) + rest.min(120.0) + (rest - 120.0).max(0.0) * weekend
+}
+
+/// Checked hours: at any time of the day, over the whole course, and at its end.
+fn instants() -> Vec<Hour> {
+    (96..DAYS).step_by(42).chain([LAST, LAST + 6, DAYS]).collect()
+}
+
+fn views_cases() -> Vec<Case> {
+    let burst = |start| move |hour: f64| steady(hour) + extra(start, 9_000.0)(hour);
+    vec![
+        case("nothing-happens"),
+        case("steady").views(steady),
+        case("one-percent-a-day")
+            .views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0))
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
+        case("weekly-seasonal")
+            .views(|hour| 1e6 + 1_000.0 * weekly(hour, 2.0))
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
+        case("burst").views(burst(336)).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        // Rounding: one step after a long while is no burst, twelve are.
+        case("rounded-slow")
+            .rounded_to(1e5)
+            .views(|hour| 1.2e6 + 300.0 * hour)
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
+        case("rounded-burst")
+            .rounded_to(1e5)
+            .views(|hour| 1.2e6 + 100.0 * hour + extra(336, 50_000.0)(hour))
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("two-steps")
+            .rounded_to(1e5)
+            .views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour))
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
+        // A deviation of 0 counts as 1: two views on a dead hashtag are a bump, but no trend.
+        case("dead-two-views")
+            .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 2.0 })
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
+        case("dead-99-views")
+            .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 99.0 })
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
+        case("dead-100-views")
+            .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 100.0 })
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        // A total that dips and comes back has gained nothing; the plain difference believes it.
+        case("dip").views(steady).dips(336..342, 0.05).fires(336, &[REF_VIEWS, REF_GAIN]),
+        case("purge").views(|hour| steady(hour) - if hour >= 240.0 { 2e5 } else { 0.0 }),
+        // A flat line, and the jump when it ends.
+        case("api-out-36h").views(steady).api_down(300..336),
+        case("api-out-5d").views(steady).api_down(216..336),
+        case("api-out-9d").views(steady).api_down(170..386),
+        case("api-out-now").views(steady).api_down(370..DAYS + 1),
+        case("burst-then-api-out")
+            .views(|hour| steady(hour) + extra(336, 1e5)(hour))
+            .api_down(345..DAYS + 1)
+            .kept_for(WEEK)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN])
+            .over_at_the_end(),
+        case("exporter-out-3d").views(steady).exporter_down(240..312),
+        case("exporter-out-6d").views(steady).exporter_down(240..384),
+        case("burst-after-outage")
+            .views(burst(372))
+            .api_down(300..336)
+            .fires(372, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("missing-days")
+            .views(steady)
+            .exporter_down(190..194)
+            .exporter_down(238..266)
+            .exporter_down(310..313),
+        case("burst-missing-days")
+            .views(burst(350))
+            .exporter_down(190..194)
+            .exporter_down(238..266)
+            .exporter_down(310..313)
+            .fires(350, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("restart").views(steady).exporter_down(300..301).moves(301),
+        case("burst-restart").views(burst(336)).moves(350).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("two-exporters").views(steady).watched_twice(),
+        case("burst-two-exporters")
+            .views(burst(336))
+            .watched_twice()
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("daily-reads").views(steady).read_every(24),
+        case("burst-daily-reads")
+            .views(burst(336))
+            .read_every(24)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        // Days of history at the end: 6, 7 and 8. A day more for a daily gain's own history.
+        case("points-6").views(burst(LAST)).watched_since(DAYS - 6 * 24),
+        case("points-7").views(burst(LAST)).watched_since(DAYS - 7 * 24).fires(LAST, &[TRENDING, REF_VIEWS]),
+        case("points-8")
+            .views(burst(LAST))
+            .watched_since(DAYS - 8 * 24)
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
+    ]
+}
+
+fn posts_cases() -> Vec<Case> {
+    let burst = |start, rate: f64| move |hour: f64| 5e3 + 10.0 * hour + extra(start, rate)(hour);
+    vec![
+        case("posts-steady").posts(burst(0, 0.0)),
+        case("posts-1.4x").posts(burst(LAST, 4.0)),
+        case("posts-1.7x").posts(burst(LAST, 8.0)).fires(LAST, &[HEATING_UP]),
+        case("posts-3x").posts(burst(LAST, 20.0)).fires(LAST, &[HEATING_UP, WINDOW]),
+        case("posts-10x").posts(burst(LAST, 90.0)).fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        case("posts-one-percent-a-day").posts(|hour| 1e5 * 1.01_f64.powf(hour / 24.0)),
+        case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
+        // Five after one a day: velocity 1.7, but chance does that.
+        case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 4.0 / 24.0)(hour)),
+        case("posts-few-then-20")
+            .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        // Posts after a week of none: three are added on both sides, so four open no window.
+        case("posts-4-after-none")
+            .posts(|hour| 50.0 + extra(LAST, 4.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP]),
+        case("posts-5-after-none")
+            .posts(|hour| 50.0 + extra(LAST, 5.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, WINDOW]),
+        // One step of a rounded count is 1,000 posts at once, or nothing.
+        case("posts-rounded-slow").rounded_to(1e3).posts(|hour| 5e5 + 5.0 * hour),
+        case("posts-rounded-2-steps").rounded_to(1e3).posts(|hour| 5e5 + extra(LAST, 85.0)(hour)),
+        case("posts-rounded-burst")
+            .rounded_to(1e3)
+            .posts(|hour| 5e5 + 50.0 * hour + extra(LAST, 450.0)(hour))
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        case("posts-dip").posts(burst(0, 0.0)).dips(300..306, 0.2).fires(300, &[REF_GAIN]),
+        case("posts-purge-4d").posts(|hour| 5e3 + 10.0 * hour - if hour >= 240.0 { 960.0 } else { 0.0 }),
+        case("posts-purge-6d").posts(|hour| 5e3 + 10.0 * hour - if hour >= 240.0 { 1_440.0 } else { 0.0 }),
+        case("posts-purge-12d").posts(|hour| 5e3 + 10.0 * hour - if hour >= 240.0 { 2_880.0 } else { 0.0 }),
+        case("posts-api-out-36h").posts(burst(0, 0.0)).api_down(300..336),
+        case("posts-api-out-5d").posts(burst(0, 0.0)).api_down(216..336),
+        case("posts-api-out-now").posts(burst(0, 0.0)).api_down(370..DAYS + 1),
+        case("posts-exporter-out-3d").posts(burst(0, 0.0)).exporter_down(240..312),
+        case("posts-missing-days")
+            .posts(burst(LAST, 90.0))
+            .exporter_down(190..194)
+            .exporter_down(238..250)
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        case("posts-restart").posts(burst(0, 0.0)).exporter_down(300..301).moves(301),
+        case("posts-burst-restart")
+            .posts(burst(LAST, 90.0))
+            .moves(LAST + 7)
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        case("posts-two-exporters").posts(burst(0, 0.0)).watched_twice(),
+        case("posts-burst-two-exporters")
+            .posts(burst(LAST, 90.0))
+            .watched_twice()
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        case("posts-daily-reads").posts(burst(0, 0.0)).read_every(24),
+        case("posts-less-than-a-week").posts(burst(LAST, 90.0)).watched_since(DAYS - 6 * 24),
+        // The window opens, stays open below 2, closes below 1; and waits where nothing is known.
+        case("window-up-and-down")
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour)
+            })
+            .fires(200, &[HEATING_UP, WINDOW])
+            .over_at_the_end(),
+        // Past its best, but not below the mean day; two reads are missed.
+        case("window-missed-reads")
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(236, -20.0)(hour) + extra(300, -15.0)(hour)
+            })
+            .api_down(271..283)
+            .fires(200, &[HEATING_UP, WINDOW])
+            .throughout(216..289),
+        case("window-outage")
+            .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
+            .api_down(236..290)
+            .fires(200, &[HEATING_UP, WINDOW])
+            .throughout(216..280),
+    ]
+}
+
+/// Plays the cases; checks every recorded number at the given hours, and which alerts fired.
+fn check(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], alerts: &[&str]) {
+    // promtool refuses a query over more than 10,000 samples.
+    for cases in cases.chunks(CASES_AT_ONCE) {
+        check_at_once(cases, hours, every, instants, alerts);
+    }
+}
+
+fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], alerts: &[&str]) {
+    let mut test = RuleTest::new("1h", if every == 1 { "1h" } else { "6h" });
+    let parameters = parameters();
+    let left = left_end();
+    for case in cases {
+        let readings = case.play(hours + 1, &mut test);
+        let rules = Rules { readings: &readings, parameters: &parameters, every, left };
+        for &now in instants {
+            for (metric, want) in rules.recorded(now) {
+                let selector = format!("{metric}{{hashtag={:?}}}", case.name);
+                test.expect_number(&selector, now, want);
+            }
+        }
+        for alert in alerts {
+            let selector =
+                format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",hashtag={:?}}}", case.name);
+            let fired = |from: Hour, to: Hour| {
+                format!("clamp_max(max(count_over_time({selector}[{}h])) or vector(0), 1)", to - from)
+            };
+            let fires = case.fires.contains(alert);
+            test.expect(fired(0, hours), hours, f64::from(u8::from(fires)));
+            if fires && case.from > 0 {
+                test.expect(fired(0, case.from), case.from - 1, 0.0);
+            }
+            for hour in case.throughout.clone().filter(|hour| hour % every == 0) {
+                if case.fires.last() == Some(alert) {
+                    test.expect(format!("count({selector}) or vector(0)"), hour, 1.0);
+                }
+            }
+            if case.over {
+                test.expect(format!("count({selector}) or vector(0)"), hours, 0.0);
+            }
+            // One alert for one hashtag, whoever watches it and wherever.
+            test.expect(
+                format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"),
+                hours,
+                0.0,
+            );
+        }
+    }
+    test.check();
+}
+
+#[test]
+fn views_trend_when_they_leave_their_course() {
+    let instants = instants();
+    let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
+    check(&views_cases(), DAYS, 6, &instants, &alerts);
+}
+
+#[test]
+fn posts_heat_up_when_a_day_outruns_its_week() {
+    let instants = instants();
+    let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
+    check(&posts_cases(), DAYS, 6, &instants, &alerts);
+}
+
+/// Four and a half days of hourly reads, and what happens at this hour of them.
+const SPIKE_HOURS: Hour = 108;
+const SPIKE_AT: Hour = 90;
+
+fn spike_cases() -> Vec<Case> {
+    // Days are busier than nights.
+    let daily = |hour: f64| 1e6 + 1_000.0 * (hour - 4.0 * (hour / 24.0 * std::f64::consts::TAU).cos());
+    let step = |size: f64| move |hour: f64| if hour < SPIKE_AT as f64 { 0.0 } else { size };
+    let spike = move |hour: f64| daily(hour) + step(5e4)(hour);
+    let hourly = |name| case(name).read_every(1);
+    vec![
+        hourly("daily-rhythm").views(daily),
+        hourly("spike").views(spike).fires(SPIKE_AT, &[SPIKE]).over_at_the_end(),
+        hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
+        // So smooth that anything is far out; twice the usual is still the least.
+        hourly("smooth-1.5x").views(move |hour| 1e6 + 1e3 * hour + step(500.0)(hour)),
+        hourly("smooth-2.1x")
+            .views(move |hour| 1e6 + 1e3 * hour + step(1_100.0)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
+        hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
+        case("read-every-2h").read_every(2).views(spike),
+        hourly("announced-every-2h").announced_every(2).views(spike),
+        hourly("api-out-6h").views(daily).api_down(84..90),
+        hourly("api-out-30h").views(daily).api_down(60..90),
+        hourly("exporter-out-6h").views(daily).exporter_down(84..90),
+        hourly("dip").views(daily).dips(88..90, 0.1),
+        hourly("rounded-slow").rounded_to(1e5).views(|hour| 1.05e6 + 1_000.0 * hour),
+        hourly("rounded-spike")
+            .rounded_to(1e5)
+            .views(move |hour| 1e6 + step(3e5)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
+        hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
+        hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
+        hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        hourly("hours-19").views(spike).watched_since(SPIKE_AT - 19),
+        hourly("hours-20").views(spike).watched_since(SPIKE_AT - 20).fires(SPIKE_AT, &[SPIKE]),
+        hourly("missing-hours").views(spike).exporter_down(70..76),
+        hourly("restart").views(daily).exporter_down(88..89).moves(89),
+        hourly("spike-restart").views(spike).moves(88).fires(SPIKE_AT, &[SPIKE]),
+        hourly("two-exporters").views(daily).watched_twice(),
+        hourly("spike-two-exporters").views(spike).watched_twice().fires(SPIKE_AT, &[SPIKE]),
+    ]
+}
+
+#[test]
+fn views_spike_when_an_hour_outruns_its_week() {
+    let instants: Vec<Hour> = (10..SPIKE_AT).step_by(16).chain(SPIKE_AT - 2..=SPIKE_AT + 3).collect();
+    let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE];
+    check(&spike_cases(), SPIKE_HOURS, 1, &instants, &alerts);
+}
+
+#[test]
+fn the_bound_on_chance_is_never_below_the_exact_binomial_tail() {
+    for n in 1..=120_u32 {
+        for k in (n / 7 + 1)..=n {
+            let exact = reference::binomial_tail(k, n, 1.0 / 7.0);
+            let bound = reference::chernoff(f64::from(k), f64::from(n), 1.0 / 7.0);
+            assert!(bound >= exact * (1.0 - 1e-9), "{k} of {n}: bound {bound} below the exact {exact}");
+            assert!(bound <= exact * 60.0, "{k} of {n}: bound {bound} says nothing about {exact}");
+        }
+    }
+}
+
+#[test]
+fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
+    const HOURS: Hour = 9 * 24;
+    const REFRESH: f64 = 86_400.0;
+    let mut test = RuleTest::new("1h", "6h");
+    let every_hour =
+        |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
+    let posts = case("posts").posts(|hour| 5e3 + 10.0 * hour + extra(HOURS - 24, 10.0)(hour));
+    let readings = posts.play(HOURS + 1, &mut test);
+    let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
+    let velocity = rules.recorded(HOURS).into_iter().find(|(name, _)| name.ends_with("posts:velocity"));
+    let velocity = velocity.unwrap().1.unwrap();
+
+    // Region, sample velocity, mean plays of the last day's posts, age of the sample, alerts.
+    let stale = 2.0 * REFRESH + 1.0;
+    for (region, sample, plays, age, alerts) in [
+        ("AA", 0.0, 0.0, 0.0, &[] as &[&str]),
+        ("BB", 1.499, 7_000.0, 0.0, &[]),
+        ("CC", 1.5, 7_000.0, 0.0, &[REF_HEATING_UP]),
+        ("DD", 2.999, 100.0, 2.0 * REFRESH, &[REF_HEATING_UP]),
+        ("EE", 3.0, 123_456.0, 3_600.0, &[REF_HEATING_UP, REF_CANDIDATE]),
+        ("FF", 7.0, 1.0, stale, &[]),
+    ] {
+        // Two exporters; the second began late and lags behind.
+        for (instance, lag, from) in [("a", 0.0, 0.0), ("b", 3_600.0, 50.0)] {
+            let labels =
+                [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
+            let since =
+                |value: f64| Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect());
+            test.series("tiktok_hashtag_sample_velocity", &labels, &since(sample));
+            test.series("tiktok_hashtag_engagement_weighted_velocity", &labels, &since(sample * plays));
+            test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, &since(REFRESH));
+            let read_at = every_hour(&|hour| hour * 3_600.0 - age - lag);
+            test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, &read_at);
+        }
+        for alert in [REF_HEATING_UP, REF_CANDIDATE, HEATING_UP, CANDIDATE] {
+            let alerts_of = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\",region={region:?}}}");
+            let fired = format!("count(count_over_time({alerts_of}[{HOURS}h])) or vector(0)");
+            test.expect(fired, HOURS, f64::from(u8::from(alerts.contains(&alert))));
+        }
+        let labels = format!("{{hashtag=\"posts\",region={region:?}}}");
+        let fresh = age < stale;
+        let selector = format!("hashtag_region:tiktok_hashtag_posts:engagement_weighted_velocity{labels}");
+        test.expect_number(&selector, HOURS, fresh.then_some(velocity * plays));
+        test.expect_number(&selector, 5 * 24, None);
+        let selector = format!("hashtag_region:tiktok_hashtag_sample_velocity:max{labels}");
+        test.expect_number(&selector, HOURS, Some(sample));
+        let selector =
+            format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:fresh{labels}");
+        test.expect_number(&selector, HOURS, fresh.then_some(1.0));
+        let selector =
+            format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
+        test.expect_number(&selector, HOURS, Some(age));
+    }
+    test.check();
+}
+
+/// Operations: every few minutes a sample and an evaluation.
+struct Operations {
+    test: RuleTest,
+    hours: usize,
+    an_hour: usize,
+}
+
+impl Operations {
+    fn new(hours: usize) -> Self {
+        Self { test: RuleTest::new("5m", "5m"), hours, an_hour: 12 }
+    }
+
+    fn by_the_minute(hours: usize) -> Self {
+        Self { test: RuleTest::new("1m", "1m"), hours, an_hour: 60 }
+    }
+
+    /// A series by the hour of the day.
+    fn series(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl Fn(f64) -> Option<f64>,
+    ) -> &mut Self {
+        let values =
+            (0..=self.hours * self.an_hour).map(|step| value(step as f64 / self.an_hour as f64)).collect();
+        self.test.series(name, labels, &Signal(values));
+        self
+    }
+
+    /// How many alerts with these labels fire at a time.
+    fn fires(&mut self, alert: &str, labels: &str, times: &[(&str, f64)]) -> &mut Self {
+        for (time, count) in times {
+            let selector = format!("ALERTS{{alertname={alert:?},alertstate=\"firing\"{labels}}}");
+            self.test.expect_at(format!("count({selector}) or vector(0)"), time, *count);
+        }
+        self
+    }
+
+    /// Requests a five minutes, by outcome; the exporter restarts after an hour and a half.
+    fn requests(&mut self, outcomes: &[(&str, f64)]) -> &mut Self {
+        for (outcome, rate) in outcomes {
+            let labels = [("endpoint", "challenge_info"), ("outcome", *outcome), ("instance", "a")];
+            self.series("tiktok_exporter_upstream_requests_total", &labels, |hour| {
+                Some((if hour < 1.5 { hour } else { hour - 1.5 }) * 12.0 * rate)
+            });
+        }
+        self
+    }
+}
+
+fn always(value: f64) -> impl Fn(f64) -> Option<f64> {
+    move |_| Some(value)
+}
+
+#[test]
+fn an_exporter_that_cannot_be_scraped_is_down() {
+    let down = "TikTokExporterDown";
+    let mut one = Operations::by_the_minute(5);
+    let target = |instance| [("job", "tiktok"), ("instance", instance)];
+    one.series("up", &target("a"), |hour| Some(f64::from(u8::from(!(1.0..2.0).contains(&hour)))))
+        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.07).contains(&hour)))))
+        // Moved to another address: the old one is not down, it is gone.
+        .series("up", &target("old"), |hour| (hour < 3.0).then_some(1.0))
+        .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
+        .series("up", &[("job", "other"), ("instance", "x")], always(0.0))
+        .series("tiktok_exporter_build_info", &target("new"), always(1.0))
+        .fires(
+            down,
+            "",
+            &[("55m", 0.0), ("1h4m", 0.0), ("1h5m", 1.0), ("1h59m", 1.0), ("2h", 0.0), ("5h", 0.0)],
+        )
+        .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
+    one.test.check();
+
+    // All down, seen as targets: an alert for each, none beside. Not scraped at all: one alert.
+    let mut all = Operations::new(1);
+    all.series("up", &target("a"), always(0.0)).series("up", &target("b"), always(0.0)).fires(
+        down,
+        "",
+        &[("1h", 2.0)],
+    );
+    all.test.check();
+    let mut none = Operations::new(1);
+    none.series("up", &[("job", "other")], always(1.0)).fires(down, "", &[("0m", 0.0), ("1h", 1.0)]);
+    none.fires("TikTokWatchdog", "", &[("0m", 1.0), ("1h", 1.0)]);
+    none.test.check();
+}
+
+#[test]
+fn results_go_stale_hashtags_vanish_and_some_never_resolve() {
+    let mut test = Operations::new(30);
+    let watched = |test: &mut Operations, hashtag: &'static str| {
+        let labels = [("hashtag", hashtag), ("group", "g"), ("challenge_id", "1"), ("commerce", "unknown")];
+        test.series("tiktok_hashtag_info", &labels, always(1.0));
+        test.series("tiktok_hashtag_refresh_interval_seconds", &[("hashtag", hashtag)], always(3_600.0));
+    };
+    let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
+    let (stale, vanished, unresolved) =
+        ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
+    let hourly = |hour: f64| Some(hour.floor() * 3_600.0);
+    for hashtag in ["fresh", "stale", "back", "moved", "gone", "disputed", "typo", "late", "region"] {
+        watched(&mut test, hashtag);
+        let of = [("hashtag", hashtag), ("instance", "a")];
+        let other = [("hashtag", hashtag), ("instance", "b")];
+        match hashtag {
+            "fresh" | "region" => {
+                test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0))
+            }
+            "stale" => test.series(read_at, &of, always(0.0)),
+            "back" => {
+                test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) })
+            }
+            "moved" => test.series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0)).series(
+                read_at,
+                &other,
+                move |hour| hourly(hour).filter(|_| hour >= 10.0),
+            ),
+            "gone" => test.series(read_at, &of, move |hour| hourly(hour.min(5.0))).series(
+                "tiktok_hashtag_found",
+                &of,
+                |hour| Some(f64::from(u8::from(hour < 5.0))),
+            ),
+            "disputed" => test
+                .series(read_at, &of, hourly)
+                .series("tiktok_hashtag_found", &of, always(1.0))
+                .series("tiktok_hashtag_found", &other, always(0.0)),
+            "late" => test.series(read_at, &of, move |hour| hourly(hour).filter(|_| hour >= 0.9)),
+            _ => &mut test,
+        };
+    }
+    for (region, read) in [("US", 0.0), ("GB", 30.0)] {
+        let labels = [("hashtag", "region"), ("region", region)];
+        test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, always(3_600.0));
+        test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, move |hour| {
+            hourly(hour.min(read))
+        });
+    }
+    let of = |hashtag: &str| format!(",hashtag={hashtag:?},group=\"g\"");
+    for hashtag in ["fresh", "moved", "disputed", "late"] {
+        for alert in [stale, vanished, unresolved] {
+            test.fires(alert, &of(hashtag), &[("1h30m", 0.0), ("4h", 0.0), ("11h", 0.0), ("30h", 0.0)]);
+        }
+    }
+    test.fires(stale, &of("stale"), &[("3h15m", 0.0), ("3h20m", 1.0), ("30h", 1.0)])
+        .fires(stale, &of("back"), &[("5h", 1.0), ("6h", 0.0), ("30h", 0.0)])
+        .fires(stale, &of("gone"), &[("30h", 0.0)])
+        .fires(vanished, &of("gone"), &[("5h5m", 0.0), ("5h10m", 1.0), ("30h", 1.0)])
+        .fires(unresolved, &of("typo"), &[("55m", 0.0), ("1h", 1.0), ("30h", 1.0)])
+        .fires(stale, &of("typo"), &[("30h", 0.0)])
+        .fires(stale, &of("region"), &[("3h", 0.0), ("4h", 1.0)])
+        .fires(stale, ",hashtag=\"region\",region=\"US\"", &[("4h", 1.0)]);
+    test.test.check();
+}
+
+#[test]
+fn trouble_with_the_api_is_told_by_its_kind() {
+    let mut breaker = Operations::new(2);
+    for (reason, open) in [("auth", 1.0), ("credits_exhausted", 9.0)] {
+        let labels = [("reason", reason), ("instance", "a")];
+        breaker.series("tiktok_exporter_upstream_breaker_open", &labels, move |hour| {
+            Some(f64::from(u8::from((open..1.5).contains(&hour))))
+        });
+    }
+    let open = "TikTokBreakerOpen";
+    breaker
+        .fires(open, ",reason=\"auth\"", &[("55m", 0.0), ("1h5m", 1.0), ("1h25m", 1.0), ("1h30m", 0.0)])
+        .fires(open, ",reason=\"credits_exhausted\"", &[("1h10m", 0.0), ("2h", 0.0)]);
+    breaker.test.check();
+
+    let (errors, throttled) = ("TikTokApiErrorRatioHigh", "TikTokApiThrottled");
+    for (requests, failing, slowed, note) in [
+        (&[("success", 10.0)][..], 0.0, 0.0, "all is well, over a restart"),
+        (&[("success", 6.0), ("transient", 1.0), ("malformed", 1.5)], 1.0, 0.0, "more than a quarter fails"),
+        (&[("success", 8.0), ("transient", 2.0)], 0.0, 0.0, "a fifth fails"),
+        (&[("success", 0.0), ("transient", 0.3)], 0.0, 0.0, "all fail, but these are four an hour"),
+        (&[("success", 1.0), ("not_found", 9.0)], 0.0, 0.0, "not found is an answer"),
+        (&[("success", 9.0), ("throttled", 1.0)], 0.0, 1.0, "a tenth is throttled"),
+        (&[("success", 99.0), ("throttled", 1.0)], 0.0, 0.0, "a hundredth is throttled"),
+        (&[("success", 0.5), ("throttled", 0.3)], 0.0, 0.0, "four throttled an hour"),
+        (&[("auth", 1.0), ("throttled", 1.0)], 1.0, 1.0, "both at once"),
+    ] {
+        let mut test = Operations::new(4);
+        test.requests(requests);
+        for (alert, count) in [(errors, failing), (throttled, slowed)] {
+            test.fires(alert, "", &[("5m", 0.0), ("1h20m", count), ("2h", count), ("4h", count)]);
+        }
+        eprintln!("checking: {note}");
+        test.test.check();
+    }
+}
+
+#[test]
+fn samples_saturated_in_every_region_are_told_after_a_day() {
+    let mut test = Operations::new(26);
+    for (hashtag, region, saturated) in
+        [("busy", "US", 1.0), ("busy", "GB", 1.0), ("mixed", "US", 1.0), ("mixed", "GB", 0.0)]
+    {
+        let info = [("hashtag", hashtag), ("group", "g")];
+        test.series(
+            "tiktok_hashtag_sample_saturated",
+            &[("hashtag", hashtag), ("region", region)],
+            always(saturated),
+        );
+        if region == "US" {
+            test.series("tiktok_hashtag_info", &info, always(1.0));
+        }
+    }
+    test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
+    test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
+    test.test.check();
+}
+
+#[test]
+fn texts_hold_the_value_and_working_links() {
+    let mut trends = RuleTest::new("1h", "6h");
+    let hashtag = case("日本 \"x\"")
+        .views(|hour| steady(hour) + extra(LAST, 9_000.0)(hour))
+        .posts(|hour| 5e3 + 10.0 * hour + extra(LAST, 90.0)(hour));
+    let readings = hashtag.play(DAYS + 1, &mut trends);
+    let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
+    let recorded: std::collections::BTreeMap<_, _> = rules.recorded(DAYS).into_iter().collect();
+    let number = |metric: &str| format!("{:.2}", recorded[metric].unwrap());
+    let region = [("hashtag", "日本 \"x\""), ("region", "US")];
+    for (metric, value) in [
+        ("tiktok_hashtag_sample_velocity", 3.5),
+        ("tiktok_hashtag_sample_refresh_interval_seconds", 1e7),
+        ("tiktok_hashtag_sample_last_success_timestamp_seconds", 0.0),
+    ] {
+        trends.series(metric, &region, &Signal(vec![Some(value); DAYS as usize + 1]));
+    }
+
+    let mut spike = RuleTest::new("1h", "1h");
+    case("日本 \"x\"")
+        .read_every(1)
+        .views(|hour| 1e6 + if hour < 100.0 { hour } else { 5e4 })
+        .play(101, &mut spike);
+
+    let mut operations = Operations::new(25);
+    for hashtag in ["stale", "gone", "typo"] {
+        let labels = [("hashtag", hashtag), ("group", "g")];
+        operations.series("tiktok_hashtag_info", &labels, always(1.0));
+        operations.series("tiktok_hashtag_refresh_interval_seconds", &labels[..1], always(3_600.0));
+        if hashtag != "typo" {
+            let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
+            operations.series(read_at, &labels[..1], always(0.0));
+        }
+    }
+    operations
+        .requests(&[("transient", 5.0), ("throttled", 5.0)])
+        .series("tiktok_hashtag_found", &[("hashtag", "gone")], always(0.0))
+        .series("tiktok_hashtag_sample_saturated", &[("hashtag", "stale"), ("region", "US")], always(1.0))
+        .series("tiktok_exporter_upstream_breaker_open", &[("reason", "auth")], always(1.0))
+        .series("up", &[("job", "tiktok"), ("instance", "exporter:10110")], always(0.0));
+
+    let value = |text: &str| text.to_owned();
+    let of_trends = [
+        (TRENDING, number("hashtag:tiktok_hashtag_views:zscore14d")),
+        (REF_VIEWS, number("hashtag:tiktok_hashtag_views:reference_zscore14d")),
+        (REF_GAIN, number("hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d")),
+        (HEATING_UP, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (CANDIDATE, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (WINDOW, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (REF_HEATING_UP, value("3.50 times")),
+        (REF_CANDIDATE, value("3.50 times")),
+    ];
+    let of_operations = [
+        ("TikTokWatchdog", value("(value 1)")),
+        ("TikTokExporterDown", value("scrape exporter:10110 (value 0)")),
+        ("TikTokBreakerOpen", value("answered auth")),
+        ("TikTokResultsStale", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagVanished", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagUnresolved", value("#typo (g)")),
+        ("TikTokApiErrorRatioHigh", value("50%")),
+        ("TikTokApiThrottled", value("50%")),
+        ("TikTokSampleSaturated", value("#stale (g)")),
+    ];
+    let links = ["Dashboard: http://localhost:3000/d/tiktok-", "Brief: http://localhost:10110/brief"];
+    let of_hashtag = ["var-hashtag=%E6%97%A5%E6%9C%AC+%22x%22", "/brief?group=g"];
+    for (test, time, expected, also) in [
+        (&trends, format!("{DAYS}h"), &of_trends[..], &of_hashtag[..]),
+        (&spike, value("100h"), &[(SPIKE, value("49.9k views"))], &of_hashtag),
+        (&operations.test, value("25h"), &of_operations, &[]),
+    ] {
+        let names: Vec<&str> = expected.iter().map(|(alert, _)| *alert).collect();
+        for ((alert, value), printed) in expected.iter().zip(test.printed(&names, &time)) {
+            let runbook = format!("/docs/runbooks/{alert}.md");
+            for part in links.iter().chain(also).chain([&value.as_str(), &runbook.as_str()]) {
+                assert!(printed.contains(part), "{alert}: the texts lack {part:?}:\n{printed}");
+            }
+            for wrong in ["<error", "<no value>", "%!"] {
+                assert!(!printed.contains(wrong), "{alert}: the texts hold {wrong:?}:\n{printed}");
+            }
+        }
+    }
+}
