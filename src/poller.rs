@@ -325,12 +325,19 @@ impl Poller {
     async fn remember(&self, job: &Job) {
         let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
         let (store, region) = (self.parts.store.clone(), job.region);
-        let saved = blocking(move || match region {
-            None => store.save_hashtag(&known),
-            Some(region) => match known.regions.iter().find(|state| state.region == region) {
-                Some(state) => store.save_sample(&known.hashtag, state),
-                None => Ok(()),
-            },
+        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
+        let saved = blocking(move || {
+            // First, so that no such result is ever taken for a real one.
+            if simulated {
+                store.note_simulated(now)?;
+            }
+            match region {
+                None => store.save_hashtag(&known),
+                Some(region) => match known.regions.iter().find(|state| state.region == region) {
+                    Some(state) => store.save_sample(&known.hashtag, state),
+                    None => Ok(()),
+                },
+            }
         })
         .await;
         if let Err(error) = saved {

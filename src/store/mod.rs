@@ -72,6 +72,19 @@ impl Store {
         rows::save_sample(&self.connection(), hashtag, state).map_err(|source| self.failed(source))
     }
 
+    /// Notes that results of a simulator are among what is remembered. It cannot be taken back.
+    pub fn note_simulated(&self, at: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO simulated (at) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM simulated)";
+        let noted = self.connection().prepare_cached(sql).and_then(|mut note| note.execute([at.as_millis()]));
+        noted.map(|_| ()).map_err(|source| self.failed(source))
+    }
+
+    /// Whether results of a simulator are among what is remembered.
+    pub fn holds_simulated(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM simulated)";
+        self.connection().query_row(sql, [], |row| row.get(0)).map_err(|source| self.failed(source))
+    }
+
     /// Forgets what was last asked for before `before`, so that the store does not grow with
     /// every hashtag that was ever watched. Returns how many rows went.
     pub fn forget_before(&self, before: Timestamp) -> Result<usize, StoreError> {
