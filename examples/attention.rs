@@ -78,7 +78,10 @@ fn main() {
             let share = found.soon as f64 / found.onsets as f64;
             let (name, needs) = match policy {
                 Policy::Plain => ("plain", String::new()),
-                Policy::Weighed => ("weighed", needed(&plain, share, budget)),
+                Policy::Weighed if is_scarce(hashtags, f64::from(budget)) => {
+                    ("weighed", needed(&plain, share, budget))
+                }
+                Policy::Weighed => ("weighed", "the same policy".to_owned()),
             };
             println!(
                 "{budget:>11}  {name:<7}  {:>6}  {:>9.1} %  {:>6}  {:>10.1} h  {needs:>19}",
@@ -151,7 +154,7 @@ fn weighed(watched: &[Watched], budget: u32, now: Timestamp) -> Shares {
     let candidates: Vec<Candidate> = watched
         .iter()
         .map(|watched| Candidate {
-            chance: watched.growth.map_or(0.1, |growth| growth.chance(now)),
+            chance: watched.growth.map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
             configured: CONFIGURED,
         })
         .collect();

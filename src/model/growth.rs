@@ -10,8 +10,6 @@ use super::time::{DAY, Timestamp};
 const MEMORY: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// Readings closer together than this are taken as one: their difference is mostly noise.
 const CLOSEST: Duration = Duration::from_secs(3_600);
-/// The chance of a hashtag of which nothing is known.
-const UNKNOWN: f64 = 0.1;
 /// The least chance: nothing is ever certain not to take off.
 const LEAST: f64 = 0.01;
 
@@ -35,6 +33,9 @@ pub struct Growth {
 }
 
 impl Growth {
+    /// The [chance](Self::chance) of a count of whose growth nothing is known.
+    pub const UNKNOWN: f64 = 0.1;
+
     /// The first reading: nothing is known of its growth.
     pub fn new(value: u64, at: Timestamp) -> Self {
         Self { at: at.as_millis(), value, recent: 0.0, level: 0.0, variance: 0.0, seen: 0 }
@@ -71,7 +72,7 @@ impl Growth {
     /// dormancy, and, as what is known grows old, back to that of an unknown hashtag.
     pub fn chance(&self, now: Timestamp) -> f64 {
         if self.seen < 2 {
-            return UNKNOWN;
+            return Growth::UNKNOWN;
         }
         let rising = (self.recent - self.level).clamp(0.0, 2.0);
         // Below about one post a day there is nothing to rise from.
@@ -79,7 +80,7 @@ impl Growth {
         let known = (awake * (self.variance.min(4.0) + 0.5 * rising)).max(LEAST);
         let age = now.saturating_since(Timestamp::from_millis(self.at));
         let faded = (-age.as_secs_f64() / MEMORY.as_secs_f64()).exp();
-        known * faded + UNKNOWN.min(known) * (1.0 - faded)
+        known * faded + Growth::UNKNOWN.min(known) * (1.0 - faded)
     }
 }
 
@@ -115,14 +116,14 @@ mod tests {
         assert!(dormant <= steady, "{dormant} {steady}");
         assert!(moody > 10.0 * steady, "{moody} {steady}");
         assert!(rising > 10.0 * steady, "{rising} {steady}");
-        assert_eq!(chance(&[]), UNKNOWN);
+        assert_eq!(chance(&[]), Growth::UNKNOWN);
     }
 
     #[test]
     fn what_was_known_long_ago_counts_less() {
         let (growth, at) = grown(&[20, 20, 300, 150, 20, 20, 400, 20]);
         assert!(growth.chance(at + DAY * 20) < 0.8 * growth.chance(at));
-        assert!(growth.chance(at + DAY * 10_000) <= UNKNOWN + 1e-9);
+        assert!(growth.chance(at + DAY * 10_000) <= Growth::UNKNOWN + 1e-9);
     }
 
     #[test]
