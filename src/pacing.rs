@@ -99,7 +99,8 @@ impl Pacing {
             };
             let candidates: Vec<Candidate> = entries.iter().map(candidate).collect();
             let hashtags = entries.iter().map(|watched| watched.hashtag.clone());
-            self.weighed = hashtags.zip(intervals(&candidates, share.per_day * AIM, longest.mul_f64(AIM))).collect();
+            self.weighed =
+                hashtags.zip(intervals(&candidates, share.per_day * AIM, longest.mul_f64(AIM))).collect();
         }
         was_weighed || !self.weighed.is_empty()
     }

@@ -223,7 +223,12 @@ async fn few_looks_go_to_what_may_take_off_and_nobody_is_forgotten() {
     let received = looped.upstream.received();
     let looks = |name: &str| -> Vec<Duration> {
         let id = upstream::id_of(name);
-        let about = |query: &Query| matches!(query, Query::HashtagById(known) if known.as_str() == id);
+        // Once a month it is looked up by name.
+        let about = |query: &Query| match query {
+            Query::HashtagById(known) => known.as_str() == id,
+            Query::HashtagByName(known) => known.as_str() == name,
+            _ => false,
+        };
         received[before..].iter().filter(|r| about(&r.query)).map(|r| r.at).collect()
     };
     let moody = (looks("t0").len() + looks("t1").len()) as f64 / 2.0;
