@@ -333,7 +333,7 @@ mod tests {
             [
                 ("totals_interval twice as long in group fast".to_owned(), 120.0),
                 ("pages_max = 1 in group fast".to_owned(), 40.0),
-                ("posts_interval twice as long in group fast".to_owned(), 30.0)
+                ("do not sample posts in GB".to_owned(), 30.0)
             ]
         );
         let single = estimate("[posts]\npages_max = 1\n[[watch]]\nhashtags = [\"a\"]");
