@@ -363,5 +363,6 @@ fn plan(config: Config) -> Plan {
         concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,
+        longest_interval: config.refresh.longest_interval,
     }
 }

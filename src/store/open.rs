@@ -10,7 +10,8 @@ use super::lock::Lock;
 use super::{Store, StoreError};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("ledger.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("ledger.sql"), include_str!("growth.sql")];
 
 /// What SQLite's `application_id` says in a file of this program: "TKEX".
 const APPLICATION_ID: i64 = 0x544b_4558;
