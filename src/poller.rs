@@ -118,6 +118,7 @@ impl Poller {
         report_unreadable(&remembered);
         let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
+        parts.gateway.take_over(None);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
             hold: Timestamp::default(),
@@ -349,6 +350,7 @@ impl Poller {
         let now = self.parts.clock.now();
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
+            gateway.take_over(Some(&self.parts.gateway));
             self.parts.gateway = gateway;
             self.warm_cache().await;
         }
@@ -392,7 +394,7 @@ impl Poller {
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     match failure {
-        Failure::Stopped(_) | Failure::Denied(_) | Failure::ShuttingDown => None,
+        Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
             tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");

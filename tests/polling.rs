@@ -13,7 +13,7 @@ use std::time::Duration;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
-use tiktok_exporter::exposition::Telemetry;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{HOUR, Timestamp};
@@ -35,6 +35,9 @@ const COOLDOWN: Duration = Duration::from_secs(900);
 struct Loop {
     state: State,
     upstream: Arc<Scripted>,
+    ledger: Arc<Ledger>,
+    telemetry: Arc<Telemetry>,
+    clock: SharedClock,
     reloads: mpsc::Sender<Reload>,
     stopping: CancellationToken,
     task: JoinHandle<()>,
@@ -50,23 +53,19 @@ impl Loop {
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let stopping = CancellationToken::new();
-        let transport: Arc<dyn Transport> = upstream.clone();
         let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
-        let gateway = Gateway::new(
-            transport,
-            ledger.clone(),
-            200,
-            COOLDOWN,
-            clock.clone(),
-            telemetry.clone(),
-            stopping.clone(),
-        );
-        let parts =
-            Parts { gateway: Arc::new(gateway), ledger, store, state: state.clone(), telemetry, clock };
+        let parts = Parts {
+            gateway: gateway(&upstream, &ledger, &clock, &telemetry, &stopping),
+            ledger: ledger.clone(),
+            store,
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+        };
         let poller = Poller::new(parts, plan(watch)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let task = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { state, upstream, reloads, stopping, task }
+        Self { state, upstream, ledger, telemetry, clock, reloads, stopping, task }
     }
 
     fn hashtag(&self, name: &str) -> Arc<HashtagState> {
@@ -80,11 +79,49 @@ impl Loop {
     }
 
     async fn reload(&self, watch: &str) {
+        self.put_into_force(plan(watch), None).await;
+    }
+
+    /// Reloads with other settings of the API, which lead to `upstream`.
+    async fn move_to(&self, upstream: &Arc<Scripted>, watch: &str) {
+        let gateway = gateway(upstream, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
+        self.put_into_force(plan(watch), Some(gateway)).await;
+    }
+
+    async fn put_into_force(&self, plan: Plan, gateway: Option<Arc<Gateway>>) {
         let (done, told) = oneshot::channel();
-        let reload = Reload { plan: plan(watch), gateway: None, done };
-        assert!(self.reloads.send(reload).await.is_ok(), "the loop has ended");
+        assert!(self.reloads.send(Reload { plan, gateway, done }).await.is_ok(), "the loop has ended");
         told.await.unwrap();
     }
+
+    /// The value of a metric without labels.
+    fn metric(&self, name: &str) -> f64 {
+        let (state, ledger) = (self.state.clone(), self.ledger.clone());
+        let exposition = Exposition::new(state, ledger, self.clock.clone(), &self.telemetry).unwrap();
+        let page = exposition.encode().unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} on the page:\n{page}")).parse().unwrap()
+    }
+}
+
+/// A way to `upstream` on which 200 requests a minute may go.
+fn gateway(
+    upstream: &Arc<Scripted>,
+    ledger: &Arc<Ledger>,
+    clock: &SharedClock,
+    telemetry: &Arc<Telemetry>,
+    stopping: &CancellationToken,
+) -> Arc<Gateway> {
+    let transport: Arc<dyn Transport> = upstream.clone();
+    let (ledger, clock) = (ledger.clone(), clock.clone());
+    let (telemetry, stopping) = (telemetry.clone(), stopping.clone());
+    Arc::new(Gateway::new(transport, ledger, 200, COOLDOWN, clock, telemetry, stopping))
+}
+
+/// So many hashtags to watch.
+fn watch_many(count: usize) -> String {
+    let names: Vec<String> = (0..count).map(|n| format!("\"t{n}\"")).collect();
+    format!("hashtags = [{}]", names.join(","))
 }
 
 /// A plan from the `[[watch]]` part of a configuration; totals hourly, posts every 2 hours.
@@ -181,6 +218,74 @@ async fn a_throttled_request_waits_as_long_as_the_server_says() {
     sleep(Duration::from_secs(60)).await;
     let received = looped.upstream.received();
     assert!(received[1].at >= received[0].at + Duration::from_secs(25), "{received:?}");
+    assert_eq!(looped.views("booktok"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_waits_as_long_as_the_server_says() {
+    let wait = SECOND * 40;
+    let upstream = Scripted::new(SECOND / 10, move |query, number| match number {
+        20 => Reply::RetryAfter(wait),
+        _ => well_behaved(query),
+    });
+    let looped = Loop::start(&watch_many(100), upstream).await;
+    sleep(SECOND * 30).await;
+    let received = looped.upstream.received();
+    let told = received[20].at + SECOND / 10;
+    let late: Vec<_> = received.iter().map(|r| r.at).filter(|at| *at > told).collect();
+    assert!(late.is_empty(), "told at {told:?} to wait for {wait:?}, but sent at {late:?}");
+    let until = EPOCH + told + wait;
+    assert_eq!(looped.metric("tiktok_exporter_upstream_paused_until_timestamp_seconds"), until.as_secs_f64());
+    sleep(HOUR / 2).await;
+    let again = looped.upstream.received().into_iter().map(|r| r.at).filter(|at| *at > told).min();
+    assert!(again.is_some_and(|at| at >= told + wait), "told at {told:?}, sent again at {again:?}");
+    assert_eq!(looped.views("t99"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_of_the_api_end_a_pause_that_the_old_ones_met() {
+    let healthy = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let watch = watch_many(20);
+    let looped = Loop::start(&watch, Scripted::new(SECOND / 10, |_, _| Reply::RetryAfter(HOUR))).await;
+    sleep(SECOND * 60).await;
+    let before = looped.upstream.count();
+    looped.move_to(&healthy, &watch).await;
+    assert_eq!(looped.metric("tiktok_exporter_upstream_paused_until_timestamp_seconds"), 0.0);
+    sleep(SECOND * 60).await;
+    // Some look-ups failed before: those are asked again in their slots.
+    let known = (0..20).filter(|n| looped.views(&format!("t{n}")).is_some()).count();
+    assert_eq!(known, 20 - before, "what waited for the old settings is asked under the new ones");
+    assert_eq!(looped.upstream.count(), before, "nothing goes the old way any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_way_and_the_new_one_together_keep_to_the_rate() {
+    let new = Scripted::new(SECOND * 2, |query, _| well_behaved(query));
+    let watch = watch_many(400);
+    let looped = Loop::start(&watch, Scripted::new(SECOND * 2, |query, _| well_behaved(query))).await;
+    sleep(SECOND * 40).await;
+    looped.move_to(&new, &watch).await;
+    sleep(SECOND * 80).await;
+    assert!(looped.upstream.count() > 100 && new.count() > 200, "both were busy");
+    let mut sent: Vec<_> = [looped.upstream.received(), new.received()].concat();
+    sent.sort_by_key(|r| r.at);
+    let within_a_minute =
+        |from: &Duration| sent.iter().filter(|r| r.at >= *from && r.at < *from + SECOND * 60).count();
+    let most = sent.iter().map(|r| within_a_minute(&r.at)).max();
+    assert!(most <= Some(200), "{most:?} within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_a_replaced_key_stops_nothing_and_shows_nowhere() {
+    let refusing =
+        Scripted::new(SECOND * 5, |_, _| Reply::Json(r#"{"message":"Api-Key is not available"}"#.to_owned()));
+    let healthy = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"booktok\"]", refusing).await;
+    sleep(SECOND * 2).await;
+    assert_eq!(looped.upstream.count(), 1, "under way when the key is replaced");
+    looped.move_to(&healthy, "hashtags = [\"booktok\"]").await;
+    sleep(SECOND * 20).await;
+    assert_eq!(looped.telemetry.breaker(), None, "the new key was not refused");
     assert_eq!(looped.views("booktok"), Some(12_345));
 }
 
