@@ -10,7 +10,7 @@ use crate::budget::{Denial, Need, Pace, Pacer, Purpose, Share};
 use crate::ledger::Ledger;
 use crate::model::{Credits, DAY, Hashtag, Timestamp};
 use crate::schedule::Job;
-use crate::state::{HashtagState, JobKind, Outcome};
+use crate::state::{HashtagState, JobKind};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How often the need is compared with what is left.
@@ -184,7 +184,7 @@ pub fn cost(job: &Job, watched: &Watched, known: Option<&HashtagState>) -> f64 {
 }
 
 fn is_gone(known: &HashtagState) -> bool {
-    matches!(known.refresh.last, Some((_, Outcome::NotFound)))
+    known.found == Some(false)
 }
 
 /// How often `interval` fits into a day.

@@ -26,7 +26,7 @@ use crate::refresh::{self, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
 use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
-use crate::upstream::{Answer, Class, Query};
+use crate::upstream::{Answer, Class, Error, Query};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How long requests in flight may take after the program was told to stop.
@@ -255,13 +255,15 @@ impl Poller {
             None => {
                 let hashtag = job.hashtag.clone();
                 let max_age = fresh_enough(watched.totals_interval);
+                // An id that led nowhere may have a successor, which only the name leads to.
+                let resolved = resolved.filter(|_| known.found != Some(false));
                 self.refreshes.spawn(async move {
                     let found = refresh::totals(&gateway, &hashtag, resolved.as_ref(), now, max_age).await;
                     Refreshed::Totals(found)
                 })
             }
             Some(region) => {
-                let Some(Resolved { id, .. }) = resolved else { return };
+                let Some(Resolved { id, .. }) = resolved else { return self.schedule.block(&job) };
                 let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(watched.posts_interval);
                 let hashtag = job.hashtag.clone();
@@ -306,6 +308,10 @@ impl Poller {
         match refreshed {
             Some(Refreshed::Totals(Ok(found))) => enter_totals(known, found),
             Some(Refreshed::Posts(Ok(sampled))) => enter_sample(known, job.region, sampled),
+            // The id may be another hashtag's by now: the next look is by name, which costs the same.
+            Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
+                known.resolved_at = None;
+            }
             _ => {}
         }
         if let Some(refresh) = refresh_of(known, &job) {
@@ -355,15 +361,25 @@ impl Poller {
             self.warm_cache().await;
         }
         self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
-        let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
-        self.schedule = old.replaced(&self.plan.watchlist, self.plan.not_found_retry, past(&self.book), now);
         self.parts.ledger.look(now).await;
+        self.plan_anew(now).await;
+        // The asker may have gone; the plan is in force all the same.
+        let _ = reload.done.send(());
+    }
+
+    /// Makes a new schedule out of the watchlist and the book.
+    async fn plan_anew(&mut self, now: Timestamp) {
+        self.schedule = Schedule::taking_over(
+            self.running.values(),
+            &self.plan.watchlist,
+            self.plan.not_found_retry,
+            past(&self.book),
+            now,
+        );
         // The new schedule is not stretched yet.
         self.pacing = Pacing::new(self.parts.ledger.clone());
         self.mind_the_budget().await;
         self.publish_all();
-        // The asker may have gone; the plan is in force all the same.
-        let _ = reload.done.send(());
     }
 
     /// Copies the due times of a hashtag's jobs from the schedule into the book.
@@ -470,7 +486,8 @@ fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
                 known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
             }
         };
-        Past { last, resolved: known.id.is_some() && known.found != Some(false) }
+        let is_gone = known.found == Some(false);
+        Past { last, resolved: known.id.is_some() && !is_gone, absent: is_gone && job.region.is_none() }
     }
 }
 

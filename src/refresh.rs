@@ -34,7 +34,13 @@ pub struct Found {
 }
 
 /// Looks a hashtag up: by id once that is known, else by name, else through a search. One request
-/// as a rule, three at the most (and retries).
+/// as a rule, three at the most (and retries). Whoever has been told that `known` leads nowhere leaves
+/// it out: the hashtag may have another id now.
+///
+/// # Errors
+///
+/// `NotFound` when no way leads to the hashtag; `Malformed` among others when the id is another
+/// hashtag's.
 pub async fn totals(
     gateway: &Gateway,
     hashtag: &Hashtag,
@@ -46,13 +52,17 @@ pub async fn totals(
         LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
     let trusted = known.filter(|known| now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR);
     if let Some(known) = trusted {
-        return look_up.by_id(known.clone()).await;
+        return look_up.by_id(hashtag, known.clone()).await;
     }
     match (look_up.by_name(hashtag).await, known) {
-        (Err(failure), Some(known)) if is_not_found(&failure) => look_up.by_id(known.clone()).await,
+        (Err(failure), Some(known)) if is_not_found(&failure) => {
+            let found = look_up.by_id(hashtag, known.clone()).await?;
+            // It answers to its id alone: asking by name every time would cost twice as much.
+            Ok(Found { resolved: Resolved { at: found.at, ..found.resolved }, ..found })
+        }
         (Err(failure), None) if is_not_found(&failure) => {
             let found = look_up.by_search(hashtag).await?;
-            look_up.by_id(found).await
+            look_up.by_id(hashtag, found).await
         }
         (result, _) => result,
     }
@@ -65,10 +75,15 @@ struct LookUp<'a> {
 }
 
 impl LookUp<'_> {
-    async fn by_id(&mut self, resolved: Resolved) -> Result<Found, Failure> {
+    async fn by_id(&mut self, hashtag: &Hashtag, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
         let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
-        Ok(Found { at: answered.at, record: answered.answer.hashtag()?, resolved })
+        let record = answered.answer.hashtag()?;
+        if record.hashtag != *hashtag {
+            let detail = format!("id {} is no longer #{hashtag}'s but #{}'s", resolved.id, record.hashtag);
+            return Err(Error::malformed(detail).into());
+        }
+        Ok(Found { at: answered.at, record, resolved })
     }
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {

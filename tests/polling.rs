@@ -354,6 +354,72 @@ async fn a_name_that_does_not_resolve_is_searched_for_and_only_the_exact_match_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_numbers_of_another_hashtag_are_never_shown_and_its_id_is_given_up() {
+    let moved = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let moved = moved.clone();
+        move |query: &Query, _| match (moved.load(Ordering::Relaxed), query) {
+            (0, query) => well_behaved(query),
+            (_, Query::HashtagByName(_)) => {
+                Reply::Json(r#"{"id":"77","cha_name":"BookTok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (_, Query::HashtagById(id)) if id.as_str() == "77" => {
+                Reply::Json(r#"{"id":"77","cha_name":"BookTok","user_count":1,"view_count":300}"#.to_owned())
+            }
+            (_, Query::HashtagById(id)) => Reply::Json(format!(
+                r#"{{"id":"{id}","cha_name":"cats","user_count":9,"view_count":999999}}"#
+            )),
+            (_, query) => well_behaved(query),
+        }
+    };
+    let looped = Loop::start("hashtags = [\"booktok\"]", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    moved.store(1, Ordering::Relaxed);
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        sleep(HOUR / 12).await;
+        let (views, last) = (looped.views("booktok").unwrap(), looped.hashtag("booktok").refresh.last);
+        seen.push((views, last.unwrap().1));
+    }
+    seen.dedup();
+    let (good, bad) = (Outcome::Success, Outcome::Failed);
+    assert_eq!(
+        seen,
+        [(12_345, good), (12_345, bad), (200, good), (300, good)],
+        "another's views are 999,999"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hashtag_whose_id_is_gone_is_looked_for_by_name() {
+    let moved = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let moved = moved.clone();
+        move |query: &Query, _| match (moved.load(Ordering::Relaxed), query) {
+            (1, Query::HashtagByName(_)) => {
+                Reply::Json(r#"{"id":"77","cha_name":"booktok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (1, Query::HashtagById(id)) if id.as_str() == "77" => {
+                Reply::Json(r#"{"id":"77","cha_name":"booktok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (1, Query::HashtagById(_)) => {
+                Reply::Json(r#"{"status":"error","message":"Not found"}"#.to_owned())
+            }
+            (_, query) => well_behaved(query),
+        }
+    };
+    let looped = Loop::start("hashtags = [\"booktok\"]", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    moved.store(1, Ordering::Relaxed);
+    sleep(HOUR * 3).await;
+    assert_eq!(looped.hashtag("booktok").found, Some(false));
+    sleep(HOUR * 24).await;
+    let state = looped.hashtag("booktok");
+    assert_eq!((state.found, looped.views("booktok")), (Some(true), Some(200)), "a day later, by name");
+    assert_eq!(state.id.as_ref().map(|id| id.as_str()), Some("77"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn posts_of_a_hashtag_that_is_gone_are_not_asked_for_until_it_is_back() {
     let phase = Arc::new(AtomicUsize::new(0));
     let script = {
@@ -374,12 +440,15 @@ async fn posts_of_a_hashtag_that_is_gone_are_not_asked_for_until_it_is_back() {
     let before = posts();
     // Two days later the look-up fails, which does not say that it is back.
     phase.store(2, Ordering::Relaxed);
+    let asked = || looped.upstream.count();
+    let before_failing = asked();
     sleep(HOUR * 48).await;
     let state = looped.hashtag("booktok");
     assert_eq!(state.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
     assert_eq!((state.found, posts()), (Some(false), before));
+    assert_eq!(asked() - before_failing, 2 * 3, "still asked rarely, each time with two retries");
     phase.store(0, Ordering::Relaxed);
-    sleep(HOUR * 4).await;
+    sleep(HOUR * 26).await;
     assert_eq!(looped.hashtag("booktok").found, Some(true));
     assert!(posts() > before, "it is back, and so are its posts");
 }
@@ -446,6 +515,19 @@ async fn a_reload_drops_what_left_fetches_what_came_and_loses_nothing_under_way(
     assert_eq!(looped.views("comes"), Some(12_345));
     let by_name = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
     assert_eq!(by_name, 3, "nothing under way is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_and_comes_back_while_it_is_under_way_is_not_asked_twice() {
+    let upstream = Scripted::new(SECOND * 5, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"stays\", \"returns\"]", upstream).await;
+    sleep(SECOND * 2).await;
+    looped.reload("hashtags = [\"stays\"]").await;
+    looped.reload("hashtags = [\"stays\", \"returns\"]").await;
+    sleep(SECOND * 60).await;
+    assert_eq!(looped.views("returns"), Some(12_345));
+    let look_ups = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
+    assert_eq!(look_ups, 2, "one for each");
 }
 
 #[tokio::test(start_paused = true)]
