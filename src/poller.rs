@@ -18,11 +18,9 @@ use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
 use crate::ledger::Ledger;
-use crate::model::{
-    ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
-};
+use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, RecentValues, Region, Timestamp, Totals};
 use crate::pacing::{self, Pacing};
-use crate::refresh::{self, Found, Paging, Resolved};
+use crate::refresh::{self, Collected, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
 use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
@@ -97,7 +95,18 @@ pub struct Poller {
 /// What a refresh brought.
 enum Refreshed {
     Totals(Result<Found, Failure>),
-    Posts(Result<(Timestamp, PostSample), Failure>),
+    Posts(Result<Collected, Failure>),
+}
+
+impl Refreshed {
+    /// Why it did not bring all that it should have.
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Totals(result) => result.as_ref().err(),
+            Self::Posts(Ok(collected)) => collected.cut_short.as_ref(),
+            Self::Posts(Err(failure)) => Some(failure),
+        }
+    }
 }
 
 impl Poller {
@@ -286,41 +295,47 @@ impl Poller {
         };
         let Some(job) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
-        let outcome = match &refreshed {
-            Some(Refreshed::Totals(Ok(_)) | Refreshed::Posts(Ok(_))) => Outcome::Success,
-            Some(Refreshed::Totals(Err(failure)) | Refreshed::Posts(Err(failure))) => {
-                match judge(&job, failure) {
-                    Some(outcome) => outcome,
-                    None => {
-                        if let Failure::Denied(denial) = failure {
-                            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
-                        }
-                        return self.schedule.put_back(&job);
-                    }
+        let outcome = match refreshed.as_ref().map(Refreshed::failure) {
+            Some(None) => Some(Outcome::Success),
+            Some(Some(failure)) => judge(&job, failure),
+            None => Some(Outcome::Failed),
+        };
+        if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
+            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+        }
+        match outcome {
+            Some(outcome) => {
+                self.parts.telemetry.refreshed(job.kind(), outcome);
+                self.schedule.finished(&job, outcome, now);
+            }
+            None => {
+                self.schedule.put_back(&job);
+                // Pages that were paid for are taken in all the same.
+                if !matches!(refreshed, Some(Refreshed::Posts(Ok(_)))) {
+                    return;
                 }
             }
-            None => Outcome::Failed,
-        };
-        self.parts.telemetry.refreshed(job.kind(), outcome);
-        self.schedule.finished(&job, outcome, now);
+        }
         let Some(known) = self.book.get_mut(&job.hashtag) else { return };
         let known = Arc::make_mut(known);
         match refreshed {
             Some(Refreshed::Totals(Ok(found))) => enter_totals(known, found),
-            Some(Refreshed::Posts(Ok(sampled))) => enter_sample(known, job.region, sampled),
+            Some(Refreshed::Posts(Ok(collected))) => enter_sample(known, job.region, collected),
             // The id may be another hashtag's by now: the next look is by name, which costs the same.
             Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
                 known.resolved_at = None;
             }
             _ => {}
         }
-        if let Some(refresh) = refresh_of(known, &job) {
+        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, &job)) {
             refresh.last = Some((now, outcome));
             refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
         }
-        if job.region.is_none() && outcome != Outcome::Failed {
-            known.found = Some(outcome == Outcome::Success);
+        if job.region.is_none()
+            && let Some(outcome @ (Outcome::Success | Outcome::NotFound)) = outcome
+        {
             let resolved = outcome == Outcome::Success;
+            known.found = Some(resolved);
             self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
         }
         self.remember(&job).await;
@@ -439,8 +454,14 @@ fn enter_totals(known: &mut HashtagState, found: Found) {
     known.id = Some(found.resolved.id);
 }
 
-fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): (Timestamp, PostSample)) {
-    if let Some(state) = known.regions.iter_mut().find(|state| Some(state.region) == region) {
+/// A sample that was cut short is entered only where nothing better is shown.
+fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) {
+    let Collected { at, sample, cut_short } = collected;
+    let Some(index) = known.regions.iter().position(|state| Some(state.region) == region) else { return };
+    let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
+    let old = known.regions[index].sample.as_ref();
+    if cut_short.is_none() || !old.is_some_and(is_better) {
+        let state = &mut known.regions[index];
         state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
     }
 }

@@ -162,7 +162,16 @@ impl Sampling {
             || self.sample.reaches_back_a_week(now)
     }
 
+    /// There is no next page after all.
+    pub fn end(&mut self) {
+        self.sample.exhausted = true;
+    }
+
     /// The sample.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty although there are said to be posts.
     pub fn finish(self) -> Result<PostSample, Error> {
         if self.sample.posts.is_empty() && !self.sample.exhausted {
             // A velocity of 0 would be a claim that nobody made.
@@ -172,7 +181,27 @@ impl Sampling {
     }
 }
 
-/// Collects posts of a hashtag. Returns the sample and when its first page was given.
+/// Posts as far as they were collected.
+#[derive(Debug)]
+pub struct Collected {
+    /// When the first page was given.
+    pub at: Timestamp,
+    /// The posts of all pages that came.
+    pub sample: PostSample,
+    /// Why no more pages came, although there are more and the week is not covered.
+    pub cut_short: Option<Failure>,
+}
+
+/// Collects posts of a hashtag, page by page.
+///
+/// "Not found" on a later page is the end of the list. Any other failure there cuts the sample short:
+/// it is then known to miss posts, so its figures call themselves saturated, and its velocity says how
+/// far the collecting got and nothing about the hashtag. Better than nothing, not better than a whole
+/// sample that is still current.
+///
+/// # Errors
+///
+/// When not even one page came.
 pub async fn posts(
     gateway: &Gateway,
     hashtag: &Hashtag,
@@ -180,15 +209,30 @@ pub async fn posts(
     region: Region,
     paging: Paging,
     max_age: Duration,
-) -> Result<(Timestamp, PostSample), Failure> {
+) -> Result<Collected, Failure> {
     let mut errand = Errand::new(Purpose::Posts, Some(hashtag.clone()));
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await?;
-        let now = *taken_at.get_or_insert(answered.at);
-        if sampling.take(answered.answer.posts()?, now) {
-            return Ok((now, sampling.finish()?));
-        }
+        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await;
+        let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
+        let cut_short = match (page, taken_at) {
+            (Ok((at, page)), _) => {
+                let now = *taken_at.get_or_insert(at);
+                if !sampling.take(page, now) {
+                    continue;
+                }
+                None
+            }
+            (Err(failure), None) => return Err(failure),
+            (Err(failure), Some(_)) if is_not_found(&failure) => {
+                sampling.end();
+                None
+            }
+            (Err(failure), Some(_)) => Some(failure),
+        };
+        // Without a page the loop has ended above.
+        let at = taken_at.unwrap_or_default();
+        return Ok(Collected { at, sample: sampling.finish()?, cut_short });
     }
 }

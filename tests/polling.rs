@@ -18,7 +18,7 @@ use tiktok_exporter::gateway::Gateway;
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
-use tiktok_exporter::state::{HashtagState, Outcome, State};
+use tiktok_exporter::state::{HashtagState, Outcome, RegionState, State};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Query, Transport};
 use tokio::sync::{mpsc, oneshot};
@@ -488,6 +488,61 @@ async fn paging_stops_when_it_must() {
         assert_eq!(sample.stats.posts_all, posts, "{name}: each post once");
         assert_eq!(sample.stats.saturated, saturated, "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_came_count_whatever_the_next_one_says() {
+    let now = EPOCH.as_secs();
+    let not_found = r#"{"status":"error","message":"Not found"}"#;
+    for (name, second, posts, saturated, outcome) in [
+        ("the list ends", Ok(not_found), 2, false, Outcome::Success),
+        ("nothing can be read", Ok("{\"surprise\": true}"), 2, true, Outcome::Failed),
+        ("the server is in trouble", Err(502), 2, true, Outcome::Failed),
+    ] {
+        let upstream = Scripted::new(SECOND / 10, move |query, _| match (query, second) {
+            (Query::Posts { cursor, .. }, _) if cursor.to_string() == "0" => {
+                Reply::Json(posts_json(&[("a", now - 60), ("b", now - 90)], "1", true))
+            }
+            (Query::Posts { .. }, Ok(json)) => Reply::Json(json.to_owned()),
+            (Query::Posts { .. }, Err(status)) => Reply::Status(status),
+            (query, _) => well_behaved(query),
+        });
+        let looped = Loop::start("hashtags = [\"booktok\"]\npages_max = 3", upstream).await;
+        sleep(SECOND * 60).await;
+        let region = looped.hashtag("booktok").regions[0].clone();
+        let stats = region.sample.unwrap_or_else(|| panic!("{name}: no sample")).stats;
+        assert_eq!((stats.posts_all, stats.pages, stats.saturated), (posts, 1, saturated), "{name}");
+        assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(outcome), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sample_cut_short_does_not_take_the_place_of_a_whole_one() {
+    let now = EPOCH.as_secs();
+    let broken = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let broken = broken.clone();
+        move |query: &Query, _| match (query, broken.load(Ordering::Relaxed)) {
+            (Query::Posts { cursor, .. }, _) if cursor.to_string() == "0" => {
+                Reply::Json(posts_json(&[("a", now - 60)], "1", true))
+            }
+            (Query::Posts { .. }, 0) => Reply::Json(posts_json(&[("b", now - 90)], "2", false)),
+            (Query::Posts { .. }, _) => Reply::Status(502),
+            (query, _) => well_behaved(query),
+        }
+    };
+    let looped =
+        Loop::start("hashtags = [\"booktok\"]\npages_max = 3", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    broken.store(1, Ordering::Relaxed);
+    sleep(HOUR * 8).await;
+    let region = looped.hashtag("booktok").regions[0].clone();
+    assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
+    let posts = |region: &RegionState| region.sample.as_ref().map(|sample| sample.stats.posts_all);
+    assert_eq!(posts(&region), Some(2), "the whole one is still current");
+    sleep(HOUR * 8).await;
+    let region = looped.hashtag("booktok").regions[0].clone();
+    assert_eq!(posts(&region), Some(1), "after 12 hours it is not, and the part is better than nothing");
 }
 
 #[tokio::test(start_paused = true)]
