@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
+use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
 use crate::ledger::Ledger;
@@ -90,6 +91,8 @@ pub struct Poller {
     denied: Option<&'static str>,
     /// Nothing is started before this: a request was just denied.
     hold: Timestamp,
+    /// The latest time that the clock showed since it last went back.
+    latest: Timestamp,
 }
 
 /// What a refresh brought.
@@ -131,6 +134,7 @@ impl Poller {
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
             hold: Timestamp::default(),
+            latest: now,
             parts,
             plan,
             schedule,
@@ -159,6 +163,7 @@ impl Poller {
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
         loop {
+            self.mind_the_clock().await;
             self.mind_the_budget().await;
             let wait = self.start_due();
             tokio::select! {
@@ -179,6 +184,25 @@ impl Poller {
         if drained.await.is_err() {
             tracing::warn!(abandoned = self.refreshes.len(), "requests in flight did not end in time");
         }
+    }
+
+    /// Notices that the wall clock went back by more than a minute, which would put off whatever is due
+    /// by as much. The program knows how old its results are all the same: what is dated after the new
+    /// time keeps its age, and everything is planned anew. What lies before it stays as it is, for it
+    /// was the time in between that was wrong.
+    async fn mind_the_clock(&mut self) {
+        let now = self.parts.clock.now();
+        if !self.latest.is_ahead_of(now) {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        let back = self.latest.saturating_since(now);
+        tracing::warn!("the clock went back by {}: refreshes are planned anew", duration::show(back));
+        self.latest = now;
+        for known in self.book.values_mut() {
+            date_anew(Arc::make_mut(known), now, back);
+        }
+        self.plan_anew(now).await;
     }
 
     /// Measures what is left against what is needed, and stretches intervals by it.
@@ -295,6 +319,7 @@ impl Poller {
         };
         let Some(job) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
+        self.latest = self.latest.max(now);
         let outcome = match refreshed.as_ref().map(Refreshed::failure) {
             Some(None) => Some(Outcome::Success),
             Some(Some(failure)) => judge(&job, failure),
@@ -477,6 +502,27 @@ fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagR
         commerce: known.commerce,
     };
     (posts.at == views.at).then_some((id, posts.at, record))
+}
+
+/// Moves what lies after `now` back in time by `back`.
+fn date_anew(known: &mut HashtagState, now: Timestamp, back: Duration) {
+    let refresh = |refresh: &mut Refresh| {
+        let last = refresh.last.as_mut().map(|(at, _)| at);
+        last.into_iter().chain(&mut refresh.last_success).for_each(|at| move_back(at, now, back));
+    };
+    let readings = [&mut known.posts, &mut known.views].into_iter().flatten().map(|reading| &mut reading.at);
+    readings.chain(&mut known.resolved_at).for_each(|at| move_back(at, now, back));
+    refresh(&mut known.refresh);
+    for region in &mut known.regions {
+        refresh(&mut region.refresh);
+        region.sample.iter_mut().for_each(|sample| move_back(&mut sample.at, now, back));
+    }
+}
+
+fn move_back(at: &mut Timestamp, now: Timestamp, back: Duration) {
+    if *at > now {
+        *at = *at - back;
+    }
 }
 
 fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {

@@ -50,7 +50,8 @@ pub async fn totals(
 ) -> Result<Found, Failure> {
     let mut look_up =
         LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
-    let trusted = known.filter(|known| now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR);
+    let is_recent = |at: Timestamp| !at.is_ahead_of(now) && now.saturating_since(at) < RESOLUTION_TRUSTED_FOR;
+    let trusted = known.filter(|known| is_recent(known.at));
     if let Some(known) = trusted {
         return look_up.by_id(hashtag, known.clone()).await;
     }
