@@ -316,7 +316,6 @@ impl App {
         self.reloads.send(reload).await.map_err(|_| "the poller has ended".to_owned())?;
         told.await.map_err(|_| "the poller has ended".to_owned())?;
         if let Some(gateway) = gateway {
-            self.telemetry.breaker_is(None);
             self.gateway = gateway;
         }
         self.api = api;

@@ -10,7 +10,7 @@ use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, interv
 use crate::ledger::Ledger;
 use crate::model::{Credits, DAY, Growth, Hashtag, Timestamp};
 use crate::schedule::{Job, Rhythm};
-use crate::state::{HashtagState, JobKind, Outcome};
+use crate::state::{HashtagState, JobKind};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How often the need is compared with what is left.
@@ -216,7 +216,7 @@ pub fn cost(job: &Job, watched: &Watched, known: Option<&HashtagState>) -> f64 {
 }
 
 fn is_gone(known: &HashtagState) -> bool {
-    matches!(known.refresh.last, Some((_, Outcome::NotFound)))
+    known.found == Some(false)
 }
 
 /// How often `interval` fits into a day.

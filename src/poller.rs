@@ -15,18 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
+use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
 use crate::ledger::Ledger;
 use crate::model::{
-    ChallengeId, DAY, Growth, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
+    ChallengeId, DAY, Growth, Hashtag, HashtagRecord, RecentValues, Region, Timestamp, Totals,
 };
 use crate::pacing::{self, Pacing};
-use crate::refresh::{self, Found, Paging, Resolved};
+use crate::refresh::{self, Collected, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
 use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
-use crate::upstream::{Answer, Class, Query};
+use crate::upstream::{Answer, Class, Error, Query};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How long requests in flight may take after the program was told to stop.
@@ -96,12 +97,25 @@ pub struct Poller {
     denied: Option<&'static str>,
     /// Nothing is started before this: a request was just denied.
     hold: Timestamp,
+    /// The latest time that the clock showed since it last went back.
+    latest: Timestamp,
 }
 
 /// What a refresh brought.
 enum Refreshed {
     Totals(Result<Found, Failure>),
-    Posts(Result<(Timestamp, PostSample), Failure>),
+    Posts(Result<Collected, Failure>),
+}
+
+impl Refreshed {
+    /// Why it did not bring all that it should have.
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Totals(result) => result.as_ref().err(),
+            Self::Posts(Ok(collected)) => collected.cut_short.as_ref(),
+            Self::Posts(Err(failure)) => Some(failure),
+        }
+    }
 }
 
 impl Poller {
@@ -122,10 +136,12 @@ impl Poller {
         report_unreadable(&remembered);
         let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
+        parts.gateway.take_over(None);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
             growth: remembered.growth,
             hold: Timestamp::default(),
+            latest: now,
             parts,
             plan,
             schedule,
@@ -154,6 +170,7 @@ impl Poller {
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
         loop {
+            self.mind_the_clock().await;
             self.mind_the_budget().await;
             let wait = self.start_due();
             tokio::select! {
@@ -174,6 +191,25 @@ impl Poller {
         if drained.await.is_err() {
             tracing::warn!(abandoned = self.refreshes.len(), "requests in flight did not end in time");
         }
+    }
+
+    /// Notices that the wall clock went back by more than a minute, which would put off whatever is due
+    /// by as much. The program knows how old its results are all the same: what is dated after the new
+    /// time keeps its age, and everything is planned anew. What lies before it stays as it is, for it
+    /// was the time in between that was wrong.
+    async fn mind_the_clock(&mut self) {
+        let now = self.parts.clock.now();
+        if !self.latest.is_ahead_of(now) {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        let back = self.latest.saturating_since(now);
+        tracing::warn!("the clock went back by {}: refreshes are planned anew", duration::show(back));
+        self.latest = now;
+        for known in self.book.values_mut() {
+            date_anew(Arc::make_mut(known), now, back);
+        }
+        self.plan_anew(now).await;
     }
 
     /// Measures what is left against what is needed, and stretches intervals by it.
@@ -262,13 +298,15 @@ impl Poller {
             None => {
                 let hashtag = job.hashtag.clone();
                 let max_age = fresh_enough(watched.totals_interval);
+                // An id that led nowhere may have a successor, which only the name leads to.
+                let resolved = resolved.filter(|_| known.found != Some(false));
                 self.refreshes.spawn(async move {
                     let found = refresh::totals(&gateway, &hashtag, resolved.as_ref(), now, max_age).await;
                     Refreshed::Totals(found)
                 })
             }
             Some(region) => {
-                let Some(Resolved { id, .. }) = resolved else { return };
+                let Some(Resolved { id, .. }) = resolved else { return self.schedule.block(&job) };
                 let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(watched.posts_interval);
                 let hashtag = job.hashtag.clone();
@@ -291,23 +329,28 @@ impl Poller {
         };
         let Some(job) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
-        let outcome = match &refreshed {
-            Some(Refreshed::Totals(Ok(_)) | Refreshed::Posts(Ok(_))) => Outcome::Success,
-            Some(Refreshed::Totals(Err(failure)) | Refreshed::Posts(Err(failure))) => {
-                match judge(&job, failure) {
-                    Some(outcome) => outcome,
-                    None => {
-                        if let Failure::Denied(denial) = failure {
-                            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
-                        }
-                        return self.schedule.put_back(&job);
-                    }
+        self.latest = self.latest.max(now);
+        let outcome = match refreshed.as_ref().map(Refreshed::failure) {
+            Some(None) => Some(Outcome::Success),
+            Some(Some(failure)) => judge(&job, failure),
+            None => Some(Outcome::Failed),
+        };
+        if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
+            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+        }
+        match outcome {
+            Some(outcome) => {
+                self.parts.telemetry.refreshed(job.kind(), outcome);
+                self.schedule.finished(&job, outcome, now);
+            }
+            None => {
+                self.schedule.put_back(&job);
+                // Pages that were paid for are taken in all the same.
+                if !matches!(refreshed, Some(Refreshed::Posts(Ok(_)))) {
+                    return;
                 }
             }
-            None => Outcome::Failed,
-        };
-        self.parts.telemetry.refreshed(job.kind(), outcome);
-        self.schedule.finished(&job, outcome, now);
+        }
         let Some(known) = self.book.get_mut(&job.hashtag) else { return };
         let known = Arc::make_mut(known);
         match refreshed {
@@ -317,16 +360,22 @@ impl Poller {
                 }
                 enter_totals(known, found);
             }
-            Some(Refreshed::Posts(Ok(sampled))) => enter_sample(known, job.region, sampled),
+            Some(Refreshed::Posts(Ok(collected))) => enter_sample(known, job.region, collected),
+            // The id may be another hashtag's by now: the next look is by name, which costs the same.
+            Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
+                known.resolved_at = None;
+            }
             _ => {}
         }
-        if let Some(refresh) = refresh_of(known, &job) {
+        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, &job)) {
             refresh.last = Some((now, outcome));
             refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
         }
-        if job.region.is_none() && outcome != Outcome::Failed {
-            known.found = Some(outcome == Outcome::Success);
+        if job.region.is_none()
+            && let Some(outcome @ (Outcome::Success | Outcome::NotFound)) = outcome
+        {
             let resolved = outcome == Outcome::Success;
+            known.found = Some(resolved);
             self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
         }
         self.remember(&job).await;
@@ -373,19 +422,30 @@ impl Poller {
         let now = self.parts.clock.now();
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
+            gateway.take_over(Some(&self.parts.gateway));
             self.parts.gateway = gateway;
             self.warm_cache().await;
         }
         self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
-        let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
-        self.schedule = old.replaced(&self.plan.watchlist, self.plan.not_found_retry, past(&self.book), now);
         self.parts.ledger.look(now).await;
+        self.plan_anew(now).await;
+        // The asker may have gone; the plan is in force all the same.
+        let _ = reload.done.send(());
+    }
+
+    /// Makes a new schedule out of the watchlist and the book.
+    async fn plan_anew(&mut self, now: Timestamp) {
+        self.schedule = Schedule::taking_over(
+            self.running.values(),
+            &self.plan.watchlist,
+            self.plan.not_found_retry,
+            past(&self.book),
+            now,
+        );
         // The new schedule is not stretched yet.
         self.pacing = Pacing::new(self.parts.ledger.clone());
         self.mind_the_budget().await;
         self.publish_all();
-        // The asker may have gone; the plan is in force all the same.
-        let _ = reload.done.send(());
     }
 
     /// Copies the due times of a hashtag's jobs from the schedule into the book.
@@ -416,7 +476,7 @@ impl Poller {
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     match failure {
-        Failure::Stopped(_) | Failure::Denied(_) | Failure::ShuttingDown => None,
+        Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
             tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
@@ -452,8 +512,14 @@ fn enter_growth(growth: &mut HashMap<Hashtag, Growth>, hashtag: &Hashtag, posts:
     }
 }
 
-fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): (Timestamp, PostSample)) {
-    if let Some(state) = known.regions.iter_mut().find(|state| Some(state.region) == region) {
+/// A sample that was cut short is entered only where nothing better is shown.
+fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) {
+    let Collected { at, sample, cut_short } = collected;
+    let Some(index) = known.regions.iter().position(|state| Some(state.region) == region) else { return };
+    let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
+    let old = known.regions[index].sample.as_ref();
+    if cut_short.is_none() || !old.is_some_and(is_better) {
+        let state = &mut known.regions[index];
         state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
     }
 }
@@ -469,6 +535,27 @@ fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagR
         commerce: known.commerce,
     };
     (posts.at == views.at).then_some((id, posts.at, record))
+}
+
+/// Moves what lies after `now` back in time by `back`.
+fn date_anew(known: &mut HashtagState, now: Timestamp, back: Duration) {
+    let refresh = |refresh: &mut Refresh| {
+        let last = refresh.last.as_mut().map(|(at, _)| at);
+        last.into_iter().chain(&mut refresh.last_success).for_each(|at| move_back(at, now, back));
+    };
+    let readings = [&mut known.posts, &mut known.views].into_iter().flatten().map(|reading| &mut reading.at);
+    readings.chain(&mut known.resolved_at).for_each(|at| move_back(at, now, back));
+    refresh(&mut known.refresh);
+    for region in &mut known.regions {
+        refresh(&mut region.refresh);
+        region.sample.iter_mut().for_each(|sample| move_back(&mut sample.at, now, back));
+    }
+}
+
+fn move_back(at: &mut Timestamp, now: Timestamp, back: Duration) {
+    if *at > now {
+        *at = *at - back;
+    }
 }
 
 fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {
@@ -499,7 +586,8 @@ fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
                 known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
             }
         };
-        Past { last, resolved: known.id.is_some() && known.found != Some(false) }
+        let is_gone = known.found == Some(false);
+        Past { last, resolved: known.id.is_some() && !is_gone, absent: is_gone && job.region.is_none() }
     }
 }
 

@@ -34,7 +34,13 @@ pub struct Found {
 }
 
 /// Looks a hashtag up: by id once that is known, else by name, else through a search. One request
-/// as a rule, three at the most (and retries).
+/// as a rule, three at the most (and retries). Whoever has been told that `known` leads nowhere leaves
+/// it out: the hashtag may have another id now.
+///
+/// # Errors
+///
+/// `NotFound` when no way leads to the hashtag; `Malformed` among others when the id is another
+/// hashtag's.
 pub async fn totals(
     gateway: &Gateway,
     hashtag: &Hashtag,
@@ -44,15 +50,20 @@ pub async fn totals(
 ) -> Result<Found, Failure> {
     let mut look_up =
         LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
-    let trusted = known.filter(|known| now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR);
+    let is_recent = |at: Timestamp| !at.is_ahead_of(now) && now.saturating_since(at) < RESOLUTION_TRUSTED_FOR;
+    let trusted = known.filter(|known| is_recent(known.at));
     if let Some(known) = trusted {
-        return look_up.by_id(known.clone()).await;
+        return look_up.by_id(hashtag, known.clone()).await;
     }
     match (look_up.by_name(hashtag).await, known) {
-        (Err(failure), Some(known)) if is_not_found(&failure) => look_up.by_id(known.clone()).await,
+        (Err(failure), Some(known)) if is_not_found(&failure) => {
+            let found = look_up.by_id(hashtag, known.clone()).await?;
+            // It answers to its id alone: asking by name every time would cost twice as much.
+            Ok(Found { resolved: Resolved { at: found.at, ..found.resolved }, ..found })
+        }
         (Err(failure), None) if is_not_found(&failure) => {
             let found = look_up.by_search(hashtag).await?;
-            look_up.by_id(found).await
+            look_up.by_id(hashtag, found).await
         }
         (result, _) => result,
     }
@@ -65,10 +76,15 @@ struct LookUp<'a> {
 }
 
 impl LookUp<'_> {
-    async fn by_id(&mut self, resolved: Resolved) -> Result<Found, Failure> {
+    async fn by_id(&mut self, hashtag: &Hashtag, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
         let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
-        Ok(Found { at: answered.at, record: answered.answer.hashtag()?, resolved })
+        let record = answered.answer.hashtag()?;
+        if record.hashtag != *hashtag {
+            let detail = format!("id {} is no longer #{hashtag}'s but #{}'s", resolved.id, record.hashtag);
+            return Err(Error::malformed(detail).into());
+        }
+        Ok(Found { at: answered.at, record, resolved })
     }
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {
@@ -147,7 +163,16 @@ impl Sampling {
             || self.sample.reaches_back_a_week(now)
     }
 
+    /// There is no next page after all.
+    pub fn end(&mut self) {
+        self.sample.exhausted = true;
+    }
+
     /// The sample.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty although there are said to be posts.
     pub fn finish(self) -> Result<PostSample, Error> {
         if self.sample.posts.is_empty() && !self.sample.exhausted {
             // A velocity of 0 would be a claim that nobody made.
@@ -157,7 +182,27 @@ impl Sampling {
     }
 }
 
-/// Collects posts of a hashtag. Returns the sample and when its first page was given.
+/// Posts as far as they were collected.
+#[derive(Debug)]
+pub struct Collected {
+    /// When the first page was given.
+    pub at: Timestamp,
+    /// The posts of all pages that came.
+    pub sample: PostSample,
+    /// Why no more pages came, although there are more and the week is not covered.
+    pub cut_short: Option<Failure>,
+}
+
+/// Collects posts of a hashtag, page by page.
+///
+/// "Not found" on a later page is the end of the list. Any other failure there cuts the sample short:
+/// it is then known to miss posts, so its figures call themselves saturated, and its velocity says how
+/// far the collecting got and nothing about the hashtag. Better than nothing, not better than a whole
+/// sample that is still current.
+///
+/// # Errors
+///
+/// When not even one page came.
 pub async fn posts(
     gateway: &Gateway,
     hashtag: &Hashtag,
@@ -165,15 +210,30 @@ pub async fn posts(
     region: Region,
     paging: Paging,
     max_age: Duration,
-) -> Result<(Timestamp, PostSample), Failure> {
+) -> Result<Collected, Failure> {
     let mut errand = Errand::new(Purpose::Posts, Some(hashtag.clone()));
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await?;
-        let now = *taken_at.get_or_insert(answered.at);
-        if sampling.take(answered.answer.posts()?, now) {
-            return Ok((now, sampling.finish()?));
-        }
+        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await;
+        let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
+        let cut_short = match (page, taken_at) {
+            (Ok((at, page)), _) => {
+                let now = *taken_at.get_or_insert(at);
+                if !sampling.take(page, now) {
+                    continue;
+                }
+                None
+            }
+            (Err(failure), None) => return Err(failure),
+            (Err(failure), Some(_)) if is_not_found(&failure) => {
+                sampling.end();
+                None
+            }
+            (Err(failure), Some(_)) => Some(failure),
+        };
+        // Without a page the loop has ended above.
+        let at = taken_at.unwrap_or_default();
+        return Ok(Collected { at, sample: sampling.finish()?, cut_short });
     }
 }

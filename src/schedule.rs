@@ -10,7 +10,8 @@
 //! * what was missed, because the program was down or not allowed to spend, is caught up in the
 //!   order latest first, as slowly as it was missed: the usual rate doubles at the most, and no job
 //!   waits past its next slot;
-//! * a hashtag that the upstream does not know is asked rarely, and its posts wait until it is known;
+//! * a hashtag that the upstream does not know is asked rarely, whether it says so or nothing at all,
+//!   and its posts wait until it is known;
 //! * a stretched job ([`Rhythm::Stretched`]) has its slot in a stretched interval: jobs of one interval
 //!   that are stretched alike are still spread evenly over it, the same after every restart;
 //! * a job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its
@@ -64,6 +65,8 @@ pub struct Past {
     pub last: Option<(Timestamp, Outcome)>,
     /// Whether posts can be asked for: the hashtag's id is known and not reported gone.
     pub resolved: bool,
+    /// Whether the upstream last said that there is no such thing, whatever failed since.
+    pub absent: bool,
 }
 
 /// All jobs and when they are due.
@@ -84,6 +87,8 @@ struct Entry {
     rhythm: Rhythm,
     /// When the last refresh ended, and how.
     last: Option<(Timestamp, Outcome)>,
+    /// Whether the upstream last said that there is no such thing; a failure says neither.
+    absent: bool,
     state: EntryState,
 }
 
@@ -182,29 +187,32 @@ impl Schedule {
                 // Never asked: at once.
                 None => EntryState::Waiting(None),
                 Some((at, outcome)) => {
-                    let due = schedule.next_due(slot, at, outcome);
+                    let absent = past.absent || outcome == Outcome::NotFound;
+                    let due = schedule.next_due(slot, at, absent);
                     EntryState::Waiting(Some(caught_up(slot, due, now)))
                 }
             };
-            schedule.insert(job, Entry { slot, rhythm: Rhythm::AS_CONFIGURED, last, state });
+            let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
+            schedule.insert(job, Entry { slot, rhythm: Rhythm::AS_CONFIGURED, last, absent, state });
         }
         schedule
     }
 
-    /// The same plan for a new watchlist: jobs that stay keep their time and go on running.
-    pub fn replaced(
-        self,
+    /// Plans a watchlist while the jobs of `running` are under way: those that are watched go on
+    /// running, even if they were not watched for a while, and the others keep their time.
+    pub fn taking_over<'a>(
+        running: impl IntoIterator<Item = &'a Job>,
         watchlist: &Watchlist,
         not_found_retry: Duration,
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) -> Self {
         let mut new = Self::new(watchlist, not_found_retry, past, now);
-        for (job, entry) in self.jobs {
-            if let EntryState::Running(due) = entry.state
-                && new.jobs.contains_key(&job)
-            {
-                new.set(&job, EntryState::Running(due));
+        for job in running {
+            // It was due when it was started; should it be put back, it still is.
+            if let Some(entry) = new.jobs.get(job) {
+                let due = entry.last.map(|_| now);
+                new.set(job, EntryState::Running(due));
             }
         }
         new
@@ -231,12 +239,12 @@ impl Schedule {
                 continue;
             }
             entry.rhythm = rhythm;
-            if let (EntryState::Waiting(Some(_)), Some((at, outcome))) = (entry.state, entry.last) {
-                moved.push((job.clone(), entry.kept_slot(), at, outcome));
+            if let (EntryState::Waiting(Some(_)), Some((at, _))) = (entry.state, entry.last) {
+                moved.push((job.clone(), entry.kept_slot(), at, entry.absent));
             }
         }
-        for (job, slot, at, outcome) in moved {
-            let due = caught_up(slot, self.next_due(slot, at, outcome), now);
+        for (job, slot, at, absent) in moved {
+            let due = caught_up(slot, self.next_due(slot, at, absent), now);
             self.set(&job, EntryState::Waiting(Some(due)));
         }
     }
@@ -245,8 +253,13 @@ impl Schedule {
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
         if let Some(entry) = self.jobs.get_mut(job) {
             entry.last = Some((now, outcome));
-            let slot = entry.kept_slot();
-            let due = self.next_due(slot, now, outcome);
+            entry.absent = match outcome {
+                Outcome::Success => false,
+                Outcome::NotFound => true,
+                Outcome::Failed => entry.absent,
+            };
+            let (slot, absent) = (entry.kept_slot(), entry.absent);
+            let due = self.next_due(slot, now, absent);
             self.set(job, EntryState::Waiting(Some(due)));
         }
     }
@@ -256,6 +269,12 @@ impl Schedule {
         if let Some(Entry { state: EntryState::Running(due), .. }) = self.jobs.get(job) {
             self.set(job, EntryState::Waiting(*due));
         }
+    }
+
+    /// A started job could not be carried out for want of its hashtag's id: it waits until that is
+    /// known.
+    pub fn block(&mut self, job: &Job) {
+        self.set(job, EntryState::Blocked);
     }
 
     /// The hashtag's id is known (again, or no longer): its posts start, or stop, waiting for
@@ -328,11 +347,13 @@ impl Schedule {
         self.jobs.is_empty()
     }
 
-    fn next_due(&self, slot: Slot, last: Timestamp, outcome: Outcome) -> Timestamp {
-        match outcome {
-            Outcome::NotFound => last + self.not_found_retry.max(slot.interval),
-            Outcome::Success | Outcome::Failed if slot.strict => last + slot.interval,
-            Outcome::Success | Outcome::Failed => slot.next(last + slot.interval / 2),
+    fn next_due(&self, slot: Slot, last: Timestamp, absent: bool) -> Timestamp {
+        if absent {
+            last + self.not_found_retry.max(slot.interval)
+        } else if slot.strict {
+            last + slot.interval
+        } else {
+            slot.next(last + slot.interval / 2)
         }
     }
 
@@ -433,7 +454,7 @@ mod tests {
 
     /// Asked with success at `at`.
     fn asked(at: Timestamp) -> impl Fn(&Job) -> Past {
-        move |_| Past { last: Some((at, Outcome::Success)), resolved: true }
+        move |_| Past { last: Some((at, Outcome::Success)), resolved: true, absent: false }
     }
 
     fn start_all(schedule: &mut Schedule, now: Timestamp) -> Vec<Job> {
@@ -560,13 +581,47 @@ mod tests {
         let mut schedule = Schedule::new(&watchlist(2), RETRY, asked(NOW), NOW);
         let running = schedule.start_next(NOW + HOUR * 2, |_| true).unwrap();
         let past = |job: &Job| if job.hashtag.as_str() == "tag2" { never(job) } else { asked(NOW)(job) };
-        let mut schedule = schedule.replaced(&watchlist(3), RETRY, past, NOW);
+        let mut schedule = Schedule::taking_over([&running], &watchlist(3), RETRY, past, NOW);
         assert_eq!(schedule.len(), 9);
         let started = start_all(&mut schedule, NOW);
         assert_eq!(started.len(), 1, "only the new one: {started:?}");
         assert_eq!(started[0].hashtag.as_str(), "tag2");
         let all = start_all(&mut schedule, NOW + DAY);
         assert!(!all.contains(&running), "{running:?} is still under way");
+    }
+
+    #[test]
+    fn what_was_unwatched_for_a_while_under_way_is_not_started_twice() {
+        let mut schedule = Schedule::new(&watchlist(2), RETRY, never, NOW);
+        let running = start_all(&mut schedule, NOW);
+        let gone = Schedule::taking_over(&running, &watchlist(1), RETRY, never, NOW);
+        assert_eq!(gone.len(), 3);
+        let mut back = Schedule::taking_over(&running, &watchlist(2), RETRY, never, NOW);
+        assert_eq!(back.start_next(NOW + DAY, |_| true), None, "{running:?} are still under way");
+        back.put_back(&running[1]);
+        assert_eq!(back.start_next(NOW, |_| true).as_ref(), Some(&running[1]), "put back, it is due");
+    }
+
+    #[test]
+    fn a_failure_does_not_make_an_absent_hashtag_worth_asking_often() {
+        let job = Job { hashtag: Hashtag::parse("tag0").unwrap(), region: None };
+        let mut schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW - HOUR), NOW);
+        schedule.finished(&job, Outcome::NotFound, NOW);
+        schedule.finished(&job, Outcome::Failed, NOW + DAY);
+        assert_eq!(schedule.due(&job), Some(NOW + DAY + RETRY));
+        schedule.change(|_| Rhythm::Stretched(2.0), NOW + DAY);
+        assert_eq!(schedule.due(&job), Some(NOW + DAY + RETRY), "stretched");
+
+        let past = |_: &Job| Past { last: Some((NOW, Outcome::Failed)), resolved: false, absent: true };
+        let restarted = Schedule::new(&watchlist(1), RETRY, past, NOW + HOUR);
+        assert_eq!(restarted.due(&job), Some(NOW + RETRY), "after a restart");
+
+        schedule.finished(&job, Outcome::Success, NOW + DAY);
+        schedule.finished(&job, Outcome::Failed, NOW + DAY);
+        assert!(
+            schedule.due(&job) <= Some(NOW + DAY + HOUR * 3),
+            "a failure after an answer is asked again soon"
+        );
     }
 
     #[test]

@@ -155,8 +155,12 @@ impl Reading {
 
 impl HashtagState {
     /// Whether something read at `at` is still young enough to be shown.
+    ///
+    /// What is dated more than a minute ahead is not: its age is unknown, and it may be older than
+    /// anything. That befalls results from a store that was written under a wrong clock. When the clock
+    /// goes back while the program runs, the age is known, and the poller dates its results anew.
     pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
-        now.saturating_since(at) <= self.max_age
+        !at.is_ahead_of(now) && now.saturating_since(at) <= self.max_age
     }
 }
 

@@ -667,6 +667,7 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
         "credits_unsettled_at_start",
         "forecast_day_credits",
         "store_errors_total",
+        "upstream_paused_until_timestamp_seconds",
         "simulated_data",
         "config_last_reload_successful",
         "config_last_reload_success_timestamp_seconds",
@@ -700,6 +701,7 @@ fn what_happened_is_counted_where_it_happened() {
     telemetry.cache_queried(Endpoint::ChallengeInfoId, true);
     telemetry.cache_queried(Endpoint::ChallengeInfoId, false);
     telemetry.breaker_is(Some(Trip::CreditsExhausted));
+    telemetry.paused_until(Some(NOW + half * 80));
     telemetry.refreshed(JobKind::Posts, Outcome::NotFound);
     telemetry.store_failed();
     telemetry.reloaded(NOW + half);
@@ -716,6 +718,7 @@ fn what_happened_is_counted_where_it_happened() {
         (r#"tiktok_exporter_cache_queries_total{endpoint="challenge-info-id"}"#, 2.0),
         (r#"tiktok_exporter_cache_hits_total{endpoint="challenge-info-id"}"#, 1.0),
         (r#"tiktok_exporter_upstream_breaker_open{reason="credits_exhausted"}"#, 1.0),
+        ("tiktok_exporter_upstream_paused_until_timestamp_seconds{}", 1_800_000_040.0),
         (r#"tiktok_exporter_refreshes_total{kind="posts",outcome="not_found"}"#, 1.0),
         ("tiktok_exporter_store_errors_total{}", 1.0),
         ("tiktok_exporter_config_last_reload_successful{}", 1.0),
@@ -739,10 +742,12 @@ fn what_happened_is_counted_where_it_happened() {
     assert_same(&changed, &want);
 
     telemetry.breaker_is(None);
+    telemetry.paused_until(None);
     telemetry.reload_failed();
     let later = shown.page().starting_with("tiktok_exporter_");
     for (series, want) in [
         (r#"tiktok_exporter_upstream_breaker_open{reason="credits_exhausted"}"#, 0.0),
+        ("tiktok_exporter_upstream_paused_until_timestamp_seconds{}", 0.0),
         ("tiktok_exporter_config_last_reload_successful{}", 0.0),
         ("tiktok_exporter_config_last_reload_success_timestamp_seconds{}", 1_800_000_000.5),
     ] {

@@ -182,6 +182,21 @@ async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_from_the_future_is_of_unknown_age_and_asked_for_again() {
+    let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
+    let road = road(upstream.clone(), Limits::default());
+    let record = HashtagRecord {
+        id: ChallengeId::parse("7").unwrap(),
+        hashtag: Hashtag::parse("booktok").unwrap(),
+        totals: Totals { posts: Some(1), views: Some(2) },
+        commerce: None,
+    };
+    road.gateway.remember(name("booktok"), EPOCH + HOUR * 24, Answer::Hashtag(record)).await;
+    let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();
+    assert_eq!((answered.cached, answered.at), (false, EPOCH + SECOND));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_stops_waiting_has_spent_all_the_same() {
     let upstream = Scripted::new(HOUR, |_, _| Reply::Json(hashtag_json("a", 1)));
     let road = road(upstream.clone(), Limits::default());

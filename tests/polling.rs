@@ -7,19 +7,19 @@
 mod upstream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{SharedClock, TimerClock};
+use tiktok_exporter::clock::{Clock, SharedClock, TimerClock};
 use tiktok_exporter::config;
-use tiktok_exporter::exposition::Telemetry;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{HOUR, Timestamp};
+use tiktok_exporter::model::{DAY, HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
-use tiktok_exporter::state::{HashtagState, Outcome, State};
-use tiktok_exporter::store::Store;
+use tiktok_exporter::state::{HashtagState, Outcome, RegionState, State};
+use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::{Query, Transport};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -35,6 +35,9 @@ const COOLDOWN: Duration = Duration::from_secs(900);
 struct Loop {
     state: State,
     upstream: Arc<Scripted>,
+    ledger: Arc<Ledger>,
+    telemetry: Arc<Telemetry>,
+    clock: SharedClock,
     reloads: mpsc::Sender<Reload>,
     stopping: CancellationToken,
     task: JoinHandle<()>,
@@ -50,23 +53,19 @@ impl Loop {
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let stopping = CancellationToken::new();
-        let transport: Arc<dyn Transport> = upstream.clone();
         let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
-        let gateway = Gateway::new(
-            transport,
-            ledger.clone(),
-            200,
-            COOLDOWN,
-            clock.clone(),
-            telemetry.clone(),
-            stopping.clone(),
-        );
-        let parts =
-            Parts { gateway: Arc::new(gateway), ledger, store, state: state.clone(), telemetry, clock };
+        let parts = Parts {
+            gateway: gateway(&upstream, &ledger, &clock, &telemetry, &stopping),
+            ledger: ledger.clone(),
+            store,
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+        };
         let poller = Poller::new(parts, plan(watch)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let task = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { state, upstream, reloads, stopping, task }
+        Self { state, upstream, ledger, telemetry, clock, reloads, stopping, task }
     }
 
     fn hashtag(&self, name: &str) -> Arc<HashtagState> {
@@ -80,11 +79,71 @@ impl Loop {
     }
 
     async fn reload(&self, watch: &str) {
+        self.put_into_force(plan(watch), None).await;
+    }
+
+    /// Reloads with other settings of the API, which lead to `upstream`.
+    async fn move_to(&self, upstream: &Arc<Scripted>, watch: &str) {
+        let gateway = gateway(upstream, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
+        self.put_into_force(plan(watch), Some(gateway)).await;
+    }
+
+    async fn put_into_force(&self, plan: Plan, gateway: Option<Arc<Gateway>>) {
         let (done, told) = oneshot::channel();
-        let reload = Reload { plan: plan(watch), gateway: None, done };
-        assert!(self.reloads.send(reload).await.is_ok(), "the loop has ended");
+        assert!(self.reloads.send(Reload { plan, gateway, done }).await.is_ok(), "the loop has ended");
         told.await.unwrap();
     }
+
+    /// The value of a metric without labels.
+    fn metric(&self, name: &str) -> f64 {
+        let (state, ledger) = (self.state.clone(), self.ledger.clone());
+        let exposition = Exposition::new(state, ledger, self.clock.clone(), &self.telemetry).unwrap();
+        let page = exposition.encode().unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} on the page:\n{page}")).parse().unwrap()
+    }
+}
+
+/// A clock that can be put back.
+struct PutBack {
+    clock: TimerClock,
+    seconds: AtomicU64,
+}
+
+impl PutBack {
+    fn starting_at(epoch: Timestamp) -> Arc<Self> {
+        Arc::new(Self { clock: TimerClock::starting_at(epoch), seconds: AtomicU64::new(0) })
+    }
+
+    fn by(&self, back: Duration) {
+        self.seconds.fetch_add(back.as_secs(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for PutBack {
+    fn now(&self) -> Timestamp {
+        self.clock.now() - Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+    }
+}
+
+/// A way to `upstream` on which 200 requests a minute may go.
+fn gateway(
+    upstream: &Arc<Scripted>,
+    ledger: &Arc<Ledger>,
+    clock: &SharedClock,
+    telemetry: &Arc<Telemetry>,
+    stopping: &CancellationToken,
+) -> Arc<Gateway> {
+    let transport: Arc<dyn Transport> = upstream.clone();
+    let (ledger, clock) = (ledger.clone(), clock.clone());
+    let (telemetry, stopping) = (telemetry.clone(), stopping.clone());
+    Arc::new(Gateway::new(transport, ledger, 200, COOLDOWN, clock, telemetry, stopping))
+}
+
+/// So many hashtags to watch.
+fn watch_many(count: usize) -> String {
+    let names: Vec<String> = (0..count).map(|n| format!("\"t{n}\"")).collect();
+    format!("hashtags = [{}]", names.join(","))
 }
 
 /// A plan from the `[[watch]]` part of a configuration; totals hourly, posts every 2 hours.
@@ -186,6 +245,74 @@ async fn a_throttled_request_waits_as_long_as_the_server_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn everybody_waits_as_long_as_the_server_says() {
+    let wait = SECOND * 40;
+    let upstream = Scripted::new(SECOND / 10, move |query, number| match number {
+        20 => Reply::RetryAfter(wait),
+        _ => well_behaved(query),
+    });
+    let looped = Loop::start(&watch_many(100), upstream).await;
+    sleep(SECOND * 30).await;
+    let received = looped.upstream.received();
+    let told = received[20].at + SECOND / 10;
+    let late: Vec<_> = received.iter().map(|r| r.at).filter(|at| *at > told).collect();
+    assert!(late.is_empty(), "told at {told:?} to wait for {wait:?}, but sent at {late:?}");
+    let until = EPOCH + told + wait;
+    assert_eq!(looped.metric("tiktok_exporter_upstream_paused_until_timestamp_seconds"), until.as_secs_f64());
+    sleep(HOUR / 2).await;
+    let again = looped.upstream.received().into_iter().map(|r| r.at).filter(|at| *at > told).min();
+    assert!(again.is_some_and(|at| at >= told + wait), "told at {told:?}, sent again at {again:?}");
+    assert_eq!(looped.views("t99"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_of_the_api_end_a_pause_that_the_old_ones_met() {
+    let healthy = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let watch = watch_many(20);
+    let looped = Loop::start(&watch, Scripted::new(SECOND / 10, |_, _| Reply::RetryAfter(HOUR))).await;
+    sleep(SECOND * 60).await;
+    let before = looped.upstream.count();
+    looped.move_to(&healthy, &watch).await;
+    assert_eq!(looped.metric("tiktok_exporter_upstream_paused_until_timestamp_seconds"), 0.0);
+    sleep(SECOND * 60).await;
+    // Some look-ups failed before: those are asked again in their slots.
+    let known = (0..20).filter(|n| looped.views(&format!("t{n}")).is_some()).count();
+    assert_eq!(known, 20 - before, "what waited for the old settings is asked under the new ones");
+    assert_eq!(looped.upstream.count(), before, "nothing goes the old way any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_way_and_the_new_one_together_keep_to_the_rate() {
+    let new = Scripted::new(SECOND * 2, |query, _| well_behaved(query));
+    let watch = watch_many(400);
+    let looped = Loop::start(&watch, Scripted::new(SECOND * 2, |query, _| well_behaved(query))).await;
+    sleep(SECOND * 40).await;
+    looped.move_to(&new, &watch).await;
+    sleep(SECOND * 80).await;
+    assert!(looped.upstream.count() > 100 && new.count() > 200, "both were busy");
+    let mut sent: Vec<_> = [looped.upstream.received(), new.received()].concat();
+    sent.sort_by_key(|r| r.at);
+    let within_a_minute =
+        |from: &Duration| sent.iter().filter(|r| r.at >= *from && r.at < *from + SECOND * 60).count();
+    let most = sent.iter().map(|r| within_a_minute(&r.at)).max();
+    assert!(most <= Some(200), "{most:?} within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_a_replaced_key_stops_nothing_and_shows_nowhere() {
+    let refusing =
+        Scripted::new(SECOND * 5, |_, _| Reply::Json(r#"{"message":"Api-Key is not available"}"#.to_owned()));
+    let healthy = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"booktok\"]", refusing).await;
+    sleep(SECOND * 2).await;
+    assert_eq!(looped.upstream.count(), 1, "under way when the key is replaced");
+    looped.move_to(&healthy, "hashtags = [\"booktok\"]").await;
+    sleep(SECOND * 20).await;
+    assert_eq!(looped.telemetry.breaker(), None, "the new key was not refused");
+    assert_eq!(looped.views("booktok"), Some(12_345));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_key_stops_everything_but_one_request_per_cooldown() {
     let refused_until = 3;
     let upstream = Scripted::new(SECOND / 10, move |query, number| {
@@ -250,6 +377,72 @@ async fn a_name_that_does_not_resolve_is_searched_for_and_only_the_exact_match_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_numbers_of_another_hashtag_are_never_shown_and_its_id_is_given_up() {
+    let moved = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let moved = moved.clone();
+        move |query: &Query, _| match (moved.load(Ordering::Relaxed), query) {
+            (0, query) => well_behaved(query),
+            (_, Query::HashtagByName(_)) => {
+                Reply::Json(r#"{"id":"77","cha_name":"BookTok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (_, Query::HashtagById(id)) if id.as_str() == "77" => {
+                Reply::Json(r#"{"id":"77","cha_name":"BookTok","user_count":1,"view_count":300}"#.to_owned())
+            }
+            (_, Query::HashtagById(id)) => Reply::Json(format!(
+                r#"{{"id":"{id}","cha_name":"cats","user_count":9,"view_count":999999}}"#
+            )),
+            (_, query) => well_behaved(query),
+        }
+    };
+    let looped = Loop::start("hashtags = [\"booktok\"]", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    moved.store(1, Ordering::Relaxed);
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        sleep(HOUR / 12).await;
+        let (views, last) = (looped.views("booktok").unwrap(), looped.hashtag("booktok").refresh.last);
+        seen.push((views, last.unwrap().1));
+    }
+    seen.dedup();
+    let (good, bad) = (Outcome::Success, Outcome::Failed);
+    assert_eq!(
+        seen,
+        [(12_345, good), (12_345, bad), (200, good), (300, good)],
+        "another's views are 999,999"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hashtag_whose_id_is_gone_is_looked_for_by_name() {
+    let moved = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let moved = moved.clone();
+        move |query: &Query, _| match (moved.load(Ordering::Relaxed), query) {
+            (1, Query::HashtagByName(_)) => {
+                Reply::Json(r#"{"id":"77","cha_name":"booktok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (1, Query::HashtagById(id)) if id.as_str() == "77" => {
+                Reply::Json(r#"{"id":"77","cha_name":"booktok","user_count":1,"view_count":200}"#.to_owned())
+            }
+            (1, Query::HashtagById(_)) => {
+                Reply::Json(r#"{"status":"error","message":"Not found"}"#.to_owned())
+            }
+            (_, query) => well_behaved(query),
+        }
+    };
+    let looped = Loop::start("hashtags = [\"booktok\"]", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    moved.store(1, Ordering::Relaxed);
+    sleep(HOUR * 3).await;
+    assert_eq!(looped.hashtag("booktok").found, Some(false));
+    sleep(HOUR * 24).await;
+    let state = looped.hashtag("booktok");
+    assert_eq!((state.found, looped.views("booktok")), (Some(true), Some(200)), "a day later, by name");
+    assert_eq!(state.id.as_ref().map(|id| id.as_str()), Some("77"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn posts_of_a_hashtag_that_is_gone_are_not_asked_for_until_it_is_back() {
     let phase = Arc::new(AtomicUsize::new(0));
     let script = {
@@ -270,12 +463,15 @@ async fn posts_of_a_hashtag_that_is_gone_are_not_asked_for_until_it_is_back() {
     let before = posts();
     // Two days later the look-up fails, which does not say that it is back.
     phase.store(2, Ordering::Relaxed);
+    let asked = || looped.upstream.count();
+    let before_failing = asked();
     sleep(HOUR * 48).await;
     let state = looped.hashtag("booktok");
     assert_eq!(state.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
     assert_eq!((state.found, posts()), (Some(false), before));
+    assert_eq!(asked() - before_failing, 2 * 3, "still asked rarely, each time with two retries");
     phase.store(0, Ordering::Relaxed);
-    sleep(HOUR * 4).await;
+    sleep(HOUR * 26).await;
     assert_eq!(looped.hashtag("booktok").found, Some(true));
     assert!(posts() > before, "it is back, and so are its posts");
 }
@@ -318,6 +514,61 @@ async fn paging_stops_when_it_must() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pages_that_came_count_whatever_the_next_one_says() {
+    let now = EPOCH.as_secs();
+    let not_found = r#"{"status":"error","message":"Not found"}"#;
+    for (name, second, posts, saturated, outcome) in [
+        ("the list ends", Ok(not_found), 2, false, Outcome::Success),
+        ("nothing can be read", Ok("{\"surprise\": true}"), 2, true, Outcome::Failed),
+        ("the server is in trouble", Err(502), 2, true, Outcome::Failed),
+    ] {
+        let upstream = Scripted::new(SECOND / 10, move |query, _| match (query, second) {
+            (Query::Posts { cursor, .. }, _) if cursor.to_string() == "0" => {
+                Reply::Json(posts_json(&[("a", now - 60), ("b", now - 90)], "1", true))
+            }
+            (Query::Posts { .. }, Ok(json)) => Reply::Json(json.to_owned()),
+            (Query::Posts { .. }, Err(status)) => Reply::Status(status),
+            (query, _) => well_behaved(query),
+        });
+        let looped = Loop::start("hashtags = [\"booktok\"]\npages_max = 3", upstream).await;
+        sleep(SECOND * 60).await;
+        let region = looped.hashtag("booktok").regions[0].clone();
+        let stats = region.sample.unwrap_or_else(|| panic!("{name}: no sample")).stats;
+        assert_eq!((stats.posts_all, stats.pages, stats.saturated), (posts, 1, saturated), "{name}");
+        assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(outcome), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sample_cut_short_does_not_take_the_place_of_a_whole_one() {
+    let now = EPOCH.as_secs();
+    let broken = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let broken = broken.clone();
+        move |query: &Query, _| match (query, broken.load(Ordering::Relaxed)) {
+            (Query::Posts { cursor, .. }, _) if cursor.to_string() == "0" => {
+                Reply::Json(posts_json(&[("a", now - 60)], "1", true))
+            }
+            (Query::Posts { .. }, 0) => Reply::Json(posts_json(&[("b", now - 90)], "2", false)),
+            (Query::Posts { .. }, _) => Reply::Status(502),
+            (query, _) => well_behaved(query),
+        }
+    };
+    let looped =
+        Loop::start("hashtags = [\"booktok\"]\npages_max = 3", Scripted::new(SECOND / 10, script)).await;
+    sleep(SECOND * 60).await;
+    broken.store(1, Ordering::Relaxed);
+    sleep(HOUR * 8).await;
+    let region = looped.hashtag("booktok").regions[0].clone();
+    assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
+    let posts = |region: &RegionState| region.sample.as_ref().map(|sample| sample.stats.posts_all);
+    assert_eq!(posts(&region), Some(2), "the whole one is still current");
+    sleep(HOUR * 8).await;
+    let region = looped.hashtag("booktok").regions[0].clone();
+    assert_eq!(posts(&region), Some(1), "after 12 hours it is not, and the part is better than nothing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refresh_that_outlasts_its_interval_is_not_started_twice() {
     let looped =
         Loop::start("hashtags = [\"booktok\"]", Scripted::new(HOUR * 5, |query, _| well_behaved(query)))
@@ -342,6 +593,73 @@ async fn a_reload_drops_what_left_fetches_what_came_and_loses_nothing_under_way(
     assert_eq!(looped.views("comes"), Some(12_345));
     let by_name = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
     assert_eq!(by_name, 3, "nothing under way is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_and_comes_back_while_it_is_under_way_is_not_asked_twice() {
+    let upstream = Scripted::new(SECOND * 5, |query, _| well_behaved(query));
+    let looped = Loop::start("hashtags = [\"stays\", \"returns\"]", upstream).await;
+    sleep(SECOND * 2).await;
+    looped.reload("hashtags = [\"stays\"]").await;
+    looped.reload("hashtags = [\"stays\", \"returns\"]").await;
+    sleep(SECOND * 60).await;
+    assert_eq!(looped.views("returns"), Some(12_345));
+    let look_ups = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
+    assert_eq!(look_ups, 2, "one for each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_goes_back_stops_nothing_and_makes_nothing_younger() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let clock = PutBack::starting_at(EPOCH);
+    let watch = "hashtags = [\"a\", \"b\"]";
+    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let store = Arc::new(Store::open(&path).unwrap());
+    let looped = Loop::start_on(store, clock.clone(), watch, upstream).await;
+    sleep(HOUR * 5).await;
+    let read = |name| looped.hashtag(name).views.as_ref().unwrap().at;
+    let age = |at| clock.now().saturating_since(at);
+    let ages = ["a", "b"].map(|name| age(read(name)));
+    clock.by(DAY);
+    sleep(SECOND * 40).await;
+    for (name, before) in ["a", "b"].into_iter().zip(ages) {
+        let now = age(read(name));
+        let of_old = before + SECOND * 40;
+        assert!(now + SECOND * 40 >= of_old && now <= of_old, "#{name} was {of_old:?} old, now {now:?}");
+    }
+    // The ledger objects to a clock that is a day behind it, until somebody says that it is right.
+    let sent = looped.upstream.count();
+    sleep(HOUR * 2).await;
+    assert_eq!(looped.upstream.count(), sent);
+    let accepted = clock.now();
+    Beside::open(&path, true).unwrap().amend(|books| books.bring_back_to(accepted)).unwrap();
+    sleep(HOUR * 4).await;
+    let look_ups = looped.upstream.received().iter().skip(sent).filter(|r| !is_posts(&r.query)).count();
+    assert!((6..=10).contains(&look_ups), "two an hour: {look_ups}");
+    let (last, due) = (read("a"), looped.hashtag("a").refresh.next_due.unwrap());
+    assert!(age(last) <= HOUR && due <= clock.now() + HOUR * 3 / 2, "read {last:?}, due {due:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_from_a_wrong_future_are_not_shown_and_asked_for_again() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let watch = "hashtags = [\"a\"]";
+    let ahead: SharedClock = Arc::new(TimerClock::starting_at(EPOCH + DAY));
+    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let first = Loop::start_on(store.clone(), ahead, watch, upstream).await;
+    sleep(SECOND * 60).await;
+    first.task.abort();
+    store.keep_books(|books| books.bring_back_to(EPOCH)).unwrap();
+
+    let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
+    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let second = Loop::start_on(store, clock.clone(), watch, upstream).await;
+    let state = second.hashtag("a");
+    assert!(!state.is_current(state.views.as_ref().unwrap().at, clock.now()), "its age is unknown");
+    sleep(HOUR * 3 / 2 + SECOND * 60).await;
+    let state = second.hashtag("a");
+    assert!(state.is_current(state.views.as_ref().unwrap().at, clock.now()), "asked for again by now");
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,7 +83,7 @@ impl Breaker {
     pub fn admission(&self, now: Timestamp) -> Admission {
         match *self.lock() {
             State::Closed => Admission::All,
-            State::Open { trip, until } if now >= until => Admission::Trial(trip),
+            State::Open { trip, until } if self.has_cooled_down(until, now) => Admission::Trial(trip),
             State::Open { trip, until } => Admission::Nothing(trip, Some(until)),
             State::Trying { trip } => Admission::Nothing(trip, None),
         }
@@ -94,7 +94,7 @@ impl Breaker {
         let mut state = self.lock();
         match *state {
             State::Closed => Ok(Pass { trial: false }),
-            State::Open { trip, until } if now >= until => {
+            State::Open { trip, until } if self.has_cooled_down(until, now) => {
                 *state = State::Trying { trip };
                 Ok(Pass { trial: true })
             }
@@ -127,6 +127,11 @@ impl Breaker {
         }
     }
 
+    /// A clock that went back must not make the stop longer: then the trial comes early.
+    fn has_cooled_down(&self, until: Timestamp, now: Timestamp) -> bool {
+        now >= until || until > now + self.cooldown
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // Every state is valid by itself, so a panic elsewhere leaves nothing half-done.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -155,6 +160,14 @@ mod tests {
         assert_eq!(breaker.admission(end), Admission::Trial(Trip::Auth));
         assert!(breaker.pass(end).unwrap().is_trial());
         assert_eq!(breaker.pass(end), Err(Trip::Auth), "a second one waits for the trial");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_lengthen_the_stop() {
+        let breaker = tripped();
+        let earlier = START - COOLDOWN * 100;
+        assert_eq!(breaker.admission(earlier), Admission::Trial(Trip::Auth));
+        assert!(breaker.pass(earlier).unwrap().is_trial());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The pace of requests: as many a minute as the API allows, without bursts.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// The API meets bursts above about 50 requests a second with refusals; requests bunch on their way.
@@ -20,6 +20,9 @@ const PER_SECOND_MAX: f64 = 45.0;
 pub struct Limiter {
     per_second: f64,
     burst: f64,
+    /// Held while sleeping: whoever comes later queues behind, first come, first served.
+    turn: tokio::sync::Mutex<()>,
+    /// Never held while sleeping: a pause holds for those who wait already.
     bucket: Mutex<Bucket>,
 }
 
@@ -37,38 +40,53 @@ impl Limiter {
         let burst = (per_minute * 0.04).floor().clamp(1.0, 10.0);
         let per_second = ((per_minute - burst).max(0.5) / 60.0).min(PER_SECOND_MAX - burst);
         let now = Instant::now();
-        Self { per_second, burst, bucket: Mutex::new(Bucket { tokens: 0.0, as_of: now, paused_until: now }) }
+        let bucket = Mutex::new(Bucket { tokens: 0.0, as_of: now, paused_until: now });
+        Self { per_second, burst, turn: tokio::sync::Mutex::default(), bucket }
     }
 
     /// Waits for leave to send one request.
     pub async fn acquire(&self) {
-        // Held while sleeping: whoever comes later queues behind, first come, first served.
-        let mut bucket = self.bucket.lock().await;
-        loop {
-            let now = Instant::now();
-            let earned = (now - bucket.as_of).as_secs_f64() * self.per_second;
-            bucket.tokens = (bucket.tokens + earned).min(self.burst);
-            bucket.as_of = now;
-            // The tolerance keeps rounding from asking for a sleep of zero again and again.
-            if bucket.tokens >= 1.0 - 1e-9 && now >= bucket.paused_until {
-                bucket.tokens -= 1.0;
-                return;
-            }
-            let missing = Duration::from_secs_f64((1.0 - bucket.tokens).max(0.0) / self.per_second);
-            sleep_until(bucket.paused_until.max(now + missing)).await;
+        let _turn = self.turn.lock().await;
+        // Looked at again after every sleep: a pause may have begun meanwhile.
+        while let Some(opens) = self.take() {
+            sleep_until(opens).await;
         }
     }
 
-    /// Lets nothing through for `pause` from now on, nor earn credit for later. A running longer
-    /// pause stands.
-    pub async fn pause(&self, pause: Duration) {
-        let mut bucket = self.bucket.lock().await;
+    /// Lets nothing through for `pause` from now on, not even those who wait already, nor earns credit
+    /// for later. A running longer pause stands. Returns whether this one is longer.
+    pub fn pause(&self, pause: Duration) -> bool {
+        let mut bucket = self.bucket();
         let until = Instant::now() + pause;
-        if until > bucket.paused_until {
-            bucket.paused_until = until;
-            bucket.tokens = 0.0;
-            bucket.as_of = until;
+        let longer = until > bucket.paused_until;
+        if longer {
+            *bucket = Bucket { tokens: 0.0, as_of: until, paused_until: until };
         }
+        longer
+    }
+
+    /// Takes a token; without one, tells when it is worth while to ask again.
+    fn take(&self) -> Option<Instant> {
+        let mut bucket = self.bucket();
+        let now = Instant::now();
+        // During a pause it lies ahead.
+        if now > bucket.as_of {
+            let earned = (now - bucket.as_of).as_secs_f64() * self.per_second;
+            bucket.tokens = (bucket.tokens + earned).min(self.burst);
+            bucket.as_of = now;
+        }
+        // The tolerance keeps rounding from asking for a sleep of zero again and again.
+        if bucket.tokens >= 1.0 - 1e-9 && now >= bucket.paused_until {
+            bucket.tokens -= 1.0;
+            return None;
+        }
+        let missing = Duration::from_secs_f64((1.0 - bucket.tokens).max(0.0) / self.per_second);
+        Some(bucket.as_of + missing)
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        // Every state is valid by itself, so a panic elsewhere leaves nothing half-done.
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,9 +148,40 @@ mod tests {
     async fn nothing_passes_while_paused() {
         let limiter = Limiter::new(200);
         tokio::time::sleep(Duration::from_secs(60)).await;
-        limiter.pause(Duration::from_secs(30)).await;
-        limiter.pause(Duration::from_secs(5)).await;
+        assert!(limiter.pause(Duration::from_secs(30)));
+        assert!(!limiter.pause(Duration::from_secs(5)), "the longer one stands");
         let times = passages(&limiter, 1).await;
         assert!((30.0..31.0).contains(&times[0]), "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_for_those_who_wait_already_and_lets_them_go_one_by_one() {
+        let limiter = std::sync::Arc::new(Limiter::new(120));
+        // What was saved up is gone, and a queue stands, when the pause begins.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        passages(&limiter, 4).await;
+        let start = Instant::now();
+        let (passed, mut passages) = tokio::sync::mpsc::unbounded_channel();
+        for place in 0..10 {
+            let (limiter, passed) = (limiter.clone(), passed.clone());
+            tokio::spawn(async move {
+                limiter.acquire().await;
+                passed.send((place, start.elapsed().as_secs_f64())).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(passed);
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        limiter.pause(Duration::from_secs(40));
+        let mut order = Vec::new();
+        while let Some(passage) = passages.recv().await {
+            order.push(passage);
+        }
+        let places: Vec<_> = order.iter().map(|(place, _)| *place).collect();
+        assert_eq!(places, (0..10).collect::<Vec<_>>(), "first come, first served");
+        let (before, after): (Vec<_>, Vec<_>) = order.iter().map(|(_, at)| *at).partition(|at| *at < 1.3);
+        assert!(before.len() < 5, "most wait when the pause begins: {order:?}");
+        assert!(after[0] >= 41.2, "somebody left during the pause: {order:?}");
+        assert_eq!(densest(&after, 0.4), 1, "a burst after the pause: {order:?}");
     }
 }

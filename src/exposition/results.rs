@@ -150,7 +150,7 @@ impl Page {
         if let Some((_, outcome)) = refresh.last {
             self.put(up, labels, flag(outcome == Outcome::Success));
         }
-        if let Some(at) = refresh.last_success {
+        if let Some(at) = refresh.last_success.filter(|at| !at.is_ahead_of(self.now)) {
             self.put(last_success, labels, at.as_secs_f64());
         }
         self.put(interval, labels, refresh.interval.as_secs_f64());

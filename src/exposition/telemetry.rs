@@ -24,6 +24,7 @@ pub struct Telemetry {
     durations: HistogramVec,
     retries: IntCounterVec,
     breaker: IntGaugeVec,
+    paused_until: Gauge,
     cache_queries: IntCounterVec,
     cache_hits: IntCounterVec,
     refreshes: IntCounterVec,
@@ -70,6 +71,11 @@ impl Telemetry {
                      credits_exhausted (the account cannot pay); else 0.",
                 ),
                 &["reason"],
+            )?,
+            paused_until: Gauge::new(
+                "tiktok_exporter_upstream_paused_until_timestamp_seconds",
+                "Until when nothing is sent because the API last asked to slow down (429, Retry-After); in the past \
+                 once that is over. 0 if it never asked since the start or since the settings of the API changed.",
             )?,
             cache_queries: counters(
                 "tiktok_exporter_cache_queries_total",
@@ -156,6 +162,7 @@ impl Telemetry {
         }
         registry.register(Box::new(self.durations.clone()))?;
         registry.register(Box::new(self.breaker.clone()))?;
+        registry.register(Box::new(self.paused_until.clone()))?;
         registry.register(Box::new(self.stretch.clone()))?;
         registry.register(Box::new(self.forecast.clone()))?;
         registry.register(Box::new(self.store_errors.clone()))?;
@@ -188,6 +195,11 @@ impl Telemetry {
         for trip in Trip::ALL {
             self.breaker.with_label_values(&[trip.as_str()]).set(i64::from(open == Some(trip)));
         }
+    }
+
+    /// The API asked to send nothing until then; `None` if it did not.
+    pub fn paused_until(&self, at: Option<Timestamp>) {
+        self.paused_until.set(at.map_or(0.0, Timestamp::as_secs_f64));
     }
 
     /// Why all requests are stopped, if they are.

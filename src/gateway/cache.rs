@@ -80,7 +80,9 @@ impl AnswerCache {
             let (at, result) = fetch.await;
             Entry { at, result: Arc::new(result) }
         };
-        let stale = |entry: &Entry| entry.result.is_err() || now.saturating_since(entry.at) > max_age;
+        // Dated ahead, its age is unknown.
+        let is_old = |at: Timestamp| at.is_ahead_of(now) || now.saturating_since(at) > max_age;
+        let stale = |entry: &Entry| entry.result.is_err() || is_old(entry.at);
         let found = self.0.entry_by_ref(query).or_insert_with_if(load, stale).await;
         let cached = !found.is_fresh();
         let entry = found.into_value();

@@ -11,7 +11,7 @@
 mod cache;
 mod paid;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,7 @@ pub use cache::Answered;
 
 use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
 use crate::clock::SharedClock;
+use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
 use crate::model::{Hashtag, Timestamp};
@@ -73,6 +74,9 @@ pub enum Failure {
     /// Nothing was sent: there is no credit for it.
     #[error("not asked: {0}")]
     Denied(#[from] Denial),
+    /// Nothing was sent: another gateway has taken this one's place.
+    #[error("not asked: the settings of the API were replaced")]
+    Retired,
     /// Nothing was sent: the program ends.
     #[error("not asked: the program is shutting down")]
     ShuttingDown,
@@ -87,6 +91,11 @@ pub struct Gateway {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     stopping: CancellationToken,
+    /// Cancelled when another gateway takes over.
+    retired: CancellationToken,
+    /// Whether this gateway's state is what the telemetry shows. Held while it is written there, so
+    /// that a replaced gateway cannot write over its successor.
+    is_shown: Mutex<bool>,
 }
 
 impl Gateway {
@@ -110,7 +119,27 @@ impl Gateway {
             clock,
             telemetry,
             stopping,
+            retired: CancellationToken::new(),
+            is_shown: Mutex::new(false),
         }
+    }
+
+    /// Takes over from `predecessor`, if there is one: from now on the telemetry shows this gateway's
+    /// state. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
+    /// its pause would have been; what it has sent already is waited for.
+    ///
+    /// The predecessor grants nothing any more and this limiter starts empty, so the two together send
+    /// no more a minute than one of them may.
+    pub fn take_over(&self, predecessor: Option<&Gateway>) {
+        if let Some(old) = predecessor {
+            *old.shown() = false;
+            old.retired.cancel();
+        }
+        // Earned since it was made, for which the predecessor may have sent in the meantime.
+        self.limiter.pause(Duration::ZERO);
+        *self.shown() = true;
+        self.telemetry.paused_until(None);
+        self.show_breaker();
     }
 
     /// Whether requests would be let through now.
@@ -162,19 +191,30 @@ impl Gateway {
             ceiling = (ceiling * 2).min(BACKOFF_MAX);
             tokio::select! {
                 () = sleep(backoff) => {}
-                () = self.stopping.cancelled() => return Err(Failure::ShuttingDown),
+                failure = self.ended() => return Err(failure),
             }
+        }
+    }
+
+    /// Waits until nothing more is to be sent this way, and tells why.
+    async fn ended(&self) -> Failure {
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Failure::ShuttingDown,
+            () = self.retired.cancelled() => Failure::Retired,
         }
     }
 
     /// Waits until one request may leave.
     async fn leave_to_send(&self) -> Result<Pass, Failure> {
-        if let Admission::Nothing(trip, _) = self.admission() {
+        if let Admission::Nothing(trip, _) = self.admission()
+            && !self.retired.is_cancelled()
+        {
             return Err(Failure::Stopped(trip));
         }
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => return Err(Failure::ShuttingDown),
+            failure = self.ended() => return Err(failure),
             () = self.limiter.acquire() => {}
         }
         // The wait may have been long: the key can have been refused meanwhile.
@@ -205,9 +245,21 @@ impl Gateway {
         self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
         self.judge(pass, outcome);
         if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
-            self.limiter.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX)).await;
+            self.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX));
         }
         Ok(result)
+    }
+
+    /// Sends nothing for `pause`, and says so.
+    fn pause(&self, pause: Duration) {
+        if !self.limiter.pause(pause) {
+            return;
+        }
+        let shown = self.shown();
+        if *shown {
+            tracing::warn!("the API asks to slow down: nothing is sent for {}", duration::show(pause));
+            self.telemetry.paused_until(Some(self.clock.now() + pause));
+        }
     }
 
     /// Tells the breaker what the outcome says about the key.
@@ -224,10 +276,23 @@ impl Gateway {
                 self.breaker.answered(pass);
             }
         }
-        self.telemetry.breaker_is(match self.breaker.admission(now) {
-            Admission::All => None,
-            Admission::Trial(trip) | Admission::Nothing(trip, _) => Some(trip),
-        });
+        self.show_breaker();
+    }
+
+    /// Has the telemetry show the breaker, unless that of another gateway is shown.
+    fn show_breaker(&self) {
+        let shown = self.shown();
+        if *shown {
+            self.telemetry.breaker_is(match self.admission() {
+                Admission::All => None,
+                Admission::Trial(trip) | Admission::Nothing(trip, _) => Some(trip),
+            });
+        }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, bool> {
+        // A single flag: a panic elsewhere leaves nothing half-done.
+        self.is_shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trip(&self, pass: Pass, trip: Trip) {
@@ -235,7 +300,10 @@ impl Gateway {
             Trip::Auth => "the API refuses the key: check TIKLIVE_API_KEY or api.key_file, then reload",
             Trip::CreditsExhausted => "the account has no credits left: buy some, then reload or wait",
         };
-        tracing::error!(reason = trip.as_str(), "all requests are stopped: {advice}");
+        // What a replaced key cannot do is nobody's trouble any more.
+        if *self.shown() {
+            tracing::error!(reason = trip.as_str(), "all requests are stopped: {advice}");
+        }
         self.breaker.tripped(pass, trip, self.clock.now());
     }
 }

@@ -10,6 +10,9 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 /// Seven days.
 pub const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
+/// How far clocks are let differ before a moment that lies ahead is taken for wrong.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// A moment in UTC, in whole milliseconds since 1970-01-01. May lie before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -38,6 +41,12 @@ impl Timestamp {
     /// Seconds since the epoch with their fraction, as Prometheus wants its `_timestamp_seconds`.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1_000.0
+    }
+
+    /// Whether it lies more than a minute after `now`. Of something that has happened, this says that
+    /// the clock was wrong then or is wrong now, and so that nobody knows how long ago it was.
+    pub fn is_ahead_of(self, now: Timestamp) -> bool {
+        self > now + CLOCK_SLACK
     }
 
     /// How long ago `earlier` was; zero when it lies in the future.
