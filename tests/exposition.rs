@@ -30,6 +30,7 @@ use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The page with everything it is made from.
 struct Shown {
@@ -349,13 +350,18 @@ fn a_value_stays_until_it_is_exactly_too_old() {
     all_but_posts.retain(|series| !series.starts_with("tiktok_hashtag_posts"));
     assert_eq!(all_but_posts.len(), all.len() - 2, "the posts and their resolution");
 
+    let mut undated = lasting.clone();
+    undated.retain(|series| !series.contains("last_success"));
+    assert_eq!(undated.len(), lasting.len() - 2, "when it succeeded, of the totals and of the posts");
+
     let limit = NOW - MAX_AGE;
     let older = limit - MILLISECOND;
     for (note, at, posts_at, want) in [
         ("as old as may be", limit, limit, &all),
         ("a millisecond older", older, older, &lasting),
         ("only the posts too old", limit, older, &all_but_posts),
-        ("from the future", NOW + HOUR, NOW + HOUR, &all),
+        ("by a clock a minute ahead", NOW + MINUTE, NOW + MINUTE, &all),
+        ("of unknown age", NOW + MINUTE + MILLISECOND, NOW + MINUTE + MILLISECOND, &undated),
     ] {
         assert_eq!(series(at, posts_at), *want, "{note}");
     }
