@@ -504,8 +504,6 @@ fn a_key_that_fits_no_header_is_refused_unseen() {
     let characters = "contains a space, a control character or a non-ASCII character, which no API key has";
     let long = "k".repeat(513);
     for (text, want) in [
-        ("", "is blank"),
-        (" \n", "is blank"),
         ("se cret", characters),
         ("se\ncret", characters),
         ("schlüssel", characters),
@@ -513,6 +511,19 @@ fn a_key_that_fits_no_header_is_refused_unseen() {
     ] {
         let found = api_key(&ApiConfig::default(), Some(text.to_owned())).unwrap_err().to_string();
         assert_eq!(found, format!("{KEY_VARIABLE}: {want}"));
+    }
+}
+
+#[test]
+fn a_blank_variable_is_no_key_and_hides_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "from-the-file\n").unwrap();
+    let with_file = ApiConfig { key_file: Some(file.clone()), ..ApiConfig::default() };
+    for blank in ["", " \n"] {
+        assert!(api_key(&ApiConfig::default(), Some(blank.to_owned())).unwrap().is_none(), "{blank:?}");
+        let key = api_key(&with_file, Some(blank.to_owned())).unwrap().unwrap();
+        assert_eq!(key.source, KeySource::File(file.clone()), "{blank:?}");
     }
 }
 

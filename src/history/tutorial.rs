@@ -96,8 +96,8 @@ pub fn import(
     let mut report = Report::default();
     let readings = read(database, settings, &mut report)?;
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Ok(report) };
-    let to = (last.at + settings.max_age).min(settings.now);
-    // The step that holds the first reading belongs to it.
+    // A reading is shown for as long as max_age, its end included.
+    let to = (last.at + settings.max_age + Duration::from_millis(1)).min(settings.now);
     let span = Span { from: first.at, to, step: settings.step };
     let whole = to.saturating_since(first.at).as_secs_f64();
     let mut upcoming = readings.iter().peekable();
