@@ -3,12 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "support/credits.rs"]
+mod credits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use credits::{Page, credits};
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
@@ -54,7 +58,8 @@ fn groups() -> Vec<Group> {
     assert!(!files.is_empty(), "no rule files");
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        serde_norway::from_str::<RuleFile>(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        serde_norway::from_str::<RuleFile>(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     files.iter().map(read).flat_map(|file| file.groups).collect()
 }
@@ -96,9 +101,16 @@ fn every_alert_carries_what_people_need() {
             assert!(annotation("description").contains(part), "{name}: the description lacks {why} ({part})");
         }
         let runbook = format!("/{name}.md");
-        assert!(annotation("runbook_url").ends_with(&runbook), "{name}: runbook_url does not end in {runbook}");
+        assert!(
+            annotation("runbook_url").ends_with(&runbook),
+            "{name}: runbook_url does not end in {runbook}"
+        );
         if name.starts_with("TikTokReference") {
-            assert_eq!((&*alert.labels["severity"], &*alert.labels["topic"]), ("info", "reference"), "{name}");
+            assert_eq!(
+                (&*alert.labels["severity"], &*alert.labels["topic"]),
+                ("info", "reference"),
+                "{name}"
+            );
         }
     }
 }
@@ -122,9 +134,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     }
 }
 
-/// Metric → label → values, as the exporter shows them when it knows everything.
-type Page = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
-
+/// The exporter's page when it knows everything.
 fn exporter_page() -> Page {
     let refresh = Refresh {
         interval: Duration::from_secs(3_600),
@@ -199,7 +209,7 @@ fn rules_name_only_what_the_exporter_shows_or_another_rule_records() {
     const PROMETHEUS: [&str; 1] = ["up"];
     // Put on by the scrape.
     const SCRAPE: [&str; 2] = ["job", "instance"];
-    let page = exporter_page();
+    let page = credits(exporter_page());
     let rules = rules();
     let recorded: BTreeSet<&str> = rules.iter().filter_map(|rule| rule.record.as_deref()).collect();
     let mut used = BTreeSet::new();
@@ -258,7 +268,18 @@ fn recorded_names_say_what_labels_are_left() {
         let Some(name) = rule.record else { continue };
         let parts: Vec<&str> = name.split(':').collect();
         assert_eq!(parts.len(), 3, "{name} is not level:metric:operations");
-        let level = ["global", "hashtag", "hashtag_group", "hashtag_region"];
+        let level = [
+            "global",
+            "hashtag",
+            "hashtag_group",
+            "hashtag_hour",
+            "hashtag_region",
+            "endpoint",
+            "outcome",
+            "purpose",
+            "reason",
+            "window",
+        ];
         assert!(level.contains(&parts[0]), "{name}: the level is none of {level:?}");
         assert!(parts[1].starts_with("tiktok_"), "{name}: the metric does not begin with tiktok_");
     }
@@ -283,9 +304,8 @@ fn the_documentation_lists_every_rule_and_constant() {
 
 fn tool(name: &str, arguments: &[&str]) -> String {
     let output = Command::new(name).args(arguments).current_dir(project()).output();
-    let output = output.unwrap_or_else(|error| {
-        panic!("cannot run {name}: {error}; ./tests/run installs what is missing")
-    });
+    let output = output
+        .unwrap_or_else(|error| panic!("cannot run {name}: {error}; ./tests/run installs what is missing"));
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(output.status.success(), "{name} {arguments:?} failed:\n{text}");
     text
@@ -327,8 +347,7 @@ fn alerts_are_routed_by_topic_group_and_severity() {
 fn only_alerts_that_exist_are_inhibited() {
     let text = std::fs::read_to_string(project().join("alerts/alertmanager.yml")).unwrap();
     let known: BTreeSet<String> = alerts().into_iter().filter_map(|alert| alert.alert).collect();
-    let named: BTreeSet<&str> =
-        text.match_indices("TikTok").map(|(at, _)| word_around(&text, at)).collect();
+    let named: BTreeSet<&str> = text.match_indices("TikTok").map(|(at, _)| word_around(&text, at)).collect();
     assert!(named.len() >= 5, "no inhibition in {named:?}");
     for name in named {
         assert!(known.contains(name), "alertmanager.yml names {name}, which is no alert");

@@ -97,18 +97,18 @@ fn views_cases() -> Vec<Case> {
             .fires(0, &[REF_VIEWS, REF_GAIN]),
         case("burst").views(burst(336)).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // Rounding: one step after a long while is no burst, twelve are.
-        case("rounded-slow").rounded_to(1e5).views(|hour| 1.2e6 + 300.0 * hour).fires(
-            0,
-            &[REF_VIEWS, REF_GAIN],
-        ),
+        case("rounded-slow")
+            .rounded_to(1e5)
+            .views(|hour| 1.2e6 + 300.0 * hour)
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
         case("rounded-burst")
             .rounded_to(1e5)
             .views(|hour| 1.2e6 + 100.0 * hour + extra(336, 50_000.0)(hour))
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        case("two-steps").rounded_to(1e5).views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour)).fires(
-            LAST,
-            &[REF_VIEWS, REF_GAIN],
-        ),
+        case("two-steps")
+            .rounded_to(1e5)
+            .views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour))
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
         // A deviation of 0 counts as 1: two views on a dead hashtag are a bump, but no trend.
         case("dead-two-views")
             .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 2.0 })
@@ -129,8 +129,15 @@ fn views_cases() -> Vec<Case> {
         case("api-out-now").views(steady).api_down(370..DAYS + 1),
         case("exporter-out-3d").views(steady).exporter_down(240..312),
         case("exporter-out-6d").views(steady).exporter_down(240..384),
-        case("burst-after-outage").views(burst(372)).api_down(300..336).fires(372, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        case("missing-days").views(steady).exporter_down(190..194).exporter_down(238..266).exporter_down(310..313),
+        case("burst-after-outage")
+            .views(burst(372))
+            .api_down(300..336)
+            .fires(372, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("missing-days")
+            .views(steady)
+            .exporter_down(190..194)
+            .exporter_down(238..266)
+            .exporter_down(310..313),
         case("burst-missing-days")
             .views(burst(350))
             .exporter_down(190..194)
@@ -140,16 +147,22 @@ fn views_cases() -> Vec<Case> {
         case("restart").views(steady).exporter_down(300..301).moves(301),
         case("burst-restart").views(burst(336)).moves(350).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         case("two-exporters").views(steady).watched_twice(),
-        case("burst-two-exporters").views(burst(336)).watched_twice().fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("burst-two-exporters")
+            .views(burst(336))
+            .watched_twice()
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         case("daily-reads").views(steady).read_every(24),
-        case("burst-daily-reads").views(burst(336)).read_every(24).fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("burst-daily-reads")
+            .views(burst(336))
+            .read_every(24)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // Days of history at the end: 6, 7 and 8. A day more for a daily gain's own history.
         case("points-6").views(burst(LAST)).watched_since(DAYS - 6 * 24),
         case("points-7").views(burst(LAST)).watched_since(DAYS - 7 * 24).fires(LAST, &[TRENDING, REF_VIEWS]),
-        case("points-8").views(burst(LAST)).watched_since(DAYS - 8 * 24).fires(
-            LAST,
-            &[TRENDING, REF_VIEWS, REF_GAIN],
-        ),
+        case("points-8")
+            .views(burst(LAST))
+            .watched_since(DAYS - 8 * 24)
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // A quarter of a day less than 7 days, for the default alert's 28 points.
         case("points-27-of-28").views(burst(LAST)).watched_since(DAYS - 27 * 6),
     ]
@@ -167,10 +180,9 @@ fn posts_cases() -> Vec<Case> {
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
         // Four after one a day: velocity 1.6, but chance does that.
         case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 3.0 / 24.0)(hour)),
-        case("posts-few-then-20").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour)).fires(
-            LAST,
-            &[HEATING_UP, CANDIDATE, WINDOW],
-        ),
+        case("posts-few-then-20")
+            .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
         // One step of a rounded count is 1,000 posts at once, or nothing.
         case("posts-rounded-slow").rounded_to(1e3).posts(|hour| 5e5 + 5.0 * hour),
         case("posts-rounded-2-steps").rounded_to(1e3).posts(|hour| 5e5 + extra(LAST, 85.0)(hour)),
@@ -205,7 +217,9 @@ fn posts_cases() -> Vec<Case> {
         case("posts-less-than-a-week").posts(burst(LAST, 90.0)).watched_since(DAYS - 6 * 24),
         // The window opens, stays open below 2, closes below 1; and waits where nothing is known.
         case("window-up-and-down")
-            .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour))
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour)
+            })
             .fires(200, &[HEATING_UP, WINDOW]),
         case("window-outage")
             .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
@@ -247,7 +261,11 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
                 test.expect(fired(0, case.from), case.from - 1, 0.0);
             }
             // One alert for one hashtag, whoever watches it and wherever.
-            test.expect(format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"), hours, 0.0);
+            test.expect(
+                format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"),
+                hours,
+                0.0,
+            );
         }
     }
     test.check();
@@ -288,7 +306,10 @@ fn spike_cases() -> Vec<Case> {
         hourly("exporter-out-6h").views(daily).exporter_down(84..90),
         hourly("dip").views(daily).dips(88..90, 0.1),
         hourly("rounded-slow").rounded_to(1e5).views(|hour| 1.05e6 + 1_000.0 * hour),
-        hourly("rounded-spike").rounded_to(1e5).views(move |hour| 1e6 + step(3e5)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        hourly("rounded-spike")
+            .rounded_to(1e5)
+            .views(move |hour| 1e6 + step(3e5)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
         hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
         hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
         hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
@@ -325,7 +346,8 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     const HOURS: Hour = 9 * 24;
     const REFRESH: f64 = 86_400.0;
     let mut test = RuleTest::new("1h", "6h");
-    let every_hour = |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
+    let every_hour =
+        |value: &dyn Fn(f64) -> f64| Signal((0..=HOURS).map(|hour| Some(value(hour as f64))).collect());
     let posts = case("posts").posts(|hour| 5e3 + 10.0 * hour + extra(HOURS - 24, 10.0)(hour));
     let readings = posts.play(HOURS + 1, &mut test);
     let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
@@ -344,13 +366,15 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     ] {
         // Two exporters; the second began late and lags behind.
         for (instance, lag, from) in [("a", 0.0, 0.0), ("b", 3_600.0, 50.0)] {
-            let labels = [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
-            let since = |value: f64| {
-                Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect())
-            };
+            let labels =
+                [("hashtag", "posts"), ("region", region), ("instance", instance), ("job", "tiktok")];
+            let since =
+                |value: f64| Signal((0..=HOURS).map(|hour| (hour as f64 >= from).then_some(value)).collect());
             test.series("tiktok_hashtag_sample_velocity", &labels, &since(sample));
             test.series("tiktok_hashtag_engagement_weighted_velocity", &labels, &since(sample * plays));
             test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, &since(REFRESH));
+            let saturated = f64::from(u8::from(region == "FF" && instance == "a"));
+            test.series("tiktok_hashtag_sample_saturated", &labels, &since(saturated));
             let read_at = every_hour(&|hour| hour * 3_600.0 - age - lag);
             test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, &read_at);
         }
@@ -369,8 +393,11 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
         let selector =
             format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:fresh{labels}");
         test.expect_number(&selector, HOURS, fresh.then_some(1.0));
-        let selector = format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
+        let selector =
+            format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
         test.expect_number(&selector, HOURS, Some(age));
+        let selector = format!("hashtag_region:tiktok_hashtag_sample_saturated:max{labels}");
+        test.expect_number(&selector, HOURS, Some(f64::from(u8::from(region == "FF"))));
     }
     test.check();
 }
@@ -387,7 +414,12 @@ impl Operations {
     }
 
     /// A series by the hour of the day.
-    fn series(&mut self, name: &str, labels: &[(&str, &str)], value: impl Fn(f64) -> Option<f64>) -> &mut Self {
+    fn series(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl Fn(f64) -> Option<f64>,
+    ) -> &mut Self {
         let values = (0..=self.hours * 12).map(|step| value(step as f64 / 12.0)).collect();
         self.test.series(name, labels, &Signal(values));
         self
@@ -430,7 +462,11 @@ fn an_exporter_that_cannot_be_scraped_is_down() {
         .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
         .series("up", &[("job", "other"), ("instance", "x")], always(0.0))
         .series("tiktok_exporter_build_info", &target("new"), always(1.0))
-        .fires(down, "", &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)])
+        .fires(
+            down,
+            "",
+            &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)],
+        )
         .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
     one.test.check();
 
@@ -457,22 +493,31 @@ fn results_go_stale_hashtags_vanish_and_some_never_resolve() {
         test.series("tiktok_hashtag_refresh_interval_seconds", &[("hashtag", hashtag)], always(3_600.0));
     };
     let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
-    let (stale, vanished, unresolved) = ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
+    let (stale, vanished, unresolved) =
+        ("TikTokResultsStale", "TikTokHashtagVanished", "TikTokHashtagUnresolved");
     let hourly = |hour: f64| Some(hour.floor() * 3_600.0);
     for hashtag in ["fresh", "stale", "back", "moved", "gone", "disputed", "typo", "late", "region"] {
         watched(&mut test, hashtag);
         let of = [("hashtag", hashtag), ("instance", "a")];
         let other = [("hashtag", hashtag), ("instance", "b")];
         match hashtag {
-            "fresh" | "region" => test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0)),
+            "fresh" | "region" => {
+                test.series(read_at, &of, hourly).series("tiktok_hashtag_found", &of, always(1.0))
+            }
             "stale" => test.series(read_at, &of, always(0.0)),
-            "back" => test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) }),
-            "moved" => test
-                .series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0))
-                .series(read_at, &other, move |hour| hourly(hour).filter(|_| hour >= 10.0)),
-            "gone" => test
-                .series(read_at, &of, move |hour| hourly(hour.min(5.0)))
-                .series("tiktok_hashtag_found", &of, |hour| Some(f64::from(u8::from(hour < 5.0)))),
+            "back" => {
+                test.series(read_at, &of, move |hour| if hour < 6.0 { Some(0.0) } else { hourly(hour) })
+            }
+            "moved" => test.series(read_at, &of, move |hour| hourly(hour).filter(|_| hour < 10.0)).series(
+                read_at,
+                &other,
+                move |hour| hourly(hour).filter(|_| hour >= 10.0),
+            ),
+            "gone" => test.series(read_at, &of, move |hour| hourly(hour.min(5.0))).series(
+                "tiktok_hashtag_found",
+                &of,
+                |hour| Some(f64::from(u8::from(hour < 5.0))),
+            ),
             "disputed" => test
                 .series(read_at, &of, hourly)
                 .series("tiktok_hashtag_found", &of, always(1.0))
@@ -549,12 +594,105 @@ fn samples_saturated_in_every_region_are_told_after_a_day() {
         [("busy", "US", 1.0), ("busy", "GB", 1.0), ("mixed", "US", 1.0), ("mixed", "GB", 0.0)]
     {
         let info = [("hashtag", hashtag), ("group", "g")];
-        test.series("tiktok_hashtag_sample_saturated", &[("hashtag", hashtag), ("region", region)], always(saturated));
+        test.series(
+            "tiktok_hashtag_sample_saturated",
+            &[("hashtag", hashtag), ("region", region)],
+            always(saturated),
+        );
         if region == "US" {
             test.series("tiktok_hashtag_info", &info, always(1.0));
         }
     }
     test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
     test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
+    test.test.check();
+}
+
+#[test]
+fn an_hours_views_are_filed_under_the_hour_they_came_in() {
+    const HOURS: Hour = 4 * 24;
+    let mut test = RuleTest::new("1h", "1h");
+    // 500 an hour, and 1,000 more between 18 and 19 o'clock.
+    let evening = |hour: f64| 500.0 * hour + 1_000.0 * ((hour - 18.0) / 24.0).ceil();
+    case("evening").read_every(1).views(move |hour| 1e6 + evening(hour)).play(HOURS + 1, &mut test);
+    let day = 500.0 * 24.0 + 1_000.0;
+    let ratio = |labels: &str, at: Hour, value: f64| {
+        let series = format!("hashtag_hour:tiktok_hashtag_views:gain1h_ratio{{hashtag=\"evening\"{labels}}}");
+        (format!("sum({series}) or vector(-1)"), at, value)
+    };
+    for (expression, at, value) in [
+        // Read at 19 o'clock: the views of the hour before.
+        ratio(",hour=\"18\"", 67, 1_500.0 * 24.0 / day),
+        ratio("", 67, 1_500.0 * 24.0 / day),
+        ratio(",hour=\"17\"", 66, 500.0 * 24.0 / day),
+        ratio(",hour=\"18\"", 66, -1.0),
+        ratio(",hour=\"00\"", 73, 500.0 * 24.0 / day),
+        ratio(",hour=\"09\"", 82, 500.0 * 24.0 / day),
+        ratio(",hour=\"23\"", 72, 500.0 * 24.0 / day),
+    ] {
+        test.expect(expression, at, value);
+    }
+    test.check();
+}
+
+#[test]
+fn dashboards_read_what_the_exporters_do_together() {
+    let mut test = Operations::new(30);
+    let requests = [("success", 3.0), ("transient", 1.0), ("throttled", 0.0)];
+    test.requests(&requests);
+    for (le, count) in [("0.5", 6.0), ("1", 10.0), ("+Inf", 10.0)] {
+        let labels = [("endpoint", "challenge-posts"), ("le", le), ("instance", "a")];
+        let bucket = "tiktok_exporter_upstream_request_duration_seconds_bucket";
+        test.series(bucket, &labels, move |hour| Some(if hour < 20.0 { hour } else { 20.0 } * count));
+    }
+    // The second exporter began late; its ledger did not.
+    for (instance, from) in [("a", 0.0), ("b", 5.0)] {
+        let since = move |value: f64| move |hour: f64| (hour >= from).then_some(value);
+        let of = [("instance", instance)];
+        let with = |label, value| [("instance", instance), (label, value)];
+        for (name, rate) in [("hits", 3.0), ("queries", 12.0)] {
+            let name = format!("tiktok_exporter_cache_{name}_total");
+            let labels = with("endpoint", "challenge-posts");
+            test.series(&name, &labels, move |hour| (hour >= from).then_some(hour * rate));
+        }
+        let open = if instance == "a" { 0.0 } else { 1.0 };
+        test.series("tiktok_exporter_upstream_breaker_open", &with("reason", "auth"), since(open))
+            .series("tiktok_exporter_spending_stopped", &with("reason", "day"), since(open))
+            .series("tiktok_exporter_credits_spent_total", &with("purpose", "posts"), |hour| {
+                Some(1_000.0 + hour)
+            })
+            .series("tiktok_exporter_budget_spent_credits", &with("window", "day"), since(30.0))
+            .series("tiktok_exporter_budget_credits", &with("window", "day"), since(100.0))
+            .series("tiktok_exporter_budget_remaining_credits", &with("window", "day"), since(70.0))
+            .series("tiktok_exporter_forecast_day_credits", &of, since(90.0))
+            .series("tiktok_exporter_stretch_factor", &with("purpose", "posts"), since(1.0 + open));
+    }
+    for (series, hour, want) in [
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"success\"}", 4, Some(36.0)),
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"transient\"}", 4, Some(12.0)),
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"throttled\"}", 4, Some(0.0)),
+        // Half of ten are five of the six that took half a second at most.
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p50_1h", 4, Some(0.5 * 5.0 / 6.0)),
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p95_1h", 4, Some(0.5 + 0.5 * 3.5 / 4.0)),
+        // No request since 20 o'clock.
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p50_1h", 22, None),
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p95_1h", 22, None),
+        ("endpoint:tiktok_exporter_cache_hits:ratio1h{endpoint=\"challenge-posts\"}", 4, Some(0.25)),
+        ("endpoint:tiktok_exporter_cache_hits:ratio1h{endpoint=\"challenge-posts\"}", 8, Some(0.25)),
+        ("reason:tiktok_exporter_upstream_breaker_open:max{reason=\"auth\"}", 4, Some(0.0)),
+        ("reason:tiktok_exporter_upstream_breaker_open:max{reason=\"auth\"}", 6, Some(1.0)),
+        ("reason:tiktok_exporter_spending_stopped:max{reason=\"day\"}", 4, Some(0.0)),
+        ("reason:tiktok_exporter_spending_stopped:max{reason=\"day\"}", 6, Some(1.0)),
+        ("purpose:tiktok_exporter_credits_spent:increase1d{purpose=\"posts\"}", 26, Some(48.0)),
+        ("window:tiktok_exporter_budget_spent_credits:sum{window=\"day\"}", 6, Some(60.0)),
+        ("window:tiktok_exporter_budget_credits:sum{window=\"day\"}", 6, Some(200.0)),
+        ("window:tiktok_exporter_budget_remaining_credits:sum{window=\"day\"}", 6, Some(140.0)),
+        ("global:tiktok_exporter_forecast_day_credits:sum", 4, Some(90.0)),
+        ("global:tiktok_exporter_forecast_day_credits:sum", 6, Some(180.0)),
+        ("purpose:tiktok_exporter_stretch_factor:max{purpose=\"posts\"}", 4, Some(1.0)),
+        ("purpose:tiktok_exporter_stretch_factor:max{purpose=\"posts\"}", 6, Some(2.0)),
+    ] {
+        test.test.expect_number(series, hour, want);
+    }
     test.test.check();
 }

@@ -66,7 +66,7 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 10] = [
     "tiktok-parameters",
     "tiktok-readings",
     "tiktok-readings-history",
@@ -74,7 +74,9 @@ const GROUPS: [&str; 8] = [
     "tiktok-trending",
     "tiktok-velocity",
     "tiktok-spike",
+    "tiktok-dashboard-trends",
     "tiktok-operations",
+    "tiktok-dashboard-operations",
 ];
 
 /// One file for `promtool test rules`: series go in, expectations are checked.
@@ -94,9 +96,8 @@ impl RuleTest {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         let value = |value: &Option<f64>| value.map_or("_".to_owned(), |value| value.to_string());
         let values: Vec<String> = values.0.iter().map(value).collect();
-        self.series.push(
-            json!({"series": format!("{name}{{{}}}", labels.join(",")), "values": values.join(" ")}),
-        );
+        self.series
+            .push(json!({"series": format!("{name}{{{}}}", labels.join(",")), "values": values.join(" ")}));
     }
 
     /// `expression` is one number without labels at `hour`, this one.

@@ -183,13 +183,12 @@ impl Rules<'_> {
                     let steps = self.posts_1d(hour).unwrap() / self.readings.resolution;
                     let opens = velocity >= self.parameter("posting_window_open:threshold")
                         && steps >= self.parameter("gain_steps:min");
-                    let stays = velocity >= self.parameter("posting_window_close:threshold")
-                        && before == Some(1.0);
+                    let stays =
+                        velocity >= self.parameter("posting_window_close:threshold") && before == Some(1.0);
                     Some(f64::from(u8::from(opens || stays)))
                 }
                 None => before.filter(|_| {
-                    self.age(hour)
-                        .is_some_and(|age| age <= self.parameter("posting_window_hold:max_seconds"))
+                    self.age(hour).is_some_and(|age| age <= self.parameter("posting_window_hold:max_seconds"))
                 }),
             };
             state.map(|state| states.insert(hour, state));
@@ -197,9 +196,18 @@ impl Rules<'_> {
         states.get(&now).copied()
     }
 
+    /// What to do: 2 post, 1 hold, 0 stop.
+    fn posting_advice(&self, now: Hour) -> Option<f64> {
+        if self.posting_window(now)? == 1.0 {
+            return Some(2.0);
+        }
+        let goes_on = self.velocity(now)? >= self.parameter("posting_window_close:threshold");
+        Some(f64::from(u8::from(goes_on)))
+    }
+
     /// Every recorded series about the hashtag at `now`, and `None` where it must be absent.
     pub fn recorded(&self, now: Hour) -> Vec<(&'static str, Option<f64>)> {
-        let Readings { views, posts: _, read_at, resolution, interval } = self.readings;
+        let Readings { views, posts, read_at, resolution, interval } = self.readings;
         let daily = views.grid(DAY, now - TWO_WEEKS, now - 1);
         let six_hourly = views.grid(6, now - TWO_WEEKS, now - 1);
         let gains = views.growth(DAY);
@@ -212,28 +220,21 @@ impl Rules<'_> {
         let spikes = *interval * 3600.0 <= self.parameter("spike_refresh_interval:max_seconds");
         let gain1h = self.gain(views, 1, DAY / 2, now).filter(|_| spikes);
         let gain1d = self.gain(views, DAY, DAY, now);
+        // An hour over the mean hour of the day.
+        let gain1h_ratio = gain1h.zip(gain1d.filter(|gain| *gain > 0.0)).map(|(hour, day)| hour * 24.0 / day);
         vec![
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d",
-                self.distance(DAY, DAY, now),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1d",
                 self.comparable(DAY, DAY, now).then_some(1.0),
             ),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h",
-                self.distance(1, DAY / 2, now),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h", self.distance(1, DAY / 2, now)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1h",
                 self.comparable(1, DAY / 2, now).then_some(1.0),
             ),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d",
-                of(&times, population_sd),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d", of(&times, population_sd)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",
                 (!times.is_empty()).then(|| Some(z_score(read_at.at(now)?, &times))).flatten(),
@@ -265,18 +266,16 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:gain1d", self.posts_1d(now)),
             ("hashtag:tiktok_hashtag_posts:loss1d", self.posts_lost(now)),
             ("hashtag:tiktok_hashtag_posts:gain7d", self.posts_7d(now)),
-            (
-                "hashtag:tiktok_hashtag_posts:gain1d_steps",
-                self.posts_1d(now).map(|gain| gain / resolution),
-            ),
-            (
-                "hashtag:tiktok_hashtag_posts:gain7d_steps",
-                self.posts_7d(now).map(|gain| gain / resolution),
-            ),
+            ("hashtag:tiktok_hashtag_posts:gain1d_steps", self.posts_1d(now).map(|gain| gain / resolution)),
+            ("hashtag:tiktok_hashtag_posts:gain7d_steps", self.posts_7d(now).map(|gain| gain / resolution)),
             ("hashtag:tiktok_hashtag_posts:velocity", self.velocity(now)),
             ("hashtag:tiktok_hashtag_posts:velocity_chance", self.chance(now)),
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),
+            ("hashtag:tiktok_hashtag_posts:posting_advice", self.posting_advice(now)),
+            ("hashtag:tiktok_hashtag_views:max", views.at(now)),
+            ("hashtag:tiktok_hashtag_posts:max", posts.at(now)),
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
+            ("hashtag_hour:tiktok_hashtag_views:gain1h_ratio", gain1h_ratio),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),
             ("hashtag:tiktok_hashtag_views:delta1h_stddev7d", of(&hourly_gains, population_sd)),
             ("hashtag:tiktok_hashtag_views:delta1h_count7d", count(&hourly_gains)),

@@ -163,7 +163,8 @@ impl Case {
             &labels,
             &signal(&|_| Some((self.interval * 3600) as f64)),
         );
-        let grouped = [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
+        let grouped =
+            [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
         test.series("tiktok_hashtag_info", &grouped, &signal(&|_| Some(1.0)));
         readings
     }
