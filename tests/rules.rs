@@ -65,6 +65,7 @@ fn promtool_finds_nothing_to_complain_about() {
 /// 17 days, at whose end there are 14 days of daily gains; hourly input, rules every 6 hours.
 const DAYS: Hour = 17 * 24;
 const CASES_AT_ONCE: usize = 12;
+const WEEK: Hour = 7 * 24;
 /// The last day begins.
 const LAST: Hour = DAYS - 24;
 
@@ -82,6 +83,11 @@ fn extra(start: Hour, rate: f64) -> impl Fn(f64) -> f64 {
 fn weekly(hour: f64, weekend: f64) -> f64 {
     let (weeks, rest) = ((hour / 168.0).floor(), hour % 168.0);
     weeks * (120.0 + 48.0 * weekend) + rest.min(120.0) + (rest - 120.0).max(0.0) * weekend
+}
+
+/// Checked hours: at any time of the day, over the whole course, and at its end.
+fn instants() -> Vec<Hour> {
+    (96..DAYS).step_by(42).chain([LAST, LAST + 6, DAYS]).collect()
 }
 
 fn views_cases() -> Vec<Case> {
@@ -127,6 +133,12 @@ fn views_cases() -> Vec<Case> {
         case("api-out-5d").views(steady).api_down(216..336),
         case("api-out-9d").views(steady).api_down(170..386),
         case("api-out-now").views(steady).api_down(370..DAYS + 1),
+        case("burst-then-api-out")
+            .views(|hour| steady(hour) + extra(336, 1e5)(hour))
+            .api_down(345..DAYS + 1)
+            .kept_for(WEEK)
+            .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN])
+            .over_at_the_end(),
         case("exporter-out-3d").views(steady).exporter_down(240..312),
         case("exporter-out-6d").views(steady).exporter_down(240..384),
         case("burst-after-outage")
@@ -163,8 +175,6 @@ fn views_cases() -> Vec<Case> {
             .views(burst(LAST))
             .watched_since(DAYS - 8 * 24)
             .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
-        // A quarter of a day less than 7 days, for the default alert's 28 points.
-        case("points-27-of-28").views(burst(LAST)).watched_since(DAYS - 27 * 6),
     ]
 }
 
@@ -178,8 +188,8 @@ fn posts_cases() -> Vec<Case> {
         case("posts-10x").posts(burst(LAST, 90.0)).fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
         case("posts-one-percent-a-day").posts(|hour| 1e5 * 1.01_f64.powf(hour / 24.0)),
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
-        // Four after one a day: velocity 1.6, but chance does that.
-        case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 3.0 / 24.0)(hour)),
+        // Five after one a day: velocity 1.7, but chance does that.
+        case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 4.0 / 24.0)(hour)),
         case("posts-few-then-20")
             .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
             .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
@@ -220,7 +230,16 @@ fn posts_cases() -> Vec<Case> {
             .posts(|hour| {
                 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(260, -20.0)(hour) + extra(330, -17.0)(hour)
             })
-            .fires(200, &[HEATING_UP, WINDOW]),
+            .fires(200, &[HEATING_UP, WINDOW])
+            .over_at_the_end(),
+        // Past its best, but not below the mean day; two reads are missed.
+        case("window-missed-reads")
+            .posts(|hour| {
+                5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(236, -20.0)(hour) + extra(300, -15.0)(hour)
+            })
+            .api_down(271..283)
+            .fires(200, &[HEATING_UP, WINDOW])
+            .throughout(216..289),
         case("window-outage")
             .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
             .api_down(236..290)
@@ -260,6 +279,14 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
             if fires && case.from > 0 {
                 test.expect(fired(0, case.from), case.from - 1, 0.0);
             }
+            for hour in case.throughout.clone().filter(|hour| hour % every == 0) {
+                if case.fires.last() == Some(alert) {
+                    test.expect(format!("count({selector}) or vector(0)"), hour, 1.0);
+                }
+            }
+            if case.over {
+                test.expect(format!("count({selector}) or vector(0)"), hours, 0.0);
+            }
             // One alert for one hashtag, whoever watches it and wherever.
             test.expect(
                 format!("max_over_time(count({selector})[{hours}h:{every}h]) > 1 or vector(0)"),
@@ -273,14 +300,14 @@ fn check_at_once(cases: &[Case], hours: Hour, every: Hour, instants: &[Hour], al
 
 #[test]
 fn views_trend_when_they_leave_their_course() {
-    let instants: Vec<Hour> = (96..=DAYS).step_by(12).collect();
+    let instants = instants();
     let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
     check(&views_cases(), DAYS, 6, &instants, &alerts);
 }
 
 #[test]
 fn posts_heat_up_when_a_day_outruns_its_week() {
-    let instants: Vec<Hour> = (96..=DAYS).step_by(12).collect();
+    let instants = instants();
     let alerts = [TRENDING, HEATING_UP, CANDIDATE, WINDOW, SPIKE, REF_VIEWS, REF_GAIN];
     check(&posts_cases(), DAYS, 6, &instants, &alerts);
 }
@@ -301,6 +328,7 @@ fn spike_cases() -> Vec<Case> {
         hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
         hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
         case("read-every-2h").read_every(2).views(spike),
+        hourly("announced-every-2h").announced_every(2).views(spike),
         hourly("api-out-6h").views(daily).api_down(84..90),
         hourly("api-out-30h").views(daily).api_down(60..90),
         hourly("exporter-out-6h").views(daily).exporter_down(84..90),
@@ -313,8 +341,9 @@ fn spike_cases() -> Vec<Case> {
         hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
         hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
         hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
-        hourly("points-23").views(spike).watched_since(SPIKE_AT - 24),
-        hourly("points-24").views(spike).watched_since(SPIKE_AT - 25).fires(SPIKE_AT, &[SPIKE]),
+        hourly("hours-19").views(spike).watched_since(SPIKE_AT - 19),
+        hourly("hours-20").views(spike).watched_since(SPIKE_AT - 20).fires(SPIKE_AT, &[SPIKE]),
+        hourly("missing-hours").views(spike).exporter_down(70..76),
         hourly("restart").views(daily).exporter_down(88..89).moves(89),
         hourly("spike-restart").views(spike).moves(88).fires(SPIKE_AT, &[SPIKE]),
         hourly("two-exporters").views(daily).watched_twice(),
@@ -402,15 +431,20 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
     test.check();
 }
 
-/// Operations: every 5 minutes a sample and an evaluation.
+/// Operations: every few minutes a sample and an evaluation.
 struct Operations {
     test: RuleTest,
     hours: usize,
+    an_hour: usize,
 }
 
 impl Operations {
     fn new(hours: usize) -> Self {
-        Self { test: RuleTest::new("5m", "5m"), hours }
+        Self { test: RuleTest::new("5m", "5m"), hours, an_hour: 12 }
+    }
+
+    fn by_the_minute(hours: usize) -> Self {
+        Self { test: RuleTest::new("1m", "1m"), hours, an_hour: 60 }
     }
 
     /// A series by the hour of the day.
@@ -420,7 +454,8 @@ impl Operations {
         labels: &[(&str, &str)],
         value: impl Fn(f64) -> Option<f64>,
     ) -> &mut Self {
-        let values = (0..=self.hours * 12).map(|step| value(step as f64 / 12.0)).collect();
+        let values =
+            (0..=self.hours * self.an_hour).map(|step| value(step as f64 / self.an_hour as f64)).collect();
         self.test.series(name, labels, &Signal(values));
         self
     }
@@ -453,10 +488,10 @@ fn always(value: f64) -> impl Fn(f64) -> Option<f64> {
 #[test]
 fn an_exporter_that_cannot_be_scraped_is_down() {
     let down = "TikTokExporterDown";
-    let mut one = Operations::new(5);
+    let mut one = Operations::by_the_minute(5);
     let target = |instance| [("job", "tiktok"), ("instance", instance)];
     one.series("up", &target("a"), |hour| Some(f64::from(u8::from(!(1.0..2.0).contains(&hour)))))
-        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.08).contains(&hour)))))
+        .series("up", &target("short"), |hour| Some(f64::from(u8::from(!(1.0..1.07).contains(&hour)))))
         // Moved to another address: the old one is not down, it is gone.
         .series("up", &target("old"), |hour| (hour < 3.0).then_some(1.0))
         .series("up", &target("new"), |hour| (hour >= 3.0).then_some(1.0))
@@ -465,7 +500,7 @@ fn an_exporter_that_cannot_be_scraped_is_down() {
         .fires(
             down,
             "",
-            &[("55m", 0.0), ("1h", 0.0), ("1h5m", 1.0), ("1h55m", 1.0), ("2h", 0.0), ("5h", 0.0)],
+            &[("55m", 0.0), ("1h4m", 0.0), ("1h5m", 1.0), ("1h59m", 1.0), ("2h", 0.0), ("5h", 0.0)],
         )
         .fires(down, ",instance=\"a\"", &[("1h30m", 1.0)]);
     one.test.check();
@@ -606,6 +641,90 @@ fn samples_saturated_in_every_region_are_told_after_a_day() {
     test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
     test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
     test.test.check();
+}
+
+#[test]
+fn texts_hold_the_value_and_working_links() {
+    let mut trends = RuleTest::new("1h", "6h");
+    let hashtag = case("日本 \"x\"")
+        .views(|hour| steady(hour) + extra(LAST, 9_000.0)(hour))
+        .posts(|hour| 5e3 + 10.0 * hour + extra(LAST, 90.0)(hour));
+    let readings = hashtag.play(DAYS + 1, &mut trends);
+    let rules = Rules { readings: &readings, parameters: &parameters(), every: 6, left: left_end() };
+    let recorded: std::collections::BTreeMap<_, _> = rules.recorded(DAYS).into_iter().collect();
+    let number = |metric: &str| format!("{:.2}", recorded[metric].unwrap());
+    let region = [("hashtag", "日本 \"x\""), ("region", "US")];
+    for (metric, value) in [
+        ("tiktok_hashtag_sample_velocity", 3.5),
+        ("tiktok_hashtag_sample_refresh_interval_seconds", 1e7),
+        ("tiktok_hashtag_sample_last_success_timestamp_seconds", 0.0),
+    ] {
+        trends.series(metric, &region, &Signal(vec![Some(value); DAYS as usize + 1]));
+    }
+
+    let mut spike = RuleTest::new("1h", "1h");
+    case("日本 \"x\"")
+        .read_every(1)
+        .views(|hour| 1e6 + if hour < 100.0 { hour } else { 5e4 })
+        .play(101, &mut spike);
+
+    let mut operations = Operations::new(25);
+    for hashtag in ["stale", "gone", "typo"] {
+        let labels = [("hashtag", hashtag), ("group", "g")];
+        operations.series("tiktok_hashtag_info", &labels, always(1.0));
+        operations.series("tiktok_hashtag_refresh_interval_seconds", &labels[..1], always(3_600.0));
+        if hashtag != "typo" {
+            let read_at = "tiktok_hashtag_last_success_timestamp_seconds";
+            operations.series(read_at, &labels[..1], always(0.0));
+        }
+    }
+    operations
+        .requests(&[("transient", 5.0), ("throttled", 5.0)])
+        .series("tiktok_hashtag_found", &[("hashtag", "gone")], always(0.0))
+        .series("tiktok_hashtag_sample_saturated", &[("hashtag", "stale"), ("region", "US")], always(1.0))
+        .series("tiktok_exporter_upstream_breaker_open", &[("reason", "auth")], always(1.0))
+        .series("up", &[("job", "tiktok"), ("instance", "exporter:10110")], always(0.0));
+
+    let value = |text: &str| text.to_owned();
+    let of_trends = [
+        (TRENDING, number("hashtag:tiktok_hashtag_views:zscore14d")),
+        (REF_VIEWS, number("hashtag:tiktok_hashtag_views:reference_zscore14d")),
+        (REF_GAIN, number("hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d")),
+        (HEATING_UP, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (CANDIDATE, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (WINDOW, number("hashtag:tiktok_hashtag_posts:velocity")),
+        (REF_HEATING_UP, value("3.50 times")),
+        (REF_CANDIDATE, value("3.50 times")),
+    ];
+    let of_operations = [
+        ("TikTokWatchdog", value("(value 1)")),
+        ("TikTokExporterDown", value("scrape exporter:10110 (value 0)")),
+        ("TikTokBreakerOpen", value("answered auth")),
+        ("TikTokResultsStale", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagVanished", value("1d 1h 0m 0s ago")),
+        ("TikTokHashtagUnresolved", value("#typo (g)")),
+        ("TikTokApiErrorRatioHigh", value("50%")),
+        ("TikTokApiThrottled", value("50%")),
+        ("TikTokSampleSaturated", value("#stale (g)")),
+    ];
+    let links = ["Dashboard: http://localhost:3000/d/tiktok-", "Brief: http://localhost:10110/brief"];
+    let of_hashtag = ["var-hashtag=%E6%97%A5%E6%9C%AC+%22x%22", "/brief?group=g"];
+    for (test, time, expected, also) in [
+        (&trends, format!("{DAYS}h"), &of_trends[..], &of_hashtag[..]),
+        (&spike, value("100h"), &[(SPIKE, value("49.9k views"))], &of_hashtag),
+        (&operations.test, value("25h"), &of_operations, &[]),
+    ] {
+        let names: Vec<&str> = expected.iter().map(|(alert, _)| *alert).collect();
+        for ((alert, value), printed) in expected.iter().zip(test.printed(&names, &time)) {
+            let runbook = format!("/docs/runbooks/{alert}.md");
+            for part in links.iter().chain(also).chain([&value.as_str(), &runbook.as_str()]) {
+                assert!(printed.contains(part), "{alert}: the texts lack {part:?}:\n{printed}");
+            }
+            for wrong in ["<error", "<no value>", "%!"] {
+                assert!(!printed.contains(wrong), "{alert}: the texts hold {wrong:?}:\n{printed}");
+            }
+        }
+    }
 }
 
 #[test]

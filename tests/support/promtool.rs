@@ -127,8 +127,30 @@ impl RuleTest {
         }
     }
 
+    pub fn check(&self) {
+        assert!(!self.expectations.is_empty(), "nothing is expected");
+        let file = self.file(&[]);
+        succeed(promtool().args(["test", "rules"]).arg(file.path()));
+    }
+
+    /// How the tool prints each alert as it fires at a time, labels and texts: it is told to expect
+    /// none, and says what there is.
+    pub fn printed(&self, alerts: &[&str], time: &str) -> Vec<String> {
+        let none = |alert| json!({"eval_time": time, "alertname": alert, "exp_alerts": []});
+        let file = self.file(&alerts.iter().map(none).collect::<Vec<_>>());
+        let text = text(&run(promtool().args(["test", "rules"]).arg(file.path())));
+        let block_of = |alert: &&str| {
+            let from = text.find(&format!("alertname: {alert},")).unwrap_or_else(|| {
+                panic!("{alert} does not fire at {time}:\n{}", cut(&text));
+            });
+            let rest = &text[from + 1..];
+            rest[..rest.find("alertname: ").unwrap_or(rest.len())].to_owned()
+        };
+        alerts.iter().map(block_of).collect()
+    }
+
     /// The file as the tool reads it; JSON is YAML.
-    pub fn file(&self) -> tempfile::NamedTempFile {
+    fn file(&self, alerts: &[Value]) -> tempfile::NamedTempFile {
         let (interval, evaluation_interval) = self.steps;
         let content = json!({
             "rule_files": rule_files(),
@@ -138,16 +160,11 @@ impl RuleTest {
                 "interval": interval,
                 "input_series": self.series,
                 "promql_expr_test": self.expectations,
+                "alert_rule_test": alerts,
             }],
         });
         let mut file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
         file.write_all(content.to_string().as_bytes()).unwrap();
         file
-    }
-
-    pub fn check(&self) {
-        assert!(!self.expectations.is_empty(), "nothing is expected");
-        let file = self.file();
-        succeed(promtool().args(["test", "rules"]).arg(file.path()));
     }
 }

@@ -123,24 +123,24 @@ impl Rules<'_> {
         Some((now * 3600) as f64 - self.readings.read_at.at(now)?)
     }
 
-    /// Whether growth over `lag` hours is growth over `lag` hours.
-    fn comparable(&self, lag: Hour, window: Hour, now: Hour) -> bool {
-        let (Some(distance), Some(age)) = (self.distance(lag, window, now), self.age(now)) else {
-            return false;
-        };
-        let lags = distance / (lag * 3600) as f64;
-        (self.parameter("reading_distance:min")..=self.parameter("reading_distance:max")).contains(&lags)
-            && age <= self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0
+    /// What makes growth over `lag` hours of the growth between the two readings, where they can be
+    /// compared at all.
+    fn factor(&self, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
+        let lags = self.distance(lag, window, now)? / (lag * 3600) as f64;
+        let apart = self.parameter("reading_distance:min")..=self.parameter("reading_distance:max");
+        let fresh = self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0;
+        (apart.contains(&lags) && self.age(now)? <= fresh).then(|| 1.0 / lags)
     }
 
-    fn z(&self, today: Option<f64>, history: &[f64], points: &str) -> Option<f64> {
-        (!history.is_empty() && history.len() as f64 >= self.parameter(points))
+    /// The score, where `points` are enough.
+    fn z(&self, today: Option<f64>, history: &[f64], points: &[f64], enough: &str) -> Option<f64> {
+        (!history.is_empty() && points.len() as f64 >= self.parameter(enough))
             .then(|| Some(z_score(today?, history)))?
     }
 
     fn gain(&self, counts: &Signal, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
         let gain = counts.at(now)? - counts.max(window, now - lag, self.left)?;
-        self.comparable(lag, window, now).then_some(gain)
+        Some(gain * self.factor(lag, window, now)?)
     }
 
     fn posts_1d(&self, now: Hour) -> Option<f64> {
@@ -207,12 +207,13 @@ impl Rules<'_> {
 
     /// Every recorded series about the hashtag at `now`, and `None` where it must be absent.
     pub fn recorded(&self, now: Hour) -> Vec<(&'static str, Option<f64>)> {
-        let Readings { views, posts, read_at, resolution, interval } = self.readings;
+        let Readings { views, posts: _, read_at, resolution, interval } = self.readings;
         let daily = views.grid(DAY, now - TWO_WEEKS, now - 1);
         let six_hourly = views.grid(6, now - TWO_WEEKS, now - 1);
         let gains = views.growth(DAY);
         let daily_gains = gains.grid(DAY, now - DAY - TWO_WEEKS + 1, now - DAY);
-        let hourly_gains = views.growth(1).grid(1, now - WEEK, now - 1);
+        let hourly_gains = views.growth(1).grid(3, now - WEEK, now - 1);
+        let hours = views.grid(1, now - DAY, now - 1);
         let times = read_at.grid(DAY, now - TWO_WEEKS, now - 1);
         let of = |values: &[f64], figure: fn(&[f64]) -> f64| (!values.is_empty()).then(|| figure(values));
         let count = |values: &[f64]| (!values.is_empty()).then_some(values.len() as f64);
@@ -225,15 +226,9 @@ impl Rules<'_> {
         vec![
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1d",
-                self.comparable(DAY, DAY, now).then_some(1.0),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1d", self.factor(DAY, DAY, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h", self.distance(1, DAY / 2, now)),
-            (
-                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:comparable1h",
-                self.comparable(1, DAY / 2, now).then_some(1.0),
-            ),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1h", self.factor(1, DAY / 2, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d", of(&times, population_sd)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",
@@ -244,7 +239,7 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_views:reference_count14d", count(&daily)),
             (
                 "hashtag:tiktok_hashtag_views:reference_zscore14d",
-                self.z(views.at(now), &daily, "reference_points:min"),
+                self.z(views.at(now), &daily, &daily, "reference_points:min"),
             ),
             ("hashtag:tiktok_hashtag_views:reference_delta1d", gains.at(now)),
             ("hashtag:tiktok_hashtag_views:reference_delta1d_avg14d", of(&daily_gains, mean)),
@@ -252,14 +247,13 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_views:reference_delta1d_count14d", count(&daily_gains)),
             (
                 "hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d",
-                self.z(gains.at(now), &daily_gains, "reference_points:min"),
+                self.z(gains.at(now), &daily_gains, &daily_gains, "reference_points:min"),
             ),
             ("hashtag:tiktok_hashtag_views:avg14d", of(&six_hourly, mean)),
             ("hashtag:tiktok_hashtag_views:stddev14d", of(&six_hourly, population_sd)),
-            ("hashtag:tiktok_hashtag_views:count14d", count(&six_hourly)),
             (
                 "hashtag:tiktok_hashtag_views:zscore14d",
-                self.z(views.at(now), &six_hourly, "trending_points:min"),
+                self.z(views.at(now), &six_hourly, &daily, "trending_days:min"),
             ),
             ("hashtag:tiktok_hashtag_views:gain1d", gain1d),
             ("hashtag:tiktok_hashtag_views:gain1d_steps", gain1d.map(|gain| gain / resolution)),
@@ -273,15 +267,15 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),
             ("hashtag:tiktok_hashtag_posts:posting_advice", self.posting_advice(now)),
             ("hashtag:tiktok_hashtag_views:max", views.at(now)),
-            ("hashtag:tiktok_hashtag_posts:max", posts.at(now)),
+            ("hashtag:tiktok_hashtag_posts:max", self.readings.posts.at(now)),
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
             ("hashtag_hour:tiktok_hashtag_views:gain1h_ratio", gain1h_ratio),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),
             ("hashtag:tiktok_hashtag_views:delta1h_stddev7d", of(&hourly_gains, population_sd)),
-            ("hashtag:tiktok_hashtag_views:delta1h_count7d", count(&hourly_gains)),
+            ("hashtag:tiktok_hashtag_views:count1d", count(&hours)),
             (
                 "hashtag:tiktok_hashtag_views:gain1h_zscore7d",
-                self.z(gain1h, &hourly_gains, "spike_points:min"),
+                self.z(gain1h, &hourly_gains, &hours, "spike_hours:min"),
             ),
         ]
     }

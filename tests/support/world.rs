@@ -16,10 +16,16 @@ pub struct Case {
     pub fires: &'static [&'static str],
     /// Alerts must not fire before this hour.
     pub from: Hour,
+    /// All alerts must be over at the end.
+    pub over: bool,
+    /// The last of the alerts must fire in all of these hours.
+    pub throughout: Range<Hour>,
     views: Course,
     posts: Course,
     resolution: f64,
     interval: Hour,
+    /// The interval that is announced, if it is not the one that is kept.
+    announced: Option<Hour>,
     begins: Hour,
     max_age: Hour,
     api_down: Range<Hour>,
@@ -36,10 +42,13 @@ pub fn case(name: &'static str) -> Case {
         name,
         fires: &[],
         from: 0,
+        over: false,
+        throughout: 0..0,
         views: Box::new(|_| 1e6),
         posts: Box::new(|_| 5e3),
         resolution: 1.0,
         interval: 6,
+        announced: None,
         begins: 0,
         max_age: 48,
         api_down: 0..0,
@@ -54,6 +63,16 @@ impl Case {
     /// Must fire these alerts, none of them before hour `from`.
     pub fn fires(self, from: Hour, fires: &'static [&'static str]) -> Self {
         Self { from, fires, ..self }
+    }
+
+    /// And all of that is over at the end.
+    pub fn over_at_the_end(self) -> Self {
+        Self { over: true, ..self }
+    }
+
+    /// And the last of them fires in all of these hours.
+    pub fn throughout(self, throughout: Range<Hour>) -> Self {
+        Self { throughout, ..self }
     }
 
     pub fn views(self, course: impl Fn(f64) -> f64 + 'static) -> Self {
@@ -73,13 +92,23 @@ impl Case {
         Self { interval, ..self }
     }
 
+    /// Is announced to be read this often, whatever `read_every` says.
+    pub fn announced_every(self, interval: Hour) -> Self {
+        Self { announced: Some(interval), ..self }
+    }
+
     pub fn watched_since(self, begins: Hour) -> Self {
         Self { begins, ..self }
     }
 
-    /// The API does not answer; the exporter shows its last values for two days.
+    /// The API does not answer; the exporter shows its last values for a while.
     pub fn api_down(self, api_down: Range<Hour>) -> Self {
         Self { api_down, ..self }
+    }
+
+    /// Values are shown for so long, instead of two days.
+    pub fn kept_for(self, max_age: Hour) -> Self {
+        Self { max_age, ..self }
     }
 
     /// The exporter is not scraped.
@@ -112,7 +141,11 @@ impl Case {
             .into_iter()
             .map(|(instance, group, lag, up)| self.exporter(hours, lag, up, instance, group, test))
             .reduce(merge);
-        Readings { resolution: self.resolution, interval: self.interval as f64, ..merged.unwrap() }
+        Readings { resolution: self.resolution, interval: self.announced() as f64, ..merged.unwrap() }
+    }
+
+    fn announced(&self) -> Hour {
+        self.announced.unwrap_or(self.interval)
     }
 
     fn exporter(
@@ -161,7 +194,7 @@ impl Case {
         test.series(
             "tiktok_hashtag_refresh_interval_seconds",
             &labels,
-            &signal(&|_| Some((self.interval * 3600) as f64)),
+            &signal(&|_| Some((self.announced() * 3600) as f64)),
         );
         let grouped =
             [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
