@@ -11,8 +11,10 @@ mod grafana;
 mod history;
 #[path = "support/prometheus.rs"]
 mod prometheus;
+#[allow(dead_code, reason = "of the tool only how it is run")]
 #[path = "support/promtool.rs"]
 mod promtool;
+#[allow(dead_code, reason = "the tool's module names its types")]
 #[path = "support/reference.rs"]
 mod reference;
 

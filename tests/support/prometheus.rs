@@ -23,6 +23,8 @@ impl Prometheus {
     pub fn start(data: &Path, config: &Value) -> Self {
         let file = data.with_extension("yml");
         std::fs::write(&file, config.to_string()).unwrap();
+        // The client wants one even for plain HTTP; another test may have been here first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
         // A port that is free now may be taken when it is used: then another one.
         for _ in 0..20 {
