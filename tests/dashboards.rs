@@ -309,6 +309,34 @@ fn what_tables_rename_and_override_is_there() {
     }
 }
 
+fn yaml(path: &str) -> Value {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    serde_norway::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn grafana_is_provisioned_with_what_the_dashboards_need() {
+    let sources = yaml("dashboards/provisioning/datasources/tiktok.yml");
+    let [prometheus, alertmanager] = [0, 1].map(|index| &sources["datasources"][index]);
+    assert_eq!((&prometheus["type"], &prometheus["isDefault"]), (&"prometheus".into(), &true.into()));
+    assert_eq!(alertmanager["type"], "alertmanager");
+    assert_eq!(prometheus["jsonData"]["alertmanagerUid"], alertmanager["uid"]);
+    let config = yaml("alerts/prometheus.yml");
+    assert_eq!(prometheus["jsonData"]["timeInterval"], config["global"]["scrape_interval"]);
+    let known = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0].as_str().unwrap();
+    assert_eq!(alertmanager["url"], format!("http://{known}"), "Prometheus and Grafana disagree");
+
+    let provider = &yaml("dashboards/provisioning/dashboards/tiktok.yml")["providers"][0];
+    assert_eq!((&provider["type"], &provider["allowUiUpdates"]), (&"file".into(), &false.into()));
+    let path = provider["options"]["path"].as_str().unwrap();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboards.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    assert!(docs.contains(path), "docs/dashboards.md says nothing of {path}");
+    for (file, uid) in UIDS {
+        assert!(docs.contains(&format!("`{file}` (`/d/{uid}`)")), "docs/dashboards.md lacks {file}");
+    }
+}
+
 /// The recorded constants.
 fn constant(name: &str) -> f64 {
     let name = format!("global:tiktok_{name}");
