@@ -5,6 +5,8 @@
 
 #[path = "support/credits.rs"]
 mod credits;
+#[path = "support/crowd.rs"]
+mod crowd;
 #[path = "support/grafana.rs"]
 mod grafana;
 #[path = "support/history.rs"]
@@ -322,7 +324,9 @@ fn grafana_is_provisioned_with_what_the_dashboards_need() {
     assert_eq!(alertmanager["type"], "alertmanager");
     assert_eq!(prometheus["jsonData"]["alertmanagerUid"], alertmanager["uid"]);
     let config = yaml("alerts/prometheus.yml");
-    assert_eq!(prometheus["jsonData"]["timeInterval"], config["global"]["scrape_interval"]);
+    let exporter = &config["scrape_configs"][0];
+    assert_eq!(exporter["job_name"], "tiktok");
+    assert_eq!(prometheus["jsonData"]["timeInterval"], exporter["scrape_interval"]);
     let known = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0].as_str().unwrap();
     assert_eq!(alertmanager["url"], format!("http://{known}"), "Prometheus and Grafana disagree");
 
@@ -644,6 +648,52 @@ fn every_query_finds_something_in_thirty_days_of_history() {
         }
     }
     assert!(wrong.is_empty(), "{} queries are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// Prints how long every query takes at 1,000 hashtags in 3 regions, with 30 days of history.
+#[test]
+#[ignore = "a measurement of some minutes: cargo test --test dashboards -- --ignored --nocapture"]
+fn measure_queries_at_a_thousand_hashtags() {
+    let folder = tempfile::tempdir().unwrap();
+    let prometheus = crowd::prometheus(folder.path());
+    let mut took: Vec<(f64, String)> = Vec::new();
+    let mut measure = |place: String, ask: &dyn Fn() -> Result<Vec<Series>, String>| {
+        let mut times: Vec<f64> = Vec::new();
+        let mut found = 0;
+        for _ in 0..5 {
+            let begin = std::time::Instant::now();
+            found = ask().unwrap_or_else(|error| panic!("{place}: {error}")).len();
+            times.push(begin.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        took.push((times[2], format!("{:7.3} s {:7.3} s {found:6}  {place}", times[2], times[4])));
+    };
+    for (file, dashboard) in dashboards() {
+        let chosen = choices(&prometheus, &file, &dashboard, false);
+        for panel in &dashboard.panels {
+            for target in &panel.targets {
+                let expr = interpolate(&target.expr, &chosen);
+                let range = range_of(&dashboard, panel, target);
+                measure(format!("{file}: {} {}", panel.title, target.ref_id), &|| {
+                    if target.instant {
+                        prometheus.instant(&expr, NOW)
+                    } else {
+                        prometheus.range(&expr, range)
+                    }
+                });
+            }
+        }
+        for it in &dashboard.annotations.list {
+            let expr = interpolate(&it.expr, &chosen);
+            let range = (time(&dashboard.time.from, false), NOW, seconds(&it.step));
+            measure(format!("{file}: annotation {}", it.name), &|| prometheus.range(&expr, range));
+        }
+    }
+    took.sort_by(|one, other| other.0.total_cmp(&one.0));
+    println!("   median     worst  series  query");
+    took.iter().for_each(|(_, line)| println!("{line}"));
+    let slow = took.iter().filter(|(median, _)| *median >= 1.0).count();
+    println!("{} queries, {slow} of them take a second or longer", took.len());
 }
 
 /// What else can be wrong with an answer.

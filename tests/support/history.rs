@@ -18,11 +18,11 @@ use super::promtool::{promtool, rule_files, succeed};
 pub const NOW: i64 = 1_800_000_000;
 pub const HOUR: i64 = 3_600;
 pub const DAY: i64 = 24 * HOUR;
-const DAYS: i64 = 30;
+pub const DAYS: i64 = 30;
 /// Rules look back; what they need to be there from the first day on.
 const BEFORE: i64 = 16;
 /// As long as a block may be and a query of a group that is evaluated every hour has points for.
-const BLOCK: &str = "--max-block-duration=162h";
+pub const BLOCK: &str = "--max-block-duration=162h";
 
 /// A rule, in the order of the files.
 #[derive(Debug, Clone)]

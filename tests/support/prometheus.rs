@@ -21,6 +21,11 @@ impl Prometheus {
     ///
     /// It looks back an hour for a sample, since history has one an hour.
     pub fn start(data: &Path, config: &Value) -> Self {
+        Self::looking_back("1h", data, config)
+    }
+
+    /// The same, looking back so far for a sample.
+    pub fn looking_back(lookback: &str, data: &Path, config: &Value) -> Self {
         let file = data.with_extension("yml");
         std::fs::write(&file, config.to_string()).unwrap();
         // The client wants one even for plain HTTP; another test may have been here first.
@@ -34,7 +39,7 @@ impl Prometheus {
                 .arg(format!("--config.file={}", file.display()))
                 .arg(format!("--storage.tsdb.path={}", data.display()))
                 .arg("--storage.tsdb.retention.time=3650d")
-                .arg("--query.lookback-delta=1h")
+                .arg(format!("--query.lookback-delta={lookback}"))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .arg("--log.level=error")
                 .stdout(Stdio::null())
