@@ -428,14 +428,18 @@ fn legends_name_the_colours_and_borders_that_are_used() {
     for (file, dashboard) in dashboards() {
         let legend = dashboard.panels.iter().find(|panel| panel.kind == "text");
         let legend = legend.unwrap_or_else(|| panic!("{file}: nothing says what the colours mean"));
-        let text = legend.options["content"].as_str().unwrap();
+        let html = legend.options["content"].as_str().unwrap();
+        let text: String =
+            html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_digit() && c != '.').collect();
         let of_this = ladders().into_iter().filter(|(place, _)| place.starts_with(&format!("{file}: ")));
         for (place, steps) in of_this.filter(|(_, steps)| steps.len() > 2) {
             for step in &steps[1..] {
-                let value = step.value.unwrap();
-                let known = text.contains(&format!("{value}")) || text.contains(&format!("{value:.1}"));
                 // The rules' share of their interval is said in the description of its panel.
-                assert!(known || value < 1.0, "{place}: the legend does not say what {value} is");
+                let Some(value) = step.value.filter(|value| *value >= 1.0) else { continue };
+                let known = words.contains(&*format!("{value}")) || words.contains(&*format!("{value:.1}"));
+                assert!(known, "{place}: the legend does not say what {value} is: {text}");
+                assert!(html.contains(&step.color), "{place}: the legend does not show {}", step.color);
             }
         }
     }
@@ -451,6 +455,7 @@ fn expressions() -> Vec<(String, String)> {
     for (file, dashboard) in dashboards() {
         for it in &dashboard.annotations.list {
             assert_eq!((&it.expr, &it.step), (&it.target.expr, &it.target.interval), "{file}: {}", it.name);
+            assert_eq!(it.datasource.uid, "${datasource}", "{file}: {}", it.name);
             expressions.push((format!("{file}: annotation {}", it.name), it.expr.clone()));
         }
         for it in &dashboard.templating.list {
