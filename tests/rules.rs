@@ -193,6 +193,13 @@ fn posts_cases() -> Vec<Case> {
         case("posts-few-then-20")
             .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
             .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
+        // Posts after a week of none: three are added on both sides, so four open no window.
+        case("posts-4-after-none")
+            .posts(|hour| 50.0 + extra(LAST, 4.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP]),
+        case("posts-5-after-none")
+            .posts(|hour| 50.0 + extra(LAST, 5.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, WINDOW]),
         // One step of a rounded count is 1,000 posts at once, or nothing.
         case("posts-rounded-slow").rounded_to(1e3).posts(|hour| 5e5 + 5.0 * hour),
         case("posts-rounded-2-steps").rounded_to(1e3).posts(|hour| 5e5 + extra(LAST, 85.0)(hour)),
@@ -243,7 +250,8 @@ fn posts_cases() -> Vec<Case> {
         case("window-outage")
             .posts(|hour| 5e3 + 10.0 * hour + extra(200, 30.0)(hour) + extra(250, -28.0)(hour))
             .api_down(236..290)
-            .fires(200, &[HEATING_UP, WINDOW]),
+            .fires(200, &[HEATING_UP, WINDOW])
+            .throughout(216..280),
     ]
 }
 
@@ -324,8 +332,13 @@ fn spike_cases() -> Vec<Case> {
     let hourly = |name| case(name).read_every(1);
     vec![
         hourly("daily-rhythm").views(daily),
-        hourly("spike").views(spike).fires(SPIKE_AT, &[SPIKE]),
+        hourly("spike").views(spike).fires(SPIKE_AT, &[SPIKE]).over_at_the_end(),
         hourly("small-bump").views(move |hour| daily(hour) + step(3e3)(hour)),
+        // So smooth that anything is far out; twice the usual is still the least.
+        hourly("smooth-1.5x").views(move |hour| 1e6 + 1e3 * hour + step(500.0)(hour)),
+        hourly("smooth-2.1x")
+            .views(move |hour| 1e6 + 1e3 * hour + step(1_100.0)(hour))
+            .fires(SPIKE_AT, &[SPIKE]),
         hourly("one-percent-a-day").views(|hour| 1e6 * 1.01_f64.powf(hour / 24.0)),
         case("read-every-2h").read_every(2).views(spike),
         hourly("announced-every-2h").announced_every(2).views(spike),
