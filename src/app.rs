@@ -16,6 +16,7 @@ use crate::clock::SharedClock;
 use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
 use crate::exposition::{Exposition, Telemetry};
 use crate::gateway::Gateway;
+use crate::ledger::Ledger;
 use crate::poller::{Parts, Plan, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -120,6 +121,7 @@ pub struct App {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     gateway: Arc<Gateway>,
+    ledger: Arc<Ledger>,
     api: ApiConfig,
     key: ApiKey,
     fixed: (SocketAddr, PathBuf),
@@ -146,16 +148,19 @@ impl App {
             Stored::At(path) => Store::open(path)?,
             Stored::InMemory => Store::in_memory()?,
         };
+        let store = Arc::new(store);
+        let ledger = Arc::new(Ledger::open(store.clone(), config.budget, clock.now())?);
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new()?);
         telemetry.reloaded(clock.now());
-        let exposition = Exposition::new(state.clone(), clock.clone(), &telemetry)?;
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)?;
 
         let stopping = CancellationToken::new();
-        let gateway = gateway(&config.api, &key, &clock, &telemetry, &stopping)?;
+        let gateway = gateway(&config.api, &key, &ledger, &clock, &telemetry, &stopping)?;
         let parts = Parts {
             gateway: gateway.clone(),
-            store: Arc::new(store),
+            ledger: ledger.clone(),
+            store,
             state: state.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
@@ -191,6 +196,7 @@ impl App {
             clock,
             telemetry,
             gateway,
+            ledger,
             api,
             key,
             fixed,
@@ -267,9 +273,10 @@ impl App {
         let (api, gateway) = if keep {
             (self.api.clone(), None)
         } else {
-            let new = gateway(&config.api, &key, &self.clock, &self.telemetry, &self.stopping);
+            let new = gateway(&config.api, &key, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
+        self.ledger.limits_are(config.budget);
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: plan(config), gateway: gateway.clone(), done };
         self.reloads.send(reload).await.map_err(|_| "the poller has ended".to_owned())?;
@@ -287,6 +294,7 @@ impl App {
 fn gateway(
     api: &ApiConfig,
     key: &ApiKey,
+    ledger: &Arc<Ledger>,
     clock: &SharedClock,
     telemetry: &Arc<Telemetry>,
     stopping: &CancellationToken,
@@ -301,6 +309,7 @@ fn gateway(
     let transport = Arc::new(HttpTransport::new(settings, clock.clone())?);
     Ok(Arc::new(Gateway::new(
         transport,
+        ledger.clone(),
         api.rate_limit_per_minute,
         api.breaker_cooldown,
         clock.clone(),

@@ -36,8 +36,8 @@
 //! * **A second road to the upstream.** Only `gateway` holds a transport, so what it counts is what
 //!   is spent.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
-//!   only `gateway`, `budget` and `poller` wait.
-//! * **The vendor's vocabulary** outside `upstream`.
+//!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
+//! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus'.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
 //!   are built fresh from the snapshot at every scrape.
@@ -52,12 +52,17 @@ pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod estimate;
 pub mod exposition;
 pub mod gateway;
+pub mod history;
+pub mod ledger;
 pub mod model;
+pub mod pacing;
 pub mod poller;
 pub mod refresh;
 pub mod schedule;
+pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod upstream;

@@ -13,16 +13,20 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::Admission;
+use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
-use crate::model::{DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::ledger::Ledger;
+use crate::model::{
+    ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
+};
+use crate::pacing::{self, Pacing};
 use crate::refresh::{self, Found, Paging, Resolved};
 use crate::schedule::{Job, Past, Schedule};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
+use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
-use crate::upstream::Class;
+use crate::upstream::{Answer, Class, Query};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How long requests in flight may take after the program was told to stop.
@@ -60,6 +64,8 @@ pub struct Reload {
 pub struct Parts {
     /// The road to the upstream.
     pub gateway: Arc<Gateway>,
+    /// What may be spent.
+    pub ledger: Arc<Ledger>,
     /// Where results are remembered.
     pub store: Arc<Store>,
     /// Where results are published.
@@ -78,8 +84,14 @@ pub struct Poller {
     book: BTreeMap<Hashtag, Arc<HashtagState>>,
     refreshes: JoinSet<Refreshed>,
     running: HashMap<Id, Job>,
+    /// The loop's share of the budget.
+    pacing: Pacing,
     /// Whether requests were stopped when last looked, so that the end of it is noticed.
     stopped: bool,
+    /// Why the budget stopped them when last looked, so that it is logged once.
+    denied: Option<&'static str>,
+    /// Nothing is started before this: a request was just denied.
+    hold: Timestamp,
 }
 
 /// What a refresh brought.
@@ -94,9 +106,11 @@ impl Poller {
         let now = parts.clock.now();
         let store = parts.store.clone();
         let remembered = blocking(move || {
-            let forgotten = store.forget_before(now - FORGET_AFTER)?;
-            if forgotten > 0 {
-                tracing::info!(rows = forgotten, "forgot results that nobody asked for in 60 days");
+            match store.forget_before(now - FORGET_AFTER) {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "forgot results that nobody asked for in 60 days"),
+                // What cannot be written can still be shown.
+                Err(error) => tracing::warn!(%error, "old results could not be forgotten"),
             }
             store.load()
         })
@@ -105,6 +119,8 @@ impl Poller {
         let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
         let mut poller = Self {
+            pacing: Pacing::new(parts.ledger.clone()),
+            hold: Timestamp::default(),
             parts,
             plan,
             schedule,
@@ -112,14 +128,28 @@ impl Poller {
             refreshes: JoinSet::new(),
             running: HashMap::new(),
             stopped: false,
+            denied: None,
         };
         poller.publish_all();
+        poller.warm_cache().await;
         Ok(poller)
+    }
+
+    /// Puts the last totals into the gateway's cache, by name and by id. Samples of posts are stored
+    /// as figures, which no page of posts can be made of.
+    async fn warm_cache(&self) {
+        for known in self.book.values() {
+            let Some((id, at, record)) = last_answer(known) else { continue };
+            for query in [Query::HashtagById(id), Query::HashtagByName(known.hashtag.clone())] {
+                self.parts.gateway.remember(query, at, Answer::Hashtag(record.clone())).await;
+            }
+        }
     }
 
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
         loop {
+            self.mind_the_budget().await;
             let wait = self.start_due();
             tokio::select! {
                 () = stopping.cancelled() => break,
@@ -141,15 +171,56 @@ impl Poller {
         }
     }
 
+    /// Measures what is left against what is needed, and stretches intervals by it.
+    async fn mind_the_budget(&mut self) {
+        let now = self.parts.clock.now();
+        if self.pacing.denial(now).is_some() {
+            // Somebody may have mended the cause from outside.
+            self.parts.ledger.look(now).await;
+        }
+        if !self.pacing.is_stale(now) {
+            return;
+        }
+        let need = pacing::need(&self.plan.watchlist, &self.book, self.plan.not_found_retry);
+        if self.pacing.measure(need, now) {
+            let pacing = &self.pacing;
+            self.schedule.stretch(|job| pacing.factor(job.kind()), now);
+            self.publish_all();
+        }
+        self.parts.telemetry.pace_is(self.pacing.pace(), self.pacing.forecast(now));
+    }
+
+    /// Logs that spending has stopped, or goes on.
+    fn report(&mut self, denial: Option<Denial>) {
+        let reason = denial.as_ref().map(Denial::reason);
+        if reason == self.denied {
+            return;
+        }
+        match denial {
+            Some(denial) => {
+                tracing::error!(reason, "no credits are spent, last values are still shown: {denial}");
+            }
+            None => tracing::info!("credits are spent again"),
+        }
+        self.denied = reason;
+    }
+
     /// Starts what is due and may run; returns how long there is nothing to start.
     fn start_due(&mut self) -> Duration {
         let now = self.parts.clock.now();
         let admission = self.parts.gateway.admission();
-        if self.stopped && admission == Admission::All {
+        let denial = self.pacing.denial(now);
+        let denied = denial.is_some();
+        self.report(denial);
+        if self.stopped && admission == Admission::All && !denied {
             self.schedule.catch_up(now);
             self.publish_all();
         }
-        self.stopped = admission != Admission::All;
+        self.stopped = admission != Admission::All || denied;
+        // A clock that went back must not make the hold longer.
+        if self.hold > now && self.hold <= now + NAP {
+            return self.hold.saturating_since(now);
+        }
         let room = match admission {
             Admission::All => self.plan.concurrency.saturating_sub(self.running.len()),
             Admission::Trial(_) => usize::from(self.running.is_empty()),
@@ -160,15 +231,23 @@ impl Poller {
                 // Full: the next refresh that ends makes room.
                 return NAP;
             }
-            let Some(job) = self.schedule.start_next(now) else { break };
+            let opens = JobKind::ALL.map(|kind| self.pacing.opens(kind, now));
+            let Some(job) = self.schedule.start_next(now, |kind| opens[kind as usize].is_none()) else {
+                break;
+            };
             self.start(job, now);
         }
-        nap_until(self.schedule.next_wake(), now)
+        let wakes = JobKind::ALL.into_iter().filter_map(|kind| {
+            let due = self.schedule.next_wake(kind)?;
+            Some(self.pacing.opens(kind, now).map_or(due, |opens| due.max(opens)))
+        });
+        nap_until(wakes.min(), now)
     }
 
     fn start(&mut self, job: Job, now: Timestamp) {
         let Some(known) = self.book.get(&job.hashtag) else { return };
         let Some(watched) = self.plan.watchlist.get(&job.hashtag) else { return };
+        self.pacing.started(job.kind(), pacing::cost(&job, watched, Some(known)), now);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
         let handle = match job.region {
@@ -184,8 +263,9 @@ impl Poller {
                 let Some(Resolved { id, .. }) = resolved else { return };
                 let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(watched.posts_interval);
+                let hashtag = job.hashtag.clone();
                 self.refreshes.spawn(async move {
-                    Refreshed::Posts(refresh::posts(&gateway, &id, region, paging, max_age).await)
+                    Refreshed::Posts(refresh::posts(&gateway, &hashtag, &id, region, paging, max_age).await)
                 })
             }
         };
@@ -208,7 +288,12 @@ impl Poller {
             Some(Refreshed::Totals(Err(failure)) | Refreshed::Posts(Err(failure))) => {
                 match judge(&job, failure) {
                     Some(outcome) => outcome,
-                    None => return self.schedule.put_back(&job),
+                    None => {
+                        if let Failure::Denied(denial) = failure {
+                            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+                        }
+                        return self.schedule.put_back(&job);
+                    }
                 }
             }
             None => Outcome::Failed,
@@ -227,6 +312,7 @@ impl Poller {
             refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
         }
         if job.region.is_none() && outcome != Outcome::Failed {
+            known.found = Some(outcome == Outcome::Success);
             let resolved = outcome == Outcome::Success;
             self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
         }
@@ -264,10 +350,15 @@ impl Poller {
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
             self.parts.gateway = gateway;
+            self.warm_cache().await;
         }
         self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
         let old = std::mem::replace(&mut self.schedule, Schedule::empty(now));
         self.schedule = old.replaced(&self.plan.watchlist, self.plan.not_found_retry, past(&self.book), now);
+        self.parts.ledger.look(now).await;
+        // The new schedule is not stretched yet.
+        self.pacing = Pacing::new(self.parts.ledger.clone());
+        self.mind_the_budget().await;
         self.publish_all();
         // The asker may have gone; the plan is in force all the same.
         let _ = reload.done.send(());
@@ -301,7 +392,7 @@ impl Poller {
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     match failure {
-        Failure::Stopped(_) | Failure::ShuttingDown => None,
+        Failure::Stopped(_) | Failure::Denied(_) | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
             tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
@@ -336,6 +427,19 @@ fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): 
     }
 }
 
+/// The last answer about a hashtag's totals and when it was given, if both counts came with it.
+fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagRecord)> {
+    let (posts, views) = (known.posts.as_ref()?, known.views.as_ref()?);
+    let id = known.id.clone()?;
+    let record = HashtagRecord {
+        id: id.clone(),
+        hashtag: known.hashtag.clone(),
+        totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
+        commerce: known.commerce,
+    };
+    (posts.at == views.at).then_some((id, posts.at, record))
+}
+
 fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {
     match job.region {
         None => Some(&mut known.refresh),
@@ -358,14 +462,13 @@ fn fresh_enough(interval: Duration) -> Duration {
 fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
     |job| {
         let Some(known) = book.get(&job.hashtag) else { return Past::default() };
-        let gone = matches!(known.refresh.last, Some((_, Outcome::NotFound)));
         let last = match job.region {
             None => known.refresh.last,
             Some(region) => {
                 known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
             }
         };
-        Past { last, resolved: known.id.is_some() && !gone }
+        Past { last, resolved: known.id.is_some() && known.found != Some(false) }
     }
 }
 
@@ -404,6 +507,7 @@ fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembe
                 max_age: watched.max_age,
                 id: stored.id,
                 resolved_at: stored.resolved_at,
+                found: stored.found,
                 commerce: stored.commerce,
                 posts: stored.posts,
                 views: stored.views,

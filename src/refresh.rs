@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::gateway::{Failure, Gateway, Retries};
-use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, Region, Timestamp};
-use crate::upstream::{Class, Cursor, Error, Query, SEARCH_SIZE_MAX};
+use crate::budget::Purpose;
+use crate::gateway::{Errand, Failure, Gateway};
+use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Post, PostSample, Region, Timestamp};
+use crate::upstream::{Class, Cursor, Error, Page, Query, SEARCH_SIZE_MAX};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.
@@ -41,7 +42,8 @@ pub async fn totals(
     now: Timestamp,
     max_age: Duration,
 ) -> Result<Found, Failure> {
-    let mut look_up = LookUp { gateway, max_age, retries: Retries::default() };
+    let mut look_up =
+        LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
     let trusted = known.filter(|known| now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR);
     if let Some(known) = trusted {
         return look_up.by_id(known.clone()).await;
@@ -59,19 +61,19 @@ pub async fn totals(
 struct LookUp<'a> {
     gateway: &'a Gateway,
     max_age: Duration,
-    retries: Retries,
+    errand: Errand,
 }
 
 impl LookUp<'_> {
     async fn by_id(&mut self, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         Ok(Found { at: answered.at, record: answered.answer.hashtag()?, resolved })
     }
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {
         let query = Query::HashtagByName(hashtag.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         let record = answered.answer.hashtag()?;
         let resolved = Resolved { id: record.id.clone(), at: answered.at };
         Ok(Found { at: answered.at, record, resolved })
@@ -85,7 +87,7 @@ impl LookUp<'_> {
             count: SEARCH_SIZE_MAX,
             cursor: Cursor::start(),
         };
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.retries).await?;
+        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
         let page = answered.answer.hashtags()?;
         match page.items.into_iter().find(|record| record.hashtag == *hashtag) {
             Some(record) => Ok(Resolved { id: record.id, at: answered.at }),
@@ -108,37 +110,70 @@ pub struct Paging {
     pub page_size: u32,
 }
 
-/// Collects posts of a hashtag until the week is covered, the list ends, or it stops making sense.
-/// Returns the sample and when its first page was given.
+/// A sample of posts on the way, page by page: what to ask for next, and when to stop.
+#[derive(Debug)]
+pub struct Sampling {
+    paging: Paging,
+    sample: PostSample,
+    seen: HashSet<String>,
+    cursor: Cursor,
+}
+
+impl Sampling {
+    /// Nothing was asked for yet.
+    pub fn new(paging: Paging) -> Self {
+        Self { paging, sample: PostSample::default(), seen: HashSet::new(), cursor: Cursor::start() }
+    }
+
+    /// The page to ask for next.
+    pub fn query(&self, id: &ChallengeId, region: Region) -> Query {
+        Query::Posts { id: id.clone(), region, count: self.paging.page_size, cursor: self.cursor.clone() }
+    }
+
+    /// Takes a page in. Returns whether that is enough: the week before `now` is covered, the list
+    /// has ended, or it stops making sense.
+    pub fn take(&mut self, page: Page<Post>, now: Timestamp) -> bool {
+        self.sample.pages += 1;
+        self.sample.exhausted = !page.more;
+        // Pages overlap, so every post is counted by its id, once.
+        let known = self.seen.len();
+        self.sample.posts.extend(page.items.into_iter().filter(|post| self.seen.insert(post.id.clone())));
+        let nothing_new = self.seen.len() == known;
+        let stands_still = page.next.as_ref().is_none_or(|next| *next == self.cursor);
+        self.cursor = page.next.unwrap_or_else(Cursor::start);
+        stands_still
+            || nothing_new
+            || self.sample.pages >= self.paging.pages_max
+            || self.sample.reaches_back_a_week(now)
+    }
+
+    /// The sample.
+    pub fn finish(self) -> Result<PostSample, Error> {
+        if self.sample.posts.is_empty() && !self.sample.exhausted {
+            // A velocity of 0 would be a claim that nobody made.
+            return Err(Error::transient("no posts, although there are said to be more"));
+        }
+        Ok(self.sample)
+    }
+}
+
+/// Collects posts of a hashtag. Returns the sample and when its first page was given.
 pub async fn posts(
     gateway: &Gateway,
+    hashtag: &Hashtag,
     id: &ChallengeId,
     region: Region,
     paging: Paging,
     max_age: Duration,
 ) -> Result<(Timestamp, PostSample), Failure> {
-    let mut retries = Retries::default();
-    let mut sample = PostSample::default();
-    let mut seen = HashSet::new();
+    let mut errand = Errand::new(Purpose::Posts, Some(hashtag.clone()));
+    let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
-    let mut cursor = Cursor::start();
     loop {
-        let query = Query::Posts { id: id.clone(), region, count: paging.page_size, cursor: cursor.clone() };
-        let answered = gateway.ask(&query, max_age, &mut retries).await?;
+        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await?;
         let now = *taken_at.get_or_insert(answered.at);
-        let page = answered.answer.posts()?;
-        sample.pages += 1;
-        sample.exhausted = !page.more;
-        // Pages overlap, so every post is counted by its id, once.
-        let known = seen.len();
-        sample.posts.extend(page.items.into_iter().filter(|post| seen.insert(post.id.clone())));
-        let nothing_new = seen.len() == known;
-        match page.next {
-            Some(next) if next != cursor => cursor = next,
-            _ => return Ok((now, sample)),
-        }
-        if nothing_new || sample.pages >= paging.pages_max || sample.reaches_back_a_week(now) {
-            return Ok((now, sample));
+        if sampling.take(answered.answer.posts()?, now) {
+            return Ok((now, sampling.finish()?));
         }
     }
 }

@@ -10,7 +10,9 @@
 //! * what was missed, because the program was down or not allowed to spend, is caught up in the
 //!   order latest first, as slowly as it was missed: the usual rate doubles at the most, and no job
 //!   waits past its next slot;
-//! * a hashtag that the upstream does not know is asked rarely, and its posts wait until it is known.
+//! * a hashtag that the upstream does not know is asked rarely, and its posts wait until it is known;
+//! * a stretched job ([`Schedule::stretch`]) has its slot in a stretched interval: jobs of one interval
+//!   that are stretched alike are still spread evenly over it, the same after every restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,13 +52,18 @@ pub struct Schedule {
     not_found_retry: Duration,
     made_at: Timestamp,
     jobs: BTreeMap<Job, Entry>,
-    /// The jobs that wait for their time, in the order in which they are started.
-    queue: BTreeSet<(Due, Job)>,
+    /// The jobs that wait for their time, by kind, in the order in which they are started.
+    queues: [BTreeSet<(Due, Job)>; JobKind::ALL.len()],
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// The slot as configured.
     slot: Slot,
+    /// The factor on the interval, at least 1.
+    stretch: f64,
+    /// When the last refresh ended, and how.
+    last: Option<(Timestamp, Outcome)>,
     state: EntryState,
 }
 
@@ -80,6 +87,16 @@ struct Slot {
     offset: Duration,
 }
 
+impl Entry {
+    /// The slot as it is kept.
+    fn stretched(&self) -> Slot {
+        Slot {
+            interval: self.slot.interval.mul_f64(self.stretch),
+            offset: self.slot.offset.mul_f64(self.stretch),
+        }
+    }
+}
+
 impl Slot {
     /// The first recurrence at `from` or later.
     fn next(self, from: Timestamp) -> Timestamp {
@@ -94,7 +111,12 @@ impl Slot {
 impl Schedule {
     /// A schedule of nothing.
     pub fn empty(now: Timestamp) -> Self {
-        Self { not_found_retry: Duration::ZERO, made_at: now, jobs: BTreeMap::new(), queue: BTreeSet::new() }
+        Self {
+            not_found_retry: Duration::ZERO,
+            made_at: now,
+            jobs: BTreeMap::new(),
+            queues: Default::default(),
+        }
     }
 
     /// Plans the whole watchlist. `past` tells what is remembered of each job.
@@ -104,21 +126,21 @@ impl Schedule {
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) -> Self {
-        let mut schedule =
-            Self { not_found_retry, made_at: now, jobs: BTreeMap::new(), queue: BTreeSet::new() };
+        let mut schedule = Self { not_found_retry, ..Self::empty(now) };
         for (job, slot) in slots(watchlist) {
             let past = past(&job);
-            let state = match past.last {
+            // A stored time from the future is a clock that was wrong, then or now.
+            let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
+            let state = match last {
                 _ if job.region.is_some() && !past.resolved => EntryState::Blocked,
                 // Never asked: at once.
                 None => EntryState::Waiting(None),
                 Some((at, outcome)) => {
-                    // A stored time from the future is a clock that was wrong, then or now.
-                    let due = schedule.next_due(slot, at.min(now), outcome);
+                    let due = schedule.next_due(slot, at, outcome);
                     EntryState::Waiting(Some(caught_up(slot, due, now)))
                 }
             };
-            schedule.insert(job, Entry { slot, state });
+            schedule.insert(job, Entry { slot, stretch: 1.0, last, state });
         }
         schedule
     }
@@ -142,9 +164,10 @@ impl Schedule {
         new
     }
 
-    /// Takes the next job that is due at `now` and marks it as running.
-    pub fn start_next(&mut self, now: Timestamp) -> Option<Job> {
-        let (due, job) = self.queue.first()?.clone();
+    /// Takes the next job that is due at `now`, of a kind that is `open`, and marks it as running.
+    pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<Job> {
+        let kinds = JobKind::ALL.into_iter().filter(|kind| open(*kind));
+        let (due, job) = kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?.clone();
         if due.is_some_and(|due| due > now) {
             return None;
         }
@@ -152,10 +175,32 @@ impl Schedule {
         Some(job)
     }
 
+    /// Puts a factor on the interval of each job: 1 as configured, 2 half as often. Factors below 1,
+    /// and those that are no number, count as 1.
+    pub fn stretch(&mut self, factor: impl Fn(&Job) -> f64, now: Timestamp) {
+        let mut moved = Vec::new();
+        for (job, entry) in &mut self.jobs {
+            let factor = Some(factor(job)).filter(|factor| factor.is_finite()).unwrap_or(1.0).max(1.0);
+            if factor == entry.stretch {
+                continue;
+            }
+            entry.stretch = factor;
+            if let (EntryState::Waiting(Some(_)), Some((at, outcome))) = (entry.state, entry.last) {
+                moved.push((job.clone(), entry.stretched(), at, outcome));
+            }
+        }
+        for (job, slot, at, outcome) in moved {
+            let due = caught_up(slot, self.next_due(slot, at, outcome), now);
+            self.set(&job, EntryState::Waiting(Some(due)));
+        }
+    }
+
     /// A started job ended at `now`: plans its next refresh.
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
-        if let Some(entry) = self.jobs.get(job) {
-            let due = self.next_due(entry.slot, now, outcome);
+        if let Some(entry) = self.jobs.get_mut(job) {
+            entry.last = Some((now, outcome));
+            let slot = entry.stretched();
+            let due = self.next_due(slot, now, outcome);
             self.set(job, EntryState::Waiting(Some(due)));
         }
     }
@@ -189,7 +234,7 @@ impl Schedule {
             let Some(entry) = self.jobs.get(&job) else { continue };
             match (entry.state, resolved) {
                 (EntryState::Blocked, true) => {
-                    let due = past(&job).last.map(|_| entry.slot.next(now));
+                    let due = past(&job).last.map(|_| entry.stretched().next(now));
                     self.set(&job, EntryState::Waiting(due));
                 }
                 (EntryState::Waiting(_), false) => self.set(&job, EntryState::Blocked),
@@ -201,20 +246,21 @@ impl Schedule {
     /// Spreads what is overdue, after a time in which nothing could be sent.
     pub fn catch_up(&mut self, now: Timestamp) {
         let overdue: Vec<(Timestamp, Job)> = self
-            .queue
+            .queues
             .iter()
+            .flatten()
             .filter_map(|(due, job)| Some((due.filter(|due| *due < now)?, job.clone())))
             .collect();
         for (due, job) in overdue {
             let Some(entry) = self.jobs.get(&job) else { continue };
-            let due = caught_up(entry.slot, due, now);
+            let due = caught_up(entry.stretched(), due, now);
             self.set(&job, EntryState::Waiting(Some(due)));
         }
     }
 
-    /// When the next waiting job is due; it may be overdue.
-    pub fn next_wake(&self) -> Option<Timestamp> {
-        let (due, _) = self.queue.first()?;
+    /// When the next waiting job of a kind is due; it may be overdue.
+    pub fn next_wake(&self, kind: JobKind) -> Option<Timestamp> {
+        let (due, _) = self.queues[kind as usize].first()?;
         Some(due.unwrap_or(self.made_at))
     }
 
@@ -245,7 +291,7 @@ impl Schedule {
 
     fn insert(&mut self, job: Job, entry: Entry) {
         if let EntryState::Waiting(due) = entry.state {
-            self.queue.insert((due, job.clone()));
+            self.queues[job.kind() as usize].insert((due, job.clone()));
         }
         self.jobs.insert(job, entry);
     }
@@ -253,11 +299,11 @@ impl Schedule {
     fn set(&mut self, job: &Job, state: EntryState) {
         let Some(entry) = self.jobs.get_mut(job) else { return };
         if let EntryState::Waiting(due) = entry.state {
-            self.queue.remove(&(due, job.clone()));
+            self.queues[job.kind() as usize].remove(&(due, job.clone()));
         }
         entry.state = state;
         if let EntryState::Waiting(due) = state {
-            self.queue.insert((due, job.clone()));
+            self.queues[job.kind() as usize].insert((due, job.clone()));
         }
     }
 }
@@ -334,7 +380,11 @@ mod tests {
     }
 
     fn start_all(schedule: &mut Schedule, now: Timestamp) -> Vec<Job> {
-        std::iter::from_fn(|| schedule.start_next(now)).collect()
+        std::iter::from_fn(|| schedule.start_next(now, |_| true)).collect()
+    }
+
+    fn first_due(schedule: &Schedule) -> Timestamp {
+        JobKind::ALL.into_iter().filter_map(|kind| schedule.next_wake(kind)).min().unwrap()
     }
 
     /// The due times of all jobs, sorted.
@@ -362,7 +412,7 @@ mod tests {
     fn a_running_job_is_not_started_twice() {
         let mut schedule = Schedule::new(&watchlist(1), RETRY, never, NOW);
         assert_eq!(start_all(&mut schedule, NOW).len(), 1);
-        assert_eq!(schedule.start_next(NOW + DAY), None);
+        assert_eq!(schedule.start_next(NOW + DAY, |_| true), None);
     }
 
     #[test]
@@ -384,8 +434,8 @@ mod tests {
     #[test]
     fn a_job_that_ran_in_its_slot_runs_again_exactly_one_interval_later() {
         let mut schedule = Schedule::new(&watchlist(7), RETRY, asked(NOW), NOW);
-        let due = schedule.next_wake().unwrap();
-        let job = schedule.start_next(due).unwrap();
+        let due = first_due(&schedule);
+        let job = schedule.start_next(due, |_| true).unwrap();
         // The answer takes a moment; that does not move the slot.
         schedule.finished(&job, Outcome::Failed, due + Duration::from_secs(3));
         assert_eq!(schedule.due(&job), Some(due + HOUR));
@@ -423,11 +473,11 @@ mod tests {
         let job = Job { hashtag: Hashtag::parse("tag0").unwrap(), region: None };
         schedule.finished(&job, Outcome::NotFound, NOW);
         schedule.resolved(&job.hashtag, false, never, NOW);
-        assert_eq!(schedule.next_wake(), Some(NOW + RETRY));
+        assert_eq!(first_due(&schedule), NOW + RETRY);
         assert_eq!(dues(&schedule), [NOW + RETRY]);
 
         let later = NOW + RETRY;
-        assert_eq!(schedule.start_next(later), Some(job.clone()));
+        assert_eq!(schedule.start_next(later, |_| true), Some(job.clone()));
         schedule.finished(&job, Outcome::Success, later);
         schedule.resolved(&job.hashtag, true, asked(NOW), later);
         let dues = dues(&schedule);
@@ -438,8 +488,8 @@ mod tests {
     #[test]
     fn a_job_put_back_stays_due_until_the_backlog_is_spread() {
         let mut schedule = Schedule::new(&watchlist(10), RETRY, asked(NOW - DAY), NOW);
-        let due = schedule.next_wake().unwrap();
-        let job = schedule.start_next(due).unwrap();
+        let due = first_due(&schedule);
+        let job = schedule.start_next(due, |_| true).unwrap();
         schedule.put_back(&job);
         assert_eq!(schedule.due(&job), Some(due));
 
@@ -451,7 +501,7 @@ mod tests {
     #[test]
     fn a_reload_keeps_what_runs_and_what_is_due_and_starts_what_is_new() {
         let mut schedule = Schedule::new(&watchlist(2), RETRY, asked(NOW), NOW);
-        let running = schedule.start_next(NOW + HOUR * 2).unwrap();
+        let running = schedule.start_next(NOW + HOUR * 2, |_| true).unwrap();
         let past = |job: &Job| if job.hashtag.as_str() == "tag2" { never(job) } else { asked(NOW)(job) };
         let mut schedule = schedule.replaced(&watchlist(3), RETRY, past, NOW);
         assert_eq!(schedule.len(), 9);

@@ -31,6 +31,9 @@ pub struct HashtagState {
     pub id: Option<ChallengeId>,
     /// When name and id were last seen together in an answer.
     pub resolved_at: Option<Timestamp>,
+    /// What the upstream last said: that there is such a hashtag, or that there is none. `None`
+    /// before it said either; a failure says neither.
+    pub found: Option<bool>,
     /// Whether the platform flags it as commercial, once known.
     pub commerce: Option<bool>,
     /// Count of posts worldwide.

@@ -10,21 +10,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use credits::{Page, credits};
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde::Deserialize;
-use tiktok_exporter::clock::TimerClock;
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::model::{Hashtag, PostSample, RecentValues, Region, Timestamp};
-use tiktok_exporter::state::{
-    HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State,
-};
+use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+#[path = "support/snapshot.rs"]
+mod snapshot;
+
+use snapshot::{NOW, SetClock, known, publish};
 
 #[derive(Deserialize)]
 struct RuleFile {
@@ -136,34 +137,13 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 
 /// The exporter's page when it knows everything.
 fn exporter_page() -> Page {
-    let refresh = Refresh {
-        interval: Duration::from_secs(3_600),
-        last: Some((NOW, Outcome::Success)),
-        last_success: Some(NOW),
-        next_due: Some(NOW),
-    };
-    let reading = Reading { at: NOW, recent: RecentValues::from_newest_first([5]) };
-    let region = Region::parse("US").unwrap();
-    let sample = PostSample::default().stats(region, NOW);
-    let hashtag = HashtagState {
-        hashtag: Hashtag::parse("booktok").unwrap(),
-        group: "books".into(),
-        max_age: Duration::from_secs(3_600),
-        id: None,
-        resolved_at: None,
-        commerce: None,
-        posts: Some(reading.clone()),
-        views: Some(reading),
-        refresh,
-        regions: vec![RegionState { region, sample: Some(Sampled { at: NOW, stats: sample }), refresh }],
-    };
     let state = State::default();
-    state.publish(Snapshot { hashtags: vec![Arc::new(hashtag)] });
-    let clock = Arc::new(TimerClock::starting_at(NOW));
-    // The clock needs a runtime's timer to tell the time.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let _guard = runtime.enter();
-    let page = Exposition::new(state, clock, &Telemetry::new().unwrap()).unwrap().encode().unwrap();
+    publish(&state, [known("booktok", "books", &["US"], 500, NOW)]);
+    let store = Arc::new(Store::in_memory().unwrap());
+    let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+    let telemetry = Telemetry::new().unwrap();
+    let exposition = Exposition::new(state, ledger, SetClock::at(NOW), &telemetry).unwrap();
+    let page = exposition.encode().unwrap();
 
     let mut metrics = Page::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {

@@ -55,6 +55,8 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ),
         ("[api]\ntimeout = \"11m\"", "api.timeout: \"11m\" is out of range (100ms to 10m)"),
         ("[watchlist]\nmax_pairs = 0", "watchlist.max_pairs: 0 is out of range (1 to 1000000)"),
+        ("[budget]\nper_day = 0", "budget.per_day: 0 is out of range (1 to 1000000000000)"),
+        ("[budget]\nper_month = -1", "budget.per_month: -1 is out of range (1 to 1000000000000)"),
         // Types.
         ("[api]\ntimeout = 15", "api.timeout: 15 has no unit (write it as text with one, as in \"15s\")"),
         ("[api]\ntimeout = \"15\"", "api.timeout: \"15\" has no unit (add one, as in \"15s\")"),
@@ -102,6 +104,26 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
             "[refresh]\ntotals_interval = \"3d\"",
             "refresh.totals_interval: 3d is not shorter than max_age (2d): values would vanish between two refreshes",
         ),
+        (
+            "[budget]\nbalance = 5",
+            "budget.balance_counted_on: is missing (the day on which budget.balance was counted, UTC)",
+        ),
+        (
+            "[budget]\nbalance_counted_on = \"2026-01-31\"",
+            "budget.balance: is missing (the credits that were counted)",
+        ),
+        (
+            "[budget]\nbalance = 5\nbalance_counted_on = \"31.1.2026\"",
+            "budget.balance_counted_on: \"31.1.2026\" is not a date (year, month and day, as in 2026-01-31)",
+        ),
+        (
+            "[budget]\nbalance = 5\nbalance_counted_on = 2026-01-31",
+            "budget.balance_counted_on: is a bare date (write it in quotes, as in \"2026-01-31\")",
+        ),
+        (
+            "[budget]\nper_day = 50\nreserve = 50",
+            "budget.reserve: 50 is not less than per_day (50): nothing would be left to watch with",
+        ),
         // Unknown keys.
         ("[api]\ntimout = \"1s\"", "api.timout: is not a known key; did you mean api.timeout?"),
         ("[api]\nbase-url = \"x\"", "api.base-url: is not a known key; did you mean api.base_url?"),
@@ -111,7 +133,10 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("[refesh]\nx = 1", "refesh: is not a known key; did you mean refresh?"),
         ("timeout = \"1s\"", "timeout: is not a known key; did you mean api.timeout?"),
         ("hashtags = [\"x\"]", "hashtags: is not a known key; did you mean hashtags in a [[watch]] block?"),
-        ("zzz = 1", "zzz: is not a known key; known here: api, refresh, posts, web, store, watchlist, watch"),
+        (
+            "zzz = 1",
+            "zzz: is not a known key; known here: api, refresh, posts, budget, web, store, watchlist, watch",
+        ),
     ] {
         assert_eq!(problems(&format!("{settings}{WATCH}"), &[]), want, "{settings}");
     }
@@ -328,6 +353,8 @@ fn risky_settings_are_legal_but_told() {
     let often = format!("[refresh]\ntotals_interval = \"30s\"\n{WATCH}");
     let often_elsewhere =
         format!("[api]\nbase_url = \"http://localhost\"\n[refresh]\ntotals_interval = \"30s\"\n{WATCH}");
+    let short = format!("[budget]\nper_day = 6\n{WATCH}");
+    let very_short = format!("[budget]\nper_month = 60\n{WATCH}");
     let tight = format!("[refresh]\nmax_age = \"30h\"\n{WATCH}");
     let tight_by_default = format!("[refresh]\nposts_interval = \"40h\"\n{WATCH}");
     for (toml, want) in [
@@ -337,6 +364,16 @@ fn risky_settings_are_legal_but_told() {
         ),
         (&often, "refresh.totals_interval: 30s is under a minute, and every look costs a credit"),
         (&often_elsewhere, ""),
+        (
+            &short,
+            "budget: leaves 6 credits a day, but the watchlist may need 7: intervals of posts stretch 1.5 times \
+             (the `plan` subcommand shows what would save most)",
+        ),
+        (
+            &very_short,
+            "budget: leaves 1 credits a day, but the watchlist may need 7: intervals of totals stretch 2.0 times, \
+             posts are paused (the `plan` subcommand shows what would save most)",
+        ),
         (
             &tight,
             "refresh.max_age: 1d 6h is less than 1.5 times posts_interval (1d): one late refresh makes values vanish",
@@ -385,13 +422,18 @@ fn a_block_overrides_the_general_settings_for_its_hashtags_only() {
 
 const EXAMPLE: &str = include_str!("../tiktok-exporter.example.toml");
 
-/// The example with its commented-out defaults in force, but for the one key that has no default.
+/// Settings that are absent by default.
+const WITHOUT_DEFAULT: [&str; 5] = ["key_file", "per_day", "per_month", "balance", "balance_counted_on"];
+
+/// The example with its commented-out defaults in force, but for the keys that have no default.
 fn uncommented_example() -> String {
     let is_setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase()) && line.contains(" = ");
+    let has_no_default =
+        |line: &str| WITHOUT_DEFAULT.iter().any(|key| line.starts_with(&format!("{key} = ")));
     EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(rest) if is_setting(rest) && !rest.starts_with("key_file") => rest,
+            Some(rest) if is_setting(rest) && !has_no_default(rest) => rest,
             _ => line,
         })
         .collect::<Vec<_>>()

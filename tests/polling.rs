@@ -1,16 +1,21 @@
 //! The loop from schedule to snapshot, under a paused clock and with a scripted upstream: what is
 //! sent when, and what stands in the snapshot afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 #[path = "support/upstream.rs"]
 mod upstream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::{HashtagState, Outcome, State};
@@ -46,9 +51,18 @@ impl Loop {
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let stopping = CancellationToken::new();
         let transport: Arc<dyn Transport> = upstream.clone();
-        let gateway =
-            Gateway::new(transport, 200, COOLDOWN, clock.clone(), telemetry.clone(), stopping.clone());
-        let parts = Parts { gateway: Arc::new(gateway), store, state: state.clone(), telemetry, clock };
+        let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
+        let gateway = Gateway::new(
+            transport,
+            ledger.clone(),
+            200,
+            COOLDOWN,
+            clock.clone(),
+            telemetry.clone(),
+            stopping.clone(),
+        );
+        let parts =
+            Parts { gateway: Arc::new(gateway), ledger, store, state: state.clone(), telemetry, clock };
         let poller = Poller::new(parts, plan(watch)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let task = tokio::spawn(poller.run(receiver, stopping.clone()));
@@ -232,6 +246,37 @@ async fn a_name_that_does_not_resolve_is_searched_for_and_only_the_exact_match_c
     assert_eq!(asked_for("booktok"), 1, "the id is kept");
     sleep(HOUR * 3).await;
     assert_eq!(asked_for("nowhere"), 2, "asked again after a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn posts_of_a_hashtag_that_is_gone_are_not_asked_for_until_it_is_back() {
+    let phase = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let phase = phase.clone();
+        move |query: &Query, _| match (phase.load(Ordering::Relaxed), query) {
+            (0, query) => well_behaved(query),
+            (1, _) => Reply::Json(r#"{"status":"error","message":"Not found"}"#.to_owned()),
+            (_, _) => Reply::Broken,
+        }
+    };
+    let looped = Loop::start("hashtags = [\"booktok\"]", Scripted::new(SECOND / 10, script)).await;
+    let posts = || looped.upstream.received().iter().filter(|r| is_posts(&r.query)).count();
+    sleep(HOUR).await;
+    assert_eq!(looped.hashtag("booktok").found, Some(true));
+    phase.store(1, Ordering::Relaxed);
+    sleep(HOUR * 4).await;
+    assert_eq!(looped.hashtag("booktok").found, Some(false));
+    let before = posts();
+    // Two days later the look-up fails, which does not say that it is back.
+    phase.store(2, Ordering::Relaxed);
+    sleep(HOUR * 48).await;
+    let state = looped.hashtag("booktok");
+    assert_eq!(state.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
+    assert_eq!((state.found, posts()), (Some(false), before));
+    phase.store(0, Ordering::Relaxed);
+    sleep(HOUR * 4).await;
+    assert_eq!(looped.hashtag("booktok").found, Some(true));
+    assert!(posts() > before, "it is back, and so are its posts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,18 +1,16 @@
 //! `check`: whether a configuration is usable, and what it would run and cost.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::EXIT_CONFIG;
+use super::text::{count, say};
 use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded, Problems, duration};
+use crate::estimate::{Estimate, MONTH_DAYS, PRICE_PER_100_000};
+use crate::model::Credits;
 use crate::watchlist::Watched;
-
-/// Days in a month, for the forecast.
-const MONTH_DAYS: f64 = 30.0;
-const MINUTES_PER_DAY: f64 = 24.0 * 60.0;
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -50,11 +48,6 @@ fn load(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
     Ok((loaded, key))
 }
 
-/// Writes a line; when the reader is gone (`check | head`), there is nobody to tell.
-fn say(mut to: impl Write, line: &str) {
-    let _ = writeln!(to, "{line}");
-}
-
 /// What would run, one fact per line.
 fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let watchlist = &config.watchlist;
@@ -69,13 +62,14 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
     let credits = watchlist.daily_credits();
+    let estimate = Estimate::new(config, None, PRICE_PER_100_000);
     let cost = |days: f64| {
         let [total, totals, posts] =
-            [credits.total(), credits.totals, credits.posts].map(|c| whole(c * days));
+            [credits.total(), credits.totals, credits.posts].map(|c| Credits::estimated(c * days));
         format!("at most {total} ({totals} for totals, {posts} for posts)")
     };
     let rate = config.api.rate_limit_per_minute;
-    let share = credits.total() / (f64::from(rate) * MINUTES_PER_DAY) * 100.0;
+    let share = estimate.rate_limit_share * 100.0;
     let facts = [
         ("hashtags", watchlist.entries.len().to_string()),
         ("regions", format!("{} ({})", regions.len(), regions.join(", "))),
@@ -100,37 +94,4 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
 fn distinct(config: &Config, of: impl Fn(&Watched) -> Duration) -> String {
     let values: BTreeSet<Duration> = config.watchlist.entries.iter().map(of).collect();
     values.into_iter().map(duration::show).collect::<Vec<_>>().join(", ")
-}
-
-/// A number with its noun.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A count rounded up to whole credits, with commas between thousands.
-fn whole(count: f64) -> String {
-    // The sums of fractions miss whole numbers by a hair; that hair is no credit.
-    let digits = ((count - 1e-6).ceil() as u64).to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credits_are_rounded_up_and_grouped() {
-        for (count, want) in
-            [(0.0, "0"), (0.1, "1"), (999.0, "999"), (1_000.000_000_1, "1,000"), (1_234_567.5, "1,234,568")]
-        {
-            assert_eq!(whole(count), want);
-        }
-    }
 }

@@ -3,8 +3,14 @@
 //! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration (as in `sysexits.h`).
 
 mod check;
+mod demo;
+mod history;
+mod ledger;
 mod logging;
+mod plan;
 mod serve;
+mod simulate;
+mod text;
 
 use std::process::ExitCode;
 
@@ -31,8 +37,29 @@ struct Cli {
 enum Command {
     /// Watch hashtags through the API and serve /metrics
     Serve(serve::Args),
+    /// Try everything on simulated data: no file, no key, no network
+    Demo(demo::Args),
+    /// Run the simulated API alone, for any client of it
+    Simulate(simulate::Args),
     /// Check a configuration and show what it would run and cost
     Check(check::Args),
+    /// Show what a configuration costs, what the budget makes of it, and what would save most
+    Plan(plan::Args),
+    /// Write the past of the simulated world for Prometheus
+    Backfill(history::BackfillArgs),
+    /// Write the history in the table of the published tutorial for Prometheus
+    Import(history::ImportArgs),
+    /// Show what was spent, by day, endpoint and hashtag
+    Ledger(ledger::Args),
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// Runs the program.
@@ -48,7 +75,13 @@ pub fn run() -> ExitCode {
     logging::start(&cli.logging);
     match cli.command {
         Command::Serve(args) => with_runtime(serve::run(args)),
+        Command::Demo(args) => with_runtime(demo::run(args)),
+        Command::Simulate(args) => with_runtime(simulate::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Backfill(args) => history::run_backfill(&args),
+        Command::Import(args) => history::run_import(&args),
+        Command::Ledger(args) => ledger::run(&args),
     }
 }
 

@@ -6,6 +6,7 @@
 //! these structs.
 
 mod api;
+mod budget;
 pub mod duration;
 mod env;
 mod key;
@@ -32,6 +33,8 @@ pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
 pub use web::WebConfig;
 
+use crate::budget::{Limits, Need, Pace};
+use crate::model::Credits;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;
 use tables::Tables;
@@ -45,6 +48,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How large a sample of posts is.
     pub posts: PostsConfig,
+    /// How many credits may be spent.
+    pub budget: Limits,
     /// Where the metrics are served.
     pub web: WebConfig,
     /// Where the ledger is kept.
@@ -112,6 +117,7 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
     let posts = posts::read(tables.section("posts", findings));
+    let budget = budget::read(tables.section("budget", findings));
     let web = web::read(tables.section("web", findings));
     let store = store::read(tables.section("store", findings));
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
@@ -125,7 +131,8 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
         .collect();
     let watchlist = merge(&blocks, max_pairs, findings);
     warn_of_rate(&api, &watchlist, findings);
-    Config { api, refresh, posts, web, store, watchlist }
+    warn_of_budget(&budget, &watchlist, findings);
+    Config { api, refresh, posts, budget, web, store, watchlist }
 }
 
 fn merge(blocks: &[Block], max_pairs: usize, findings: &mut Findings) -> Watchlist {
@@ -149,6 +156,30 @@ fn warn_of_rate(api: &ApiConfig, watchlist: &Watchlist, findings: &mut Findings)
             "api.rate_limit_per_minute: {} lets {possible:.0} requests a day through, but the watchlist may \
              need {needed:.0}: values will come late",
             api.rate_limit_per_minute
+        ));
+    }
+}
+
+fn warn_of_budget(budget: &Limits, watchlist: &Watchlist, findings: &mut Findings) {
+    let Some(allowed) = budget.daily_allowance() else { return };
+    let credits = watchlist.daily_credits();
+    let pace =
+        Pace::new(Need { totals: credits.totals, posts: credits.posts, discovery: 0.0 }, Some(allowed));
+    let effects: Vec<String> = [("totals", pace.totals), ("posts", pace.posts)]
+        .into_iter()
+        .filter(|(_, share)| share.is_short())
+        .map(|(what, share)| match share.stretch {
+            f64::INFINITY => format!("{what} are paused"),
+            factor => format!("intervals of {what} stretch {factor:.1} times"),
+        })
+        .collect();
+    if !effects.is_empty() {
+        let needed = Credits::estimated(credits.total());
+        findings.warnings.push(format!(
+            "budget: leaves {} credits a day, but the watchlist may need {needed}: {} (the `plan` subcommand \
+             shows what would save most)",
+            Credits::estimated(allowed.floor()),
+            effects.join(", ")
         ));
     }
 }

@@ -1,13 +1,14 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
 use super::problem::Problem;
-use super::{api, env, posts, refresh, store, value, watch, web};
+use super::{api, budget, env, posts, refresh, store, value, watch, web};
 
 /// Every section with its keys, in the order of the documentation. `watch` is a list of tables.
-pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
     ("api", api::KEYS),
     ("refresh", refresh::KEYS),
     ("posts", posts::KEYS),
+    ("budget", budget::KEYS),
     ("web", web::KEYS),
     ("store", store::KEYS),
     ("watchlist", watch::LIMIT_KEYS),

@@ -94,12 +94,17 @@ impl<'a> Section<'a> {
 
     /// A whole number within `range`.
     pub(super) fn integer(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.optional_integer(key, range).unwrap_or(default)
+    }
+
+    /// A whole number within `range` that need not be given.
+    pub(super) fn optional_integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let from_environment = self.comes_from_environment(key);
-        self.get(key, default, |given| {
+        self.get(key, None, |given| {
             let number = value::integer(given, from_environment)?;
-            u64::try_from(number)
-                .ok()
-                .filter(|number| range.contains(number))
+            let found = u64::try_from(number).ok().filter(|number| range.contains(number));
+            found
+                .map(Some)
                 .ok_or_else(|| format!("{number} is out of range ({} to {})", range.start(), range.end()))
         })
     }

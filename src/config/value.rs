@@ -55,6 +55,12 @@ pub(super) fn is_number(value: &Value) -> bool {
     matches!(value, Value::Num(..))
 }
 
+/// Whether the value is a date or a time without quotes.
+pub(super) fn is_date(value: &Value) -> bool {
+    // How the TOML reader hands one over.
+    matches!(value, Value::Dict(_, dict) if dict.contains_key("$__toml_private_datetime"))
+}
+
 /// The value as a message quotes it.
 pub(super) fn show(value: &Value) -> String {
     match value {
@@ -63,8 +69,7 @@ pub(super) fn show(value: &Value) -> String {
         Value::Bool(_, bool) => bool.to_string(),
         Value::Num(_, num) => number(*num),
         Value::Empty(..) => "nothing".to_owned(),
-        // How the TOML reader hands over a date or a time.
-        Value::Dict(_, dict) if dict.contains_key("$__toml_private_datetime") => "a date".to_owned(),
+        Value::Dict(..) if is_date(value) => "a date".to_owned(),
         Value::Dict(..) => "a table".to_owned(),
         Value::Array(..) => "a list".to_owned(),
     }

@@ -1,21 +1,29 @@
 //! The result families: names and help texts.
 
-/// A family of gauges.
+/// A family of gauges; of counters, if its name ends in `_total`.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
 }
 
+impl Family {
+    pub(super) fn is_counter(&self) -> bool {
+        self.name.ends_with("_total")
+    }
+}
+
 macro_rules! families {
     ($($(#[doc = $help:literal])+ $constant:ident = $name:literal;)+) => {
-        $($(#[doc = $help])+ pub(super) const $constant: Family =
-            Family { name: $name, help: concat!($($help),+) };)+
+        $($(#[doc = $help])+ pub(super) const $constant: $crate::exposition::families::Family =
+            $crate::exposition::families::Family { name: $name, help: concat!($($help),+) };)+
 
         /// Every family of this file, in the order of their declaration.
-        pub(super) const ALL: &[&Family] = &[$(&$constant),+];
+        pub(super) const ALL: &[&$crate::exposition::families::Family] = &[$(&$constant),+];
     };
 }
+
+pub(super) use families;
 
 // The doc comment of a family is its HELP text.
 families! {
@@ -46,21 +54,22 @@ families! {
     /// of posts: 0 to 7. Means nothing while tiktok_hashtag_sample_saturated is 1. Refreshed on a schedule.
     VELOCITY = "tiktok_hashtag_sample_velocity";
     ///tiktok_hashtag_sample_velocity times the mean plays of the sampled posts of the last 24 hours; 0 without
-    /// such posts. Refreshed on a schedule.
+    /// such posts, absent if none of them says its plays. Refreshed on a schedule.
     WEIGHTED_VELOCITY = "tiktok_hashtag_engagement_weighted_velocity";
     ///Posts in the sample by the time window they were published in: 24h, 7d, or all.
     SAMPLE_POSTS = "tiktok_hashtag_sample_posts";
-    ///Plays of the sampled posts together.
+    ///Plays of the sampled posts together. Absent if none of them says.
     SAMPLE_PLAYS = "tiktok_hashtag_sample_plays";
-    ///Likes of the sampled posts together.
+    ///Likes of the sampled posts together. Absent if none of them says.
     SAMPLE_LIKES = "tiktok_hashtag_sample_likes";
-    ///Comments on the sampled posts together.
+    ///Comments on the sampled posts together. Absent if none of them says.
     SAMPLE_COMMENTS = "tiktok_hashtag_sample_comments";
-    ///Shares of the sampled posts together.
+    ///Shares of the sampled posts together. Absent if none of them says.
     SAMPLE_SHARES = "tiktok_hashtag_sample_shares";
-    ///Saves of the sampled posts together.
+    ///Saves of the sampled posts together. Absent if none of them says.
     SAMPLE_SAVES = "tiktok_hashtag_sample_saves";
-    ///Likes, comments, shares and saves over plays of the sampled posts. Absent without plays.
+    ///Likes, comments, shares and saves over plays of the sampled posts. Absent without plays, or if no post says
+    /// one of them.
     SAMPLE_ENGAGEMENT_RATIO = "tiktok_hashtag_sample_engagement_ratio";
     ///1 if more posts exist and the oldest sampled one is younger than 7 days, so that the sample velocity
     /// measures the size of the sample and not the hashtag; else 0.

@@ -4,15 +4,14 @@
 //! is simply not there. Labels that come from outside never enter a metric vector, whose hash can
 //! take two series for one.
 
-use std::collections::BTreeMap;
-
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricFamily;
 
 use super::families::{self as f, Family};
+use super::sheet::{Labels, Sheet, describe};
 use crate::clock::SharedClock;
 use crate::model::{SampleStats, Timestamp};
-use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, State};
+use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Snapshot, State};
 
 /// Collects the result families from the latest snapshot.
 pub(super) struct Results {
@@ -23,12 +22,7 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(state: State, clock: SharedClock) -> prometheus::Result<Self> {
-        // The registry checks only that names are valid and unique; labels vary per sample.
-        let describe = |family: &&Family| {
-            Desc::new(family.name.to_owned(), family.help.to_owned(), Vec::new(), Default::default())
-        };
-        let descriptions = f::ALL.iter().map(describe).collect::<Result<_, _>>()?;
-        Ok(Self { state, clock, descriptions })
+        Ok(Self { state, clock, descriptions: describe(f::ALL)? })
     }
 }
 
@@ -39,30 +33,34 @@ impl Collector for Results {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.state.snapshot();
-        let mut page = Page { now: self.clock.now(), samples: BTreeMap::new() };
-        let mut jobs = JobCounts::default();
-        for hashtag in &snapshot.hashtags {
-            page.hashtag(hashtag);
-            jobs.count(JobKind::Totals, &hashtag.refresh, page.now);
-            for region in &hashtag.regions {
-                page.region(hashtag, region);
-                jobs.count(JobKind::Posts, &region.refresh, page.now);
-            }
-        }
-        page.jobs(&jobs);
-        page.into_families()
+        let mut page = Page::new(&snapshot, self.clock.now());
+        page.jobs(&JobCounts::new(&snapshot, page.now));
+        page.sheet.into_families(f::ALL)
     }
+}
+
+/// What `/metrics` tells about the hashtags of a snapshot at `now`, without the exporter's own
+/// figures.
+pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
+    Page::new(snapshot, now).sheet.into_families(f::ALL)
 }
 
 /// The samples of one scrape.
 struct Page {
     now: Timestamp,
-    samples: BTreeMap<&'static str, Vec<Metric>>,
+    sheet: Sheet,
 }
 
-type Labels<'a> = &'a [(&'static str, &'a str)];
-
 impl Page {
+    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut page = Self { now, sheet: Sheet::default() };
+        for hashtag in &snapshot.hashtags {
+            page.hashtag(hashtag);
+            hashtag.regions.iter().for_each(|region| page.region(hashtag, region));
+        }
+        page
+    }
+
     fn hashtag(&mut self, state: &HashtagState) {
         let labels: Labels = &[("hashtag", state.hashtag.as_str())];
         self.reading(&f::POSTS, &f::POSTS_RESOLUTION, labels, state, state.posts.as_ref());
@@ -78,7 +76,7 @@ impl Page {
             1.0,
         );
         self.refresh(&f::UP, &f::LAST_SUCCESS, &f::REFRESH_INTERVAL, labels, &state.refresh);
-        if let Some(found) = found(&state.refresh) {
+        if let Some(found) = state.found {
             self.put(&f::FOUND, labels, flag(found));
         }
     }
@@ -101,19 +99,20 @@ impl Page {
 
     fn sample(&mut self, labels: Labels<'_>, stats: &SampleStats) {
         self.put(&f::VELOCITY, labels, stats.velocity);
-        self.put(&f::WEIGHTED_VELOCITY, labels, stats.engagement_weighted_velocity);
         for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
             let labels = [labels, &[("window", window)]].concat();
             self.put(&f::SAMPLE_POSTS, &labels, posts as f64);
         }
-        self.put(&f::SAMPLE_PLAYS, labels, stats.plays as f64);
-        self.put(&f::SAMPLE_LIKES, labels, stats.likes as f64);
-        self.put(&f::SAMPLE_COMMENTS, labels, stats.comments as f64);
-        self.put(&f::SAMPLE_SHARES, labels, stats.shares as f64);
-        self.put(&f::SAMPLE_SAVES, labels, stats.saves as f64);
         self.put(&f::SAMPLE_SATURATED, labels, flag(stats.saturated));
         self.put(&f::SAMPLE_PAGES, labels, f64::from(stats.pages));
+        let count = |sum: Option<u64>| sum.map(|count| count as f64);
         for (family, value) in [
+            (&f::WEIGHTED_VELOCITY, stats.engagement_weighted_velocity),
+            (&f::SAMPLE_PLAYS, count(stats.plays)),
+            (&f::SAMPLE_LIKES, count(stats.likes)),
+            (&f::SAMPLE_COMMENTS, count(stats.comments)),
+            (&f::SAMPLE_SHARES, count(stats.shares)),
+            (&f::SAMPLE_SAVES, count(stats.saves)),
             (&f::SAMPLE_ENGAGEMENT_RATIO, stats.engagement_ratio),
             (&f::SAMPLE_OLDEST_POST_AGE, stats.oldest_post_age_seconds),
             (&f::SAMPLE_REGION_MATCH_RATIO, stats.region_match_ratio),
@@ -168,29 +167,7 @@ impl Page {
     }
 
     fn put(&mut self, family: &Family, labels: Labels<'_>, value: f64) {
-        let pair = |(name, value): &(&'static str, &str)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
-            pair
-        };
-        let mut gauge = Gauge::default();
-        gauge.set_value(value);
-        let mut metric = Metric::from_label(labels.iter().map(pair).collect());
-        metric.set_gauge(gauge);
-        self.samples.entry(family.name).or_default().push(metric);
-    }
-
-    fn into_families(mut self) -> Vec<MetricFamily> {
-        let family = |family: &&Family| {
-            let mut collected = MetricFamily::default();
-            collected.set_name(family.name.to_owned());
-            collected.set_help(family.help.to_owned());
-            collected.set_field_type(MetricType::GAUGE);
-            collected.set_metric(self.samples.remove(family.name)?);
-            Some(collected)
-        };
-        f::ALL.iter().filter_map(family).collect()
+        self.sheet.put(family, labels, value);
     }
 }
 
@@ -199,6 +176,15 @@ impl Page {
 struct JobCounts([[u32; 3]; JobKind::ALL.len()]);
 
 impl JobCounts {
+    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut jobs = Self::default();
+        for hashtag in &snapshot.hashtags {
+            jobs.count(JobKind::Totals, &hashtag.refresh, now);
+            hashtag.regions.iter().for_each(|region| jobs.count(JobKind::Posts, &region.refresh, now));
+        }
+        jobs
+    }
+
     fn count(&mut self, kind: JobKind, refresh: &Refresh, now: Timestamp) {
         let [all, due, overdue] = &mut self.0[kind as usize];
         *all += 1;
@@ -206,15 +192,6 @@ impl JobCounts {
             *due += u32::from(at <= now);
             *overdue += u32::from(at + refresh.interval / 10 < now);
         }
-    }
-}
-
-/// Whether the upstream knows the hashtag, if it has said so.
-fn found(refresh: &Refresh) -> Option<bool> {
-    match refresh.last? {
-        (_, Outcome::Success) => Some(true),
-        (_, Outcome::NotFound) => Some(false),
-        (_, Outcome::Failed) => refresh.last_success.map(|_| true),
     }
 }
 

@@ -7,7 +7,7 @@ use prometheus::{
     Registry,
 };
 
-use crate::budget::Trip;
+use crate::budget::{Need, Pace, Purpose, Trip};
 use crate::model::Timestamp;
 use crate::state::{JobKind, Outcome};
 use crate::upstream::{Class, Endpoint};
@@ -27,6 +27,8 @@ pub struct Telemetry {
     cache_queries: IntCounterVec,
     cache_hits: IntCounterVec,
     refreshes: IntCounterVec,
+    stretch: GaugeVec,
+    forecast: Gauge,
     store_errors: IntCounter,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
@@ -45,7 +47,7 @@ impl Telemetry {
         let telemetry = Self {
             requests: counters(
                 "tiktok_exporter_upstream_requests_total",
-                "Requests sent to the API by endpoint and outcome; each costs a credit, whatever the outcome.",
+                "Requests sent to the API by endpoint and outcome. What they cost is in tiktok_exporter_credits_spent_total.",
                 &["endpoint", "outcome"],
             )?,
             durations: HistogramVec::new(
@@ -83,6 +85,18 @@ impl Telemetry {
                 "tiktok_exporter_refreshes_total",
                 "Refresh jobs that ended, by kind and outcome: success, not_found, or failed after all retries.",
                 &["kind", "outcome"],
+            )?,
+            stretch: GaugeVec::new(
+                Opts::new(
+                    "tiktok_exporter_stretch_factor",
+                    "Factor by which the budget stretches all intervals of a purpose: 1 as configured, +Inf paused. \
+                     Discovery gives way before posts, posts before totals.",
+                ),
+                &["purpose"],
+            )?,
+            forecast: Gauge::new(
+                "tiktok_exporter_forecast_day_credits",
+                "Credits that will have been spent in the current day (UTC) at its end, if all goes on as planned now.",
             )?,
             store_errors: IntCounter::new(
                 "tiktok_exporter_store_errors_total",
@@ -129,6 +143,7 @@ impl Telemetry {
             }
         }
         self.breaker_is(None);
+        self.pace_is(&Pace::new(Need::default(), None), 0.0);
         let version = env!("CARGO_PKG_VERSION");
         self.build.with_label_values(&[version, std::env::consts::OS, std::env::consts::ARCH]).set(1.0);
     }
@@ -141,6 +156,8 @@ impl Telemetry {
         }
         registry.register(Box::new(self.durations.clone()))?;
         registry.register(Box::new(self.breaker.clone()))?;
+        registry.register(Box::new(self.stretch.clone()))?;
+        registry.register(Box::new(self.forecast.clone()))?;
         registry.register(Box::new(self.store_errors.clone()))?;
         registry.register(Box::new(self.reload_successful.clone()))?;
         registry.register(Box::new(self.reload_success_time.clone()))?;
@@ -181,6 +198,19 @@ impl Telemetry {
     /// A refresh job ended.
     pub fn refreshed(&self, kind: JobKind, outcome: Outcome) {
         self.refreshes.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
+    }
+
+    /// The budget lets the loop go at this pace, and `forecast` credits will be spent today.
+    pub fn pace_is(&self, pace: &Pace, forecast: f64) {
+        let shares = [
+            (Purpose::Totals, pace.totals),
+            (Purpose::Posts, pace.posts),
+            (Purpose::Discovery, pace.discovery),
+        ];
+        for (purpose, share) in shares {
+            self.stretch.with_label_values(&[purpose.as_str()]).set(share.stretch);
+        }
+        self.forecast.set(forecast);
     }
 
     /// The store could not be written or read.

@@ -57,6 +57,11 @@ impl AnswerCache {
         })
     }
 
+    /// Remembers an answer that was given at `at`, before this program started.
+    pub(super) async fn put(&self, query: Query, at: Timestamp, answer: Answer) {
+        self.0.insert(query, Entry { at, result: Arc::new(Ok(answer)) }).await;
+    }
+
     /// The answer to `query`, not older than `max_age` at `now`: a remembered one, one that is
     /// just being fetched for somebody else, or the one that `fetch` brings. Failures are shared
     /// with those who wait for them and not remembered.

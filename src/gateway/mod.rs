@@ -1,14 +1,15 @@
 //! The one road to the upstream. Whoever wants an answer, the loop or a person, asks here.
 //!
 //! ```text
-//! ask → cache → breaker → limiter → (credit ledger) → transport → read → breaker, telemetry
-//!                  ↑___________ retry with back-off ___________|
+//! ask → cache → breaker → limiter → ledger → transport → read → breaker, telemetry
+//!                  ↑_______ retry with back-off ________|
 //! ```
 //!
-//! Every request passes each of these once, so what is counted here is what is spent. The durable
-//! credit ledger will stand where the parentheses are: after the last wait, before the send.
+//! Every request passes each of these once, so what is counted here is what is spent. The transport
+//! belongs to the part that reserves the credit: there is no way around it.
 
 mod cache;
+mod paid;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use cache::Answered;
 
-use crate::budget::{Admission, Breaker, Limiter, Pass, Trip};
+use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
+use crate::ledger::Ledger;
+use crate::model::{Hashtag, Timestamp};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
+use paid::Paid;
 
 /// Requests a refresh may send beyond the first try of each, so a single request is sent at most
 /// three times.
@@ -36,20 +40,23 @@ const RETRY_AFTER_PATIENCE: Duration = Duration::from_secs(60);
 /// No server can stop the exporter for longer than this.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
-/// How many more retries one refresh may spend, over all its requests.
+/// What requests are sent for, and how many more retries they may spend together.
 #[derive(Debug)]
-pub struct Retries(u32);
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self(RETRIES)
-    }
+pub struct Errand {
+    purpose: Purpose,
+    hashtag: Option<Hashtag>,
+    retries: u32,
 }
 
-impl Retries {
-    fn take(&mut self) -> bool {
-        let left = self.0 > 0;
-        self.0 = self.0.saturating_sub(1);
+impl Errand {
+    /// An errand for `purpose`, about `hashtag` if it is about one. Booked so in the ledger.
+    pub fn new(purpose: Purpose, hashtag: Option<Hashtag>) -> Self {
+        Self { purpose, hashtag, retries: RETRIES }
+    }
+
+    fn take_retry(&mut self) -> bool {
+        let left = self.retries > 0;
+        self.retries = self.retries.saturating_sub(1);
         left
     }
 }
@@ -63,6 +70,9 @@ pub enum Failure {
     /// Nothing was sent: spending has stopped.
     #[error("not asked: all requests are stopped ({})", .0.as_str())]
     Stopped(Trip),
+    /// Nothing was sent: there is no credit for it.
+    #[error("not asked: {0}")]
+    Denied(#[from] Denial),
     /// Nothing was sent: the program ends.
     #[error("not asked: the program is shutting down")]
     ShuttingDown,
@@ -70,7 +80,7 @@ pub enum Failure {
 
 /// The road. Shared by all who ask.
 pub struct Gateway {
-    transport: Arc<dyn Transport>,
+    paid: Paid,
     cache: AnswerCache,
     breaker: Breaker,
     limiter: Limiter,
@@ -80,10 +90,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway over `transport` that sends at most `per_minute` requests a minute, none after
-    /// `stopping`, and for `cooldown` none after a refused key or exhausted credits.
+    /// A gateway over `transport` that pays for each request out of `ledger`, sends at most
+    /// `per_minute` requests a minute, none after `stopping`, and for `cooldown` none after a refused
+    /// key or exhausted credits.
     pub fn new(
         transport: Arc<dyn Transport>,
+        ledger: Arc<Ledger>,
         per_minute: u32,
         cooldown: Duration,
         clock: SharedClock,
@@ -91,7 +103,7 @@ impl Gateway {
         stopping: CancellationToken,
     ) -> Self {
         Self {
-            transport,
+            paid: Paid::new(transport, ledger, clock.clone()),
             cache: AnswerCache::default(),
             breaker: Breaker::new(cooldown),
             limiter: Limiter::new(per_minute),
@@ -106,16 +118,22 @@ impl Gateway {
         self.breaker.admission(self.clock.now())
     }
 
+    /// Warms the cache with an answer from before a restart, given at `at`: whoever asks the same
+    /// while it is fresh does not pay again.
+    pub async fn remember(&self, query: Query, at: Timestamp, answer: Answer) {
+        self.cache.put(query, at, answer).await;
+    }
+
     /// The answer to `query`, not older than `max_age`. Costs a credit per request that is really
-    /// sent; retries come out of `retries`.
+    /// sent, booked as `errand` says, which also bounds the retries.
     pub async fn ask(
         &self,
         query: &Query,
         max_age: Duration,
-        retries: &mut Retries,
+        errand: &mut Errand,
     ) -> Result<Answered, Failure> {
         let fetch = async {
-            let result = self.fetch(query, retries).await;
+            let result = self.fetch(query, errand).await;
             (self.clock.now(), result)
         };
         let result = self.cache.get_or_fetch(query, max_age, self.clock.now(), fetch).await;
@@ -125,16 +143,16 @@ impl Gateway {
     }
 
     /// Sends the request, again where that can help.
-    async fn fetch(&self, query: &Query, retries: &mut Retries) -> Result<Answer, Failure> {
+    async fn fetch(&self, query: &Query, errand: &mut Errand) -> Result<Answer, Failure> {
         let mut ceiling = BACKOFF_BASE;
         loop {
             let pass = self.leave_to_send().await?;
-            let error = match self.send(query, pass).await {
+            let error = match self.send(query, errand, pass).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let in_time = error.retry_after.is_none_or(|wait| wait <= RETRY_AFTER_PATIENCE);
-            if !error.class.is_retryable() || pass.is_trial() || !in_time || !retries.take() {
+            if !error.class.is_retryable() || pass.is_trial() || !in_time || !errand.take_retry() {
                 return Err(error.into());
             }
             tracing::debug!(endpoint = query.endpoint().as_str(), %error, "request failed, trying again");
@@ -163,10 +181,22 @@ impl Gateway {
         self.breaker.pass(self.clock.now()).map_err(Failure::Stopped)
     }
 
-    /// Sends one request and tells everyone who counts what became of it.
-    async fn send(&self, query: &Query, pass: Pass) -> Result<Answer, Error> {
+    /// Sends one request and tells everyone who counts what became of it. The outer error says that
+    /// nothing was sent.
+    async fn send(
+        &self,
+        query: &Query,
+        errand: &Errand,
+        pass: Pass,
+    ) -> Result<Result<Answer, Error>, Denial> {
         let started = Instant::now();
-        let raw = self.transport.send(query).await;
+        let raw = match self.paid.send(query, errand).await {
+            Ok(raw) => raw,
+            Err(denial) => {
+                self.breaker.unclear(pass, self.clock.now());
+                return Err(denial);
+            }
+        };
         if raw.as_ref().is_ok_and(|raw: &RawAnswer| raw.simulated) {
             self.telemetry.upstream_is_simulated();
         }
@@ -177,7 +207,7 @@ impl Gateway {
         if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
             self.limiter.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX)).await;
         }
-        result
+        Ok(result)
     }
 
     /// Tells the breaker what the outcome says about the key.

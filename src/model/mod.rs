@@ -1,5 +1,7 @@
 //! The nouns of the product and their maths. Pure: no clock, no I/O, none of the vendor's names.
 
+mod credits;
+mod date;
 mod hashtag;
 mod post;
 mod region;
@@ -8,6 +10,8 @@ mod sample;
 mod time;
 mod totals;
 
+pub use credits::Credits;
+pub use date::{Date, InvalidDate};
 pub use hashtag::{ChallengeId, Hashtag, InvalidChallengeId, InvalidHashtag};
 pub use post::Post;
 pub use region::{InvalidRegion, Region};

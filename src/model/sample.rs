@@ -35,19 +35,21 @@ pub struct SampleStats {
     pub posts_all: u64,
     /// `posts_24h / (posts_7d / 7)`, 0 to 7; 0 when no post is younger than 7 days.
     pub velocity: f64,
-    /// `velocity` × mean plays of the posts of the last 24 hours; 0 when there are none.
-    pub engagement_weighted_velocity: f64,
-    /// Sum of plays over the sample.
-    pub plays: u64,
+    /// `velocity` × mean plays of the posts of the last 24 hours; 0 when there are none, absent
+    /// when none of them says how often it was played.
+    pub engagement_weighted_velocity: Option<f64>,
+    /// Sum of plays over the sample. This and the next four are absent when no post says.
+    pub plays: Option<u64>,
     /// Sum of likes over the sample.
-    pub likes: u64,
+    pub likes: Option<u64>,
     /// Sum of comments over the sample.
-    pub comments: u64,
+    pub comments: Option<u64>,
     /// Sum of shares over the sample.
-    pub shares: u64,
+    pub shares: Option<u64>,
     /// Sum of saves over the sample.
-    pub saves: u64,
-    /// `(likes + comments + shares + saves) / plays`; absent without plays. Not bounded by 1.
+    pub saves: Option<u64>,
+    /// `(likes + comments + shares + saves) / plays`; absent without plays, or when one of the five
+    /// sums is. Not bounded by 1.
     pub engagement_ratio: Option<f64>,
     /// Whether more posts exist and the oldest seen is younger than 7 days: the velocity then
     /// measures the size of the sample, not the hashtag.
@@ -88,21 +90,28 @@ impl PostSample {
             self.sum(|post| post.shares),
             self.sum(|post| post.saves),
         ];
-        let interactions =
-            [likes, comments, shares, saves].iter().fold(0.0, |sum, count| sum + *count as f64);
+        let interactions: Option<f64> =
+            [likes, comments, shares, saves].into_iter().map(|sum| sum.map(|count| count as f64)).sum();
+        let plays_24h = mean(within(DAY).filter_map(|post| post.plays));
 
         SampleStats {
             posts_24h,
             posts_7d,
             posts_all: self.posts.len() as u64,
             velocity,
-            engagement_weighted_velocity: velocity * mean(within(DAY).filter_map(|post| post.plays)),
+            engagement_weighted_velocity: match plays_24h {
+                Some(plays) => Some(velocity * plays),
+                None => (posts_24h == 0).then_some(0.0),
+            },
             plays,
             likes,
             comments,
             shares,
             saves,
-            engagement_ratio: (plays > 0).then(|| interactions / plays as f64),
+            engagement_ratio: match (interactions, plays) {
+                (Some(interactions), Some(plays)) if plays > 0 => Some(interactions / plays as f64),
+                _ => None,
+            },
             saturated: !self.exhausted && !self.reaches_back_a_week(now),
             oldest_post_age_seconds: self.oldest(now).map(|at| now.saturating_since(at).as_secs_f64()),
             pages: self.pages,
@@ -110,8 +119,11 @@ impl PostSample {
         }
     }
 
-    fn sum(&self, count: impl Fn(&Post) -> Option<u64>) -> u64 {
-        self.posts.iter().filter_map(count).fold(0, u64::saturating_add)
+    /// The sum over the posts that say; `None` when there are posts and none does.
+    fn sum(&self, count: impl Fn(&Post) -> Option<u64>) -> Option<u64> {
+        let said: Vec<u64> = self.posts.iter().filter_map(count).collect();
+        let silent = said.is_empty() && !self.posts.is_empty();
+        (!silent).then(|| said.into_iter().fold(0, u64::saturating_add))
     }
 
     fn region_match_ratio(&self, region: Region) -> Option<f64> {
@@ -128,10 +140,10 @@ fn dated(post: &Post, now: Timestamp) -> Option<Timestamp> {
     post.created_at.filter(|at| *at <= now + CLOCK_SKEW)
 }
 
-/// The mean of the values, 0 without any.
-fn mean(values: impl Iterator<Item = u64>) -> f64 {
+/// The mean of the values, if there are any.
+fn mean(values: impl Iterator<Item = u64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value as f64, count + 1));
-    if count == 0 { 0.0 } else { sum / f64::from(count) }
+    (count > 0).then(|| sum / f64::from(count))
 }
 
 #[cfg(test)]
@@ -186,10 +198,22 @@ mod tests {
         let posts = vec![post(HOUR, 1_000), post(HOUR * 2, 3_000), post(DAY * 3, 1_000_000)];
         let stats = sample(posts, true).stats(Region::Any, NOW);
         let velocity = 2.0 / (3.0 / 7.0);
-        assert!((stats.engagement_weighted_velocity - velocity * 2_000.0).abs() < 1e-6, "{stats:?}");
-        assert_eq!((stats.plays, stats.likes, stats.comments), (1_004_000, 100_400, 0));
-        let ratio = (100_400.0 + 3.0 + 6.0) / 1_004_000.0;
-        assert!(stats.engagement_ratio.is_some_and(|got| (got - ratio).abs() < 1e-12), "{stats:?}");
+        let weighted = stats.engagement_weighted_velocity.unwrap();
+        assert!((weighted - velocity * 2_000.0).abs() < 1e-6, "{stats:?}");
+        assert_eq!((stats.plays, stats.likes, stats.comments), (Some(1_004_000), Some(100_400), None));
+    }
+
+    #[test]
+    fn the_engagement_ratio_needs_every_kind_of_engagement_and_plays() {
+        let whole = Post { comments: Some(30), ..post(HOUR, 1_000) };
+        let ratio = |posts| sample(posts, true).stats(Region::Any, NOW).engagement_ratio;
+        // 100 likes, 30 comments, 1 share and 2 saves for 1,000 plays.
+        assert_eq!(ratio(vec![whole.clone()]), Some(0.133));
+        let silent = Post { comments: None, ..whole.clone() };
+        assert_eq!(ratio(vec![whole.clone(), silent.clone()]), Some((233.0 + 3.0) / 2_000.0));
+        assert_eq!(ratio(vec![silent]), None, "no post says its comments");
+        assert_eq!(ratio(vec![Post { plays: Some(0), ..whole }]), None, "no plays");
+        assert_eq!(ratio(vec![]), None);
     }
 
     #[test]
@@ -246,7 +270,7 @@ mod tests {
             let stats = sample(posts, exhausted).stats(Region::Any, NOW);
             prop_assert!((0.0..=7.0).contains(&stats.velocity));
             prop_assert!(stats.posts_24h <= stats.posts_7d && stats.posts_7d <= stats.posts_all);
-            prop_assert!(stats.engagement_weighted_velocity.is_finite());
+            prop_assert!(stats.engagement_weighted_velocity.is_none_or(f64::is_finite));
             prop_assert!(stats.engagement_ratio.is_none_or(|ratio| ratio.is_finite() && ratio >= 0.0));
         }
     }

@@ -16,7 +16,11 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of the store at `path`, or names who has it.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
-        let lock_path = PathBuf::from(format!("{}.lock", path.display()));
+        // The same file by another name (a link) has the same lock.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut lock_path = real.into_os_string();
+        lock_path.push(".lock");
+        let lock_path = PathBuf::from(lock_path);
         let io = |source| StoreError::Io { path: lock_path.clone(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -35,8 +39,11 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
-        writeln!(file, "process {}", std::process::id()).map_err(io)?;
+        // The name is a courtesy to the next one; on a full disk the lock holds all the same.
+        let named = file.set_len(0).and_then(|()| file.rewind());
+        if let Err(error) = named.and_then(|()| writeln!(file, "process {}", std::process::id())) {
+            tracing::warn!(%error, path = %lock_path.display(), "the lock cannot name this process");
+        }
         Ok(Self { _file: file })
     }
 }

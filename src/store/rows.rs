@@ -25,6 +25,8 @@ pub struct StoredHashtag {
     pub id: Option<ChallengeId>,
     /// When name and id were last seen together.
     pub resolved_at: Option<Timestamp>,
+    /// Whether the upstream last said that there is such a hashtag.
+    pub found: Option<bool>,
     /// Whether the platform flags it as commercial.
     pub commerce: Option<bool>,
     /// Count of posts.
@@ -51,7 +53,7 @@ pub struct StoredSample {
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
     let mut remembered = Remembered::default();
     let mut statement = connection.prepare(
-        "SELECT name, challenge_id, resolved_at, commerce, posts, posts_at, views, views_at,
+        "SELECT name, challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at,
                 refreshed_at, outcome, succeeded_at
          FROM hashtag",
     )?;
@@ -80,14 +82,15 @@ pub(super) fn save_hashtag(connection: &Connection, state: &HashtagState) -> rus
     let (views, views_at) = reading_columns(state.views.as_ref());
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO hashtag (name, challenge_id, resolved_at, commerce, posts, posts_at,
+            "INSERT OR REPLACE INTO hashtag (name, challenge_id, resolved_at, found, commerce, posts, posts_at,
                                              views, views_at, refreshed_at, outcome, succeeded_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             state.hashtag.as_str(),
             state.id.as_ref().map(ChallengeId::as_str),
             state.resolved_at.map(Timestamp::as_millis),
+            state.found,
             state.commerce,
             posts,
             posts_at,
@@ -139,6 +142,7 @@ fn read_hashtag(row: &Row<'_>) -> Option<(Hashtag, StoredHashtag)> {
     let stored = StoredHashtag {
         id,
         resolved_at: time(row, "resolved_at")?,
+        found: row.get("found").ok()?,
         commerce: row.get("commerce").ok()?,
         posts: reading(row, "posts", "posts_at")?,
         views: reading(row, "views", "views_at")?,

@@ -5,6 +5,7 @@ CREATE TABLE hashtag (
     name         TEXT PRIMARY KEY,   -- folded, without '#'
     challenge_id TEXT,
     resolved_at  INTEGER,            -- when name and id were last seen together
+    found        INTEGER,            -- what the upstream last said: 1, 0, or NULL: nothing yet
     commerce     INTEGER,            -- 0, 1, or NULL: not said
     posts        TEXT,
     posts_at     INTEGER,

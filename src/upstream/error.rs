@@ -58,6 +58,9 @@ pub struct Error {
     pub detail: String,
     /// How long the server asked to wait.
     pub retry_after: Option<Duration>,
+    /// Whether it is certain that no byte of the request left this machine, so that it cannot have
+    /// cost anything.
+    pub never_sent: bool,
 }
 
 impl Error {
@@ -65,7 +68,7 @@ impl Error {
     pub fn new(class: Class, detail: impl AsRef<str>) -> Self {
         let one_line =
             detail.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-        Self { class, detail: one_line, retry_after: None }
+        Self { class, detail: one_line, retry_after: None, never_sent: false }
     }
 
     /// An answer that cannot be read.

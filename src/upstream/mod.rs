@@ -59,4 +59,9 @@ impl Endpoint {
             Endpoint::RegionList => "region-list",
         }
     }
+
+    /// The endpoint that [`as_str`](Self::as_str) spells so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == text)
+    }
 }

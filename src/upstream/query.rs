@@ -123,7 +123,7 @@ impl Query {
     }
 
     /// The parameters of the request, not yet percent-encoded.
-    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
         match self {
             Query::HashtagByName(hashtag) => vec![("name", hashtag.to_string())],
             Query::HashtagById(id) => vec![("id", id.to_string())],

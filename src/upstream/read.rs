@@ -185,7 +185,17 @@ fn hashtags(raw: &RawAnswer) -> Result<Page<HashtagRecord>, Error> {
 }
 
 fn posts(raw: &RawAnswer) -> Result<Page<Post>, Error> {
-    page(parse(raw)?, post)
+    let page = page(parse(raw)?, post)?;
+    // One post may lack anything. If all lack what velocity and engagement are made of, the answer is
+    // broken, and figures made of it would be zeros that nobody counted.
+    let lacks = |said: fn(&Post) -> bool| !page.items.is_empty() && !page.items.iter().any(said);
+    if lacks(|post| post.created_at.is_some()) {
+        return Err(Error::malformed("no post on the page has a create_time"));
+    }
+    if lacks(|post| post.plays.is_some()) {
+        return Err(Error::malformed("no post on the page has a play_count"));
+    }
+    Ok(page)
 }
 
 fn page<W, T>(listing: Listing<W>, read: impl Fn(&W) -> Option<T>) -> Result<Page<T>, Error> {
@@ -432,8 +442,13 @@ mod tests {
                 "{body}"
             );
         }
-        let garbage = r#"{"videos":[{"title":"x"},{"title":"y"}],"hasMore":false}"#;
-        assert_eq!(class(&posts_query(), &raw(200, garbage)), Some(Class::Malformed));
+        for garbage in [
+            r#"{"videos":[{"title":"x"},{"title":"y"}],"hasMore":false}"#,
+            r#"{"videos":[{"id":"1","create_time":null,"play_count":5}],"hasMore":false}"#,
+            r#"{"videos":[{"id":"1","create_time":1700000000,"play_count":-5}],"hasMore":false}"#,
+        ] {
+            assert_eq!(class(&posts_query(), &raw(200, garbage)), Some(Class::Malformed), "{garbage}");
+        }
     }
 
     #[test]

@@ -173,6 +173,9 @@ pub fn is_loopback(url: &Url) -> bool {
 /// The reason at the bottom of the error's chain, without the URL: that holds names of hashtags,
 /// and a proxy's address may hold a password.
 fn no_answer(error: reqwest::Error) -> Error {
+    // A request is written to a connection that stands. This error means that none came to stand:
+    // the name is unknown, the port closed, or the handshake failed.
+    let never_sent = error.is_connect();
     let what = if error.is_connect() {
         "cannot connect"
     } else if error.is_timeout() {
@@ -185,5 +188,5 @@ fn no_answer(error: reqwest::Error) -> Error {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    Error::transient(format!("{what}: {cause}"))
+    Error { never_sent, ..Error::transient(format!("{what}: {cause}")) }
 }

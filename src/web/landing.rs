@@ -3,13 +3,15 @@
 //! No script and no external asset, which the content security policy enforces. Everything that
 //! came from outside is escaped by the template.
 
+use std::collections::BTreeSet;
+
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::wording::{exact, relative, short, utc};
+use super::wording::{counted, exact, relative, short, utc};
 use crate::budget::Trip;
 use crate::exposition::Telemetry;
-use crate::model::Timestamp;
+use crate::model::{SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
@@ -28,15 +30,18 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
+/// One line of the page: a hashtag in a region.
+type Row<'a> = (&'a HashtagState, &'a RegionState);
+
 /// The page, sorted by group and hashtag: rows keep their place, so eyes find them again.
 pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -> Markup {
-    let mut rows: Vec<(&HashtagState, &RegionState)> = snapshot
+    let mut rows: Vec<Row> = snapshot
         .hashtags
         .iter()
         .flat_map(|hashtag| hashtag.regions.iter().map(|region| (hashtag.as_ref(), region)))
         .collect();
-    rows.sort_by(|(a, _), (b, _)| a.group.cmp(&b.group));
-    let left_out = rows.len().saturating_sub(ROWS_MAX);
+    rows.sort_by(|(a, _), (b, _)| (&a.group, &a.hashtag).cmp(&(&b.group, &b.hashtag)));
+    let shown = &rows[..rows.len().min(ROWS_MAX)];
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,18 +55,19 @@ pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -
                 (heading())
                 (banners(telemetry))
                 main {
-                    @if rows.is_empty() { p { "Nothing is watched." } }
-                    @for group in rows[..rows.len() - left_out].chunk_by(|(a, _), (b, _)| a.group == b.group) {
-                        h2 { "Group " (group[0].0.group) }
+                    (summary(snapshot.hashtags.len(), &rows, now))
+                    @for group in shown.chunk_by(|(a, _), (b, _)| a.group == b.group) {
+                        h2 { span.dim { "Group " } bdi { (group[0].0.group) } }
                         (table(group, now))
                     }
-                    @if left_out > 0 {
-                        p { (left_out) " more pairs of hashtag and region are watched; all of them are on "
+                    @if rows.len() > shown.len() {
+                        p { (exact((rows.len() - shown.len()) as u64)) " more pairs of hashtag and region are watched; all of them are on "
                             a href="/metrics" { "/metrics" } "." }
                     }
                 }
                 footer {
-                    "Views and posts are worldwide; velocity is that of the region's sample of posts. As of " (utc(now)) "."
+                    "Views and posts are worldwide; velocity is that of the region's sample of posts: the last 24 hours "
+                    "over the mean day of the last 7. From " (format!("{HEATING_UP:.2}")) " on a hashtag is heating up."
                 }
             }
         }
@@ -78,6 +84,26 @@ fn heading() -> Markup {
                 a href="/-/healthy" { "healthy" }
                 a href="/-/ready" { "ready" }
             }
+        }
+    }
+}
+
+/// What a glance is for: how much is watched, how much of it moves, how much of it is in trouble.
+fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
+    let regions: BTreeSet<_> = rows.iter().map(|(_, region)| region.region).collect();
+    let heating_up = rows.iter().filter(|(hashtag, region)| is_heating_up(hashtag, region, now)).count();
+    let in_trouble =
+        rows.iter().filter(|(hashtag, region)| state(hashtag, region, now).0.is_trouble()).count();
+    html! {
+        p.summary {
+            @if rows.is_empty() {
+                span { "Nothing is watched." }
+            } @else {
+                span { (counted(hashtags, "hashtag")) " in " (counted(regions.len(), "region")) }
+                span.hot[heating_up > 0] { (exact(heating_up as u64)) " heating up" }
+                span.bad[in_trouble > 0] { (exact(in_trouble as u64)) " in trouble" }
+            }
+            span.dim { "as of " (utc(now)) }
         }
     }
 }
@@ -99,33 +125,45 @@ fn banners(telemetry: &Telemetry) -> Markup {
     }
 }
 
-fn table(rows: &[(&HashtagState, &RegionState)], now: Timestamp) -> Markup {
+fn table(rows: &[Row], now: Timestamp) -> Markup {
     html! {
         table {
             thead {
                 tr {
                     th scope="col" { "Hashtag" }
-                    th scope="col" { "Region" }
                     th.n scope="col" { "Views" }
                     th.n scope="col" { "Posts" }
+                    th scope="col" { "Region" }
                     th.n scope="col" { "Velocity" }
                     th scope="col" { "State" }
                     th scope="col" { "Refreshed" }
                     th scope="col" { "Next" }
                 }
             }
-            tbody {
-                @for (hashtag, region) in rows {
-                    tr {
-                        th scope="row" { "#" bdi { (hashtag.hashtag) } }
-                        td data-label="Region" { (region.region) }
-                        td.n data-label="Views" { (count(hashtag, hashtag.views.as_ref(), now)) }
-                        td.n data-label="Posts" { (count(hashtag, hashtag.posts.as_ref(), now)) }
-                        td.n data-label="Velocity" { (velocity(hashtag, region, now)) }
-                        td data-label="State" { (state(hashtag, region, now)) }
-                        td data-label="Refreshed" { (moment(latest(hashtag, region), now)) }
-                        td data-label="Next" { (moment(next(hashtag, region), now)) }
+            @for regions in rows.chunk_by(|(a, _), (b, _)| a.hashtag == b.hashtag) {
+                (hashtag_rows(regions, now))
+            }
+        }
+    }
+}
+
+/// All rows of one hashtag. Its worldwide numbers stand there once, not once per region.
+fn hashtag_rows(regions: &[Row], now: Timestamp) -> Markup {
+    html! {
+        tbody {
+            @for (index, (hashtag, region)) in regions.iter().enumerate() {
+                tr {
+                    @if index == 0 {
+                        th scope="rowgroup" rowspan=(regions.len()) { "#" bdi { (hashtag.hashtag) } }
+                        td.n.total data-label="Views" rowspan=(regions.len()) { (count(hashtag, hashtag.views.as_ref(), now)) }
+                        td.n.total data-label="Posts" rowspan=(regions.len()) { (count(hashtag, hashtag.posts.as_ref(), now)) }
                     }
+                    td.region { (region.region) }
+                    td.n data-label="Velocity" { (velocity(hashtag, region, now)) }
+                    @let (mood, words) = state(hashtag, region, now);
+                    td.state.(mood.class()) { (words) }
+                    td.time data-label="Refreshed" { (moment(latest(hashtag, region), now)) }
+                    td.time data-label="Next" { (moment(next(hashtag, region).map(|at| at.max(now)), now)) }
                 }
             }
         }
@@ -141,42 +179,71 @@ fn count(hashtag: &HashtagState, reading: Option<&Reading>, now: Timestamp) -> M
     }
 }
 
+/// The figures of the region's sample, unless it is missing or too old.
+fn stats<'a>(hashtag: &HashtagState, region: &'a RegionState, now: Timestamp) -> Option<&'a SampleStats> {
+    region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, now)).map(|sample| &sample.stats)
+}
+
+fn is_heating_up(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> bool {
+    stats(hashtag, region, now).is_some_and(|stats| !stats.saturated && stats.velocity >= HEATING_UP)
+}
+
 fn velocity(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> Markup {
     html! {
-        @match region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, now)) {
-            Some(sample) if sample.stats.saturated => {
+        @match stats(hashtag, region, now) {
+            Some(stats) if stats.saturated => {
                 span.dim title="The sample does not reach back 7 days: this is the size of the sample, not a trend." {
-                    (format!("{:.2}", sample.stats.velocity)) " saturated"
+                    (format!("{:.2}", stats.velocity)) " saturated"
                 }
             },
-            Some(sample) => span.hot[sample.stats.velocity >= HEATING_UP] {
-                (format!("{:.2}", sample.stats.velocity))
-            },
+            Some(stats) => span.hot[is_heating_up(hashtag, region, now)] { (format!("{:.2}", stats.velocity)) },
             None => span.dim { "–" },
         }
     }
 }
 
-/// The state of a row in words: the worst of its two refreshes.
-fn state(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> Markup {
-    let outcomes = [hashtag.refresh.last, region.refresh.last].map(|last| last.map(|(_, outcome)| outcome));
-    let stale = [&hashtag.refresh, &region.refresh]
-        .iter()
-        .any(|refresh| refresh.last_success.is_some_and(|at| !hashtag.is_current(at, now)));
-    html! {
-        @if outcomes[0] == Some(Outcome::NotFound) {
-            span.bad { "not found" }
-        } @else if stale {
-            span.bad { "stale" }
-        } @else if outcomes.contains(&Some(Outcome::Failed)) {
-            span.warn { "failing" }
-        } @else if outcomes[1] == Some(Outcome::NotFound) {
-            span.warn { "no posts found" }
-        } @else if outcomes.contains(&None) {
-            span.dim { "waiting for the first look" }
-        } @else {
-            span.ok { "ok" }
+/// How a state is to be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Good,
+    Waiting,
+    Worrying,
+    Bad,
+}
+
+impl Mood {
+    fn is_trouble(self) -> bool {
+        matches!(self, Mood::Worrying | Mood::Bad)
+    }
+
+    /// Its class in the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Mood::Good => "ok",
+            Mood::Waiting => "dim",
+            Mood::Worrying => "warn",
+            Mood::Bad => "bad",
         }
+    }
+}
+
+/// The state of a row in words: the worst of its two refreshes.
+fn state(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> (Mood, &'static str) {
+    let refreshes = [&hashtag.refresh, &region.refresh];
+    let [totals, posts] = refreshes.map(|refresh| refresh.last.map(|(_, outcome)| outcome));
+    let is_stale = |refresh: &&Refresh| refresh.last_success.is_some_and(|at| !hashtag.is_current(at, now));
+    if hashtag.found == Some(false) {
+        (Mood::Bad, "not found")
+    } else if refreshes.iter().any(is_stale) {
+        (Mood::Bad, "stale")
+    } else if [totals, posts].contains(&Some(Outcome::Failed)) {
+        (Mood::Worrying, "failing")
+    } else if posts == Some(Outcome::NotFound) {
+        (Mood::Worrying, "no posts found")
+    } else if [totals, posts].contains(&None) {
+        (Mood::Waiting, "waiting")
+    } else {
+        (Mood::Good, "ok")
     }
 }
 
@@ -190,9 +257,9 @@ fn moment(at: Option<Timestamp>, now: Timestamp) -> Markup {
 }
 
 fn latest(hashtag: &HashtagState, region: &RegionState) -> Option<Timestamp> {
-    [&hashtag.refresh, &region.refresh].iter().filter_map(|refresh: &&Refresh| refresh.last_success).max()
+    [&hashtag.refresh, &region.refresh].iter().filter_map(|refresh| refresh.last_success).max()
 }
 
 fn next(hashtag: &HashtagState, region: &RegionState) -> Option<Timestamp> {
-    [&hashtag.refresh, &region.refresh].iter().filter_map(|refresh: &&Refresh| refresh.next_due).min()
+    [&hashtag.refresh, &region.refresh].iter().filter_map(|refresh| refresh.next_due).min()
 }

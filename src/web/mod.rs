@@ -7,6 +7,7 @@ mod wording;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State as Extract;
@@ -70,7 +71,11 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Serves `router` on `listener` until `stopping`, then finishes the requests under way.
+/// How long requests under way may take to end once the server is to stop.
+const LAST_CALL: Duration = Duration::from_secs(3);
+
+/// Serves `router` on `listener` until `stopping`, then finishes the requests under way, but waits
+/// for no client that leaves its request half-sent or its answer unread.
 pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) -> io::Result<()> {
     // Without it a page in several writes waits for the reader's acknowledgements.
     let listener = listener.tap_io(|connection| {
@@ -78,7 +83,18 @@ pub async fn serve(listener: TcpListener, router: Router, stopping: Cancellation
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await
+    let server = axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let last_call = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LAST_CALL).await;
+    };
+    tokio::select! {
+        result = server.into_future() => result,
+        () = last_call => {
+            tracing::info!("connections that do not end are dropped");
+            Ok(())
+        }
+    }
 }
 
 async fn metrics(Extract(app): Extract<App>) -> Response {

@@ -38,6 +38,15 @@ pub(super) fn exact(count: u64) -> String {
     grouped
 }
 
+/// So many of a thing: "no hashtags", "1 hashtag", "1,200 hashtags".
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    match count {
+        0 => format!("no {thing}s"),
+        1 => format!("1 {thing}"),
+        _ => format!("{} {thing}s", exact(count as u64)),
+    }
+}
+
 /// How long ago, or how far ahead: "3 min ago", "in 2 h", "now".
 pub(super) fn relative(at: Timestamp, now: Timestamp) -> String {
     let (ago, ahead) = (now.saturating_since(at), at.saturating_since(now));
@@ -92,6 +101,7 @@ mod tests {
         }
         assert_eq!(exact(1_234_567), "1,234,567");
         assert_eq!(exact(12), "12");
+        assert_eq!([0, 1, 1_200].map(|n| counted(n, "row")), ["no rows", "1 row", "1,200 rows"]);
     }
 
     #[test]

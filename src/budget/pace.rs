@@ -1,0 +1,205 @@
+//! How a short budget is handed out over the day. Pure.
+//!
+//! When the loop needs more credits a day than are left, what comes last in the order of
+//! [`Purpose`](super::Purpose) gives way first: discovery, then posts, then totals. All intervals
+//! of one purpose stretch by the same factor, so that the credits reach the end of the day (or of
+//! the month, whichever is scarcer) instead of running dry at noon.
+
+use std::time::Duration;
+
+use crate::model::{Credits, DAY, Timestamp};
+
+/// What the loop would spend with all intervals as configured, in credits per day.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Need {
+    /// For totals.
+    pub totals: f64,
+    /// For posts.
+    pub posts: f64,
+    /// For discovery.
+    pub discovery: f64,
+}
+
+impl Need {
+    /// For everything.
+    pub fn total(&self) -> f64 {
+        self.totals + self.posts + self.discovery
+    }
+}
+
+/// What one purpose gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// The factor on all its intervals: 1 as configured, above 1 stretched, infinite paused.
+    pub stretch: f64,
+    /// Credits per day, at the most what it needs.
+    pub per_day: f64,
+}
+
+impl Share {
+    /// Whether it gets less than it needs.
+    pub fn is_short(&self) -> bool {
+        self.stretch > 1.0
+    }
+
+    /// Whether it gets nothing.
+    pub fn is_paused(&self) -> bool {
+        self.stretch == f64::INFINITY
+    }
+}
+
+/// What each purpose of the loop gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Totals.
+    pub totals: Share,
+    /// Posts.
+    pub posts: Share,
+    /// Discovery.
+    pub discovery: Share,
+}
+
+/// A purpose that gets less than this share of its need is paused: its intervals would be
+/// stretched beyond any use.
+const PAUSED_BELOW: f64 = 0.001;
+
+impl Pace {
+    /// Hands `available` credits a day out: totals before posts, posts before discovery. `None` is
+    /// as many as are needed.
+    pub fn new(need: Need, available: Option<f64>) -> Self {
+        let mut left = available.unwrap_or(f64::INFINITY).max(0.0);
+        let mut share = |needed: f64| {
+            let per_day = needed.min(left);
+            left -= per_day;
+            let stretch = match per_day {
+                _ if needed <= 0.0 => 1.0,
+                per_day if per_day < needed * PAUSED_BELOW => f64::INFINITY,
+                per_day => needed / per_day,
+            };
+            Share { stretch, per_day }
+        };
+        Self { totals: share(need.totals), posts: share(need.posts), discovery: share(need.discovery) }
+    }
+
+    /// Credits per day that will be spent at this pace.
+    pub fn per_day(&self) -> f64 {
+        self.totals.per_day + self.posts.per_day + self.discovery.per_day
+    }
+}
+
+/// Spaces the starts of one purpose while its budget is short, so that a backlog (the first look
+/// at a long watchlist, a night without power) does not spend the day's credits at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pacer {
+    next: Timestamp,
+}
+
+/// A backlog is worked off a little faster than evenly; the share is measured anew all the time, so
+/// this cannot overspend.
+const HASTE: f64 = 1.1;
+/// What was not started in time may be made up for within this.
+const SLACK: Duration = Duration::from_secs(300);
+
+impl Pacer {
+    /// When the next start is allowed.
+    pub fn next(&self) -> Timestamp {
+        self.next
+    }
+
+    /// Something was started that costs about `cost`, out of `share`.
+    pub fn started(&mut self, cost: Credits, share: Share, now: Timestamp) {
+        if share.is_short() && share.per_day > 0.0 {
+            let days = cost.as_f64() / (share.per_day * HASTE);
+            // An hour at the most: until then more is known.
+            let wait = DAY.mul_f64(days.min(1.0 / 24.0));
+            self.next = self.next.max(now - SLACK) + wait;
+        } else {
+            self.next = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::HOUR;
+
+    const NEED: Need = Need { totals: 100.0, posts: 200.0, discovery: 50.0 };
+
+    #[test]
+    fn the_last_in_the_order_gives_way_first() {
+        let endless = f64::INFINITY;
+        for (available, stretches) in [
+            (None, [1.0, 1.0, 1.0]),
+            (Some(1_000.0), [1.0, 1.0, 1.0]),
+            (Some(350.0), [1.0, 1.0, 1.0]),
+            (Some(325.0), [1.0, 1.0, 2.0]),
+            (Some(300.0), [1.0, 1.0, endless]),
+            (Some(150.0), [1.0, 4.0, endless]),
+            (Some(100.0), [1.0, endless, endless]),
+            (Some(40.0), [2.5, endless, endless]),
+            (Some(0.0), [endless, endless, endless]),
+            (Some(-5.0), [endless, endless, endless]),
+        ] {
+            let pace = Pace::new(NEED, available);
+            let found = [pace.totals, pace.posts, pace.discovery].map(|share| share.stretch);
+            assert_eq!(found, stretches, "{available:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_needed_is_nothing_stretched() {
+        let pace = Pace::new(Need::default(), Some(0.0));
+        assert_eq!((pace.totals.stretch, pace.per_day()), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_backlog_lasts_the_day_when_the_budget_is_short() {
+        let start = Timestamp::from_secs(1_800_000_000);
+        let (end, budget) = (start + DAY, 250.0);
+        let mut pacer = Pacer::default();
+        let mut now = start;
+        let mut left = budget;
+        let mut at_noon = 0.0;
+        // A thousand things wait; each costs one credit.
+        while now < end {
+            let days_left = end.saturating_since(now).as_secs_f64() / 86_400.0;
+            let share = Share { stretch: 4.0, per_day: left / days_left };
+            if left >= 1.0 && pacer.next() <= now {
+                pacer.started(Credits::ONE, share, now);
+                left -= 1.0;
+            }
+            if now < start + HOUR * 12 {
+                at_noon = left;
+            }
+            now = now + Duration::from_secs(10);
+        }
+        assert!((0.42..0.5).contains(&(at_noon / budget)), "{at_noon} of {budget} are left at noon");
+        assert!(left < budget * 0.05, "{left} of {budget} are left at midnight");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_handed_out_never_exceeds_what_is_there(
+            totals in 0.0..1e6, posts in 0.0..1e6, discovery in 0.0..1e4, available in 0.0..2e6,
+        ) {
+            let need = Need { totals, posts, discovery };
+            let pace = Pace::new(need, Some(available));
+            prop_assert!(pace.per_day() <= available.max(0.0) * (1.0 + 1e-9));
+            prop_assert!(pace.per_day() >= need.total().min(available) * (1.0 - 1e-9), "and nothing is held back");
+            let mut earlier_is_short = false;
+            for (share, needed) in [(pace.totals, totals), (pace.posts, posts), (pace.discovery, discovery)] {
+                prop_assert!(share.stretch >= 1.0 && share.per_day <= needed);
+                let untouched = share.per_day <= 1e-9 * available || needed == 0.0;
+                prop_assert!(!earlier_is_short || untouched, "{pace:?}");
+                earlier_is_short |= share.is_short();
+                if !share.is_paused() {
+                    // A stretched interval costs what is handed out, no more.
+                    prop_assert!((needed / share.stretch - share.per_day).abs() <= 1e-6 * needed.max(1.0));
+                }
+            }
+        }
+    }
+}

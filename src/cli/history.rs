@@ -1,0 +1,201 @@
+//! `backfill` and `import`: writing the past.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::EXIT_CONFIG;
+use super::demo::DEMO_TOML;
+use super::text::say;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Loaded, Problems};
+use crate::history::{Directory, Span, WriteError, backfill, tutorial};
+use crate::model::{DAY, Timestamp};
+
+/// Prometheus looks back five minutes for a value; with more between two samples a series would
+/// have holes.
+const LOOK_BACK: Duration = Duration::from_secs(300);
+/// Labels that the series have themselves.
+const OWN_LABELS: [&str; 6] = ["challenge_id", "commerce", "group", "hashtag", "region", "window"];
+
+/// Flags of both.
+#[derive(Debug, clap::Args)]
+struct Output {
+    /// The directory for the files; made if it does not exist, else it must be empty
+    #[arg(long, value_name = "DIRECTORY")]
+    output: PathBuf,
+    /// Time between two samples of a series, 1s to 5m, the time that Prometheus looks back
+    #[arg(long, value_name = "DURATION", default_value = "4m", value_parser = step)]
+    step: Duration,
+    /// A label that scraping would add to every series (repeatable)
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label,
+          default_values = ["job=tiktok", "instance=exporter:10110"])]
+    labels: Vec<(String, String)>,
+}
+
+/// Flags of `backfill`.
+#[derive(Debug, clap::Args)]
+pub(super) struct BackfillArgs {
+    #[command(flatten)]
+    to: Output,
+    /// A configuration whose watchlist is written; without it, that of the demo
+    #[arg(long = "config.file", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+    /// How many days
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_500))]
+    days: u32,
+    /// Where they end, such as 2026-01-31T00:00:00Z; without it, now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// The simulated world; the same seed is the same world
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Flags of `import`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArgs {
+    /// The tutorial's SQLite file, usually hashtag_watchlist.sqlite
+    database: PathBuf,
+    #[command(flatten)]
+    to: Output,
+    /// The group that the hashtags are shown in
+    #[arg(long, default_value = "imported")]
+    group: String,
+    /// A reading is shown until the next one, but for no longer than this
+    #[arg(long = "max-age", value_name = "DURATION", default_value = "2d", value_parser = humantime::parse_duration)]
+    max_age: Duration,
+}
+
+/// Exits with 0 and what was written, with 1 if it cannot be written, or with 78 and every problem
+/// of the configuration.
+pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
+    let config = match watchlist(args.config_file.as_deref()) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            say(std::io::stderr(), &problems.to_string());
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let to = args.until.unwrap_or_else(|| SystemClock.now());
+    let settings = backfill::Settings {
+        page_size: config.posts.page_size,
+        watchlist: config.watchlist,
+        seed: args.seed,
+        span: Span { from: to - DAY * args.days, to, step: args.to.step },
+    };
+    let bar = progress_bar();
+    let written = args
+        .to
+        .directory()
+        .and_then(|directory| backfill::backfill(&settings, &directory, &|share| advance(&bar, share)));
+    bar.finish_and_clear();
+    match written {
+        Ok(samples) => args.to.report(samples),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Exits with 0 if something was imported, whatever was left out and reported; else with 1.
+pub(super) fn run_import(args: &ImportArgs) -> ExitCode {
+    let settings = tutorial::Settings {
+        group: args.group.clone(),
+        max_age: args.max_age,
+        step: args.to.step,
+        now: SystemClock.now(),
+    };
+    let bar = progress_bar();
+    let imported = args.to.directory().map_err(tutorial::ImportError::from).and_then(|directory| {
+        tutorial::import(&args.database, &directory, &settings, |share| advance(&bar, share))
+    });
+    bar.finish_and_clear();
+    let report = match imported {
+        Ok(report) => report,
+        Err(error) => return failed(&error),
+    };
+    for (what, times) in &report.left_out {
+        say(std::io::stderr(), &format!("left out {times} times: {what}"));
+    }
+    for example in &report.examples {
+        say(std::io::stderr(), &format!("  {example}"));
+    }
+    say(std::io::stdout(), &format!("{} of {} rows imported.", report.imported, report.rows));
+    if report.imported == 0 {
+        say(std::io::stderr(), "nothing was imported");
+        return ExitCode::FAILURE;
+    }
+    args.to.report(report.samples)
+}
+
+impl Output {
+    fn directory(&self) -> Result<Directory, WriteError> {
+        Directory::create(&self.output, &self.labels)
+    }
+
+    fn report(&self, samples: u64) -> ExitCode {
+        let directory = self.output.display();
+        say(
+            std::io::stdout(),
+            &format!(
+                "{samples} samples written to {directory}. To make blocks of them in the data directory DATA of a \
+                 Prometheus:\n\n    \
+                 for file in {directory}/*.om; do promtool tsdb create-blocks-from openmetrics -q \"$file\" DATA; done"
+            ),
+        );
+        ExitCode::SUCCESS
+    }
+}
+
+fn watchlist(path: Option<&Path>) -> Result<Loaded, Problems> {
+    match path {
+        Some(path) => config::load(path, config::process_environment()),
+        None => config::load_str(DEMO_TOML, []),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    say(std::io::stderr(), &error.to_string());
+    ExitCode::FAILURE
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent} % {elapsed} (about {eta} left)");
+    ProgressBar::new(1_000).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn advance(bar: &ProgressBar, share: f64) {
+    bar.set_position((share * 1_000.0) as u64);
+}
+
+fn step(text: &str) -> Result<Duration, String> {
+    let step = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_secs(1)..=LOOK_BACK;
+    if allowed.contains(&step) { Ok(step) } else { Err("is out of range (1s to 5m)".to_owned()) }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = humantime::parse_rfc3339_weak(text).map_err(|error| error.to_string())?;
+    let since_epoch =
+        time.duration_since(std::time::UNIX_EPOCH).map_err(|_| "lies before 1970".to_owned())?;
+    Ok(Timestamp::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("is not NAME=VALUE")?;
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with("__")
+    {
+        return Err(format!("{name:?} is not the name of a label (letters, digits and _)"));
+    }
+    if OWN_LABELS.contains(&name) {
+        return Err(format!("the series have a label {name} of their own"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,152 @@
+//! `plan`: what a configuration costs, before anything is spent.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::text::{say, table};
+use super::{EXIT_CONFIG, Format};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::estimate::{Effect, Estimate, PRICE_PER_100_000};
+use crate::ledger;
+use crate::model::Credits;
+use crate::store::Beside;
+
+/// Flags of `plan`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file (TOML)
+    #[arg(long = "config.file", value_name = "FILE", default_value = "tiktok-exporter.toml")]
+    config_file: PathBuf,
+    /// How the plan looks
+    #[arg(long = "format", value_enum, default_value = "text")]
+    report_format: Format,
+    /// Price of 100,000 credits in US dollars
+    #[arg(long, value_name = "USD", default_value_t = PRICE_PER_100_000, value_parser = price)]
+    price: f64,
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(price) if price.is_finite() && price >= 0.0 => Ok(price),
+        _ => Err("is not a price (a number such as 9.90)".to_owned()),
+    }
+}
+
+/// Exits with 0 and the plan on standard output, or with 78 and every problem on standard error.
+pub(super) fn run(args: &Args) -> ExitCode {
+    let config = match config::load(&args.config_file, config::process_environment()) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            say(std::io::stderr(), &problems.to_string());
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    // What was spent already matters to the balance alone; without a ledger it is as counted.
+    let beside = Beside::open(&config.store.path, false);
+    let now = SystemClock.now();
+    let standing = beside.and_then(|beside| beside.read(|books| ledger::standing(books, config.budget, now)));
+    let estimate = Estimate::new(&config, standing.ok().as_ref(), args.price);
+    let text = match args.report_format {
+        Format::Text => text(&config, &estimate, args.price),
+        Format::Json => match serde_json::to_string_pretty(&estimate) {
+            Ok(json) => json,
+            Err(error) => {
+                say(std::io::stderr(), &format!("cannot write the plan: {error}"));
+                return ExitCode::FAILURE;
+            }
+        },
+    };
+    say(std::io::stdout(), &text);
+    ExitCode::SUCCESS
+}
+
+fn text(config: &Config, estimate: &Estimate, price: f64) -> String {
+    let facts = [
+        ("first look at everything", format!("{} credits, once", whole(estimate.first_look_credits))),
+        (
+            "rate limit",
+            format!(
+                "{:.2} % of {} requests per minute",
+                estimate.rate_limit_share * 100.0,
+                config.api.rate_limit_per_minute
+            ),
+        ),
+        ("budget for the loop", budget(estimate)),
+        ("totals", effect(&estimate.budget.totals)),
+        ("posts", effect(&estimate.budget.posts)),
+        ("balance", balance(estimate)),
+    ];
+    let facts = facts.map(|(name, fact)| format!("{name:<24}  {fact}")).join("\n");
+    let levers = estimate
+        .levers
+        .iter()
+        .map(|lever| {
+            vec![lever.change.clone(), format!("-{} credits a day", whole(lever.saves_credits_per_day))]
+        })
+        .collect::<Vec<_>>();
+    format!(
+        "The most it can cost, at {price:.2} USD per 100,000 credits and without retries:\n\n{}\n\n{facts}\n\n\
+         What would save most:\n\n{}",
+        costs(estimate),
+        table(&levers, 1)
+    )
+}
+
+fn costs(estimate: &Estimate) -> String {
+    let heading =
+        ["group", "kind", "every", "jobs", "credits/hour", "credits/day", "credits/30 days", "USD/30 days"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let figures = |cost: &crate::estimate::Cost| {
+        [
+            format!("{:.1}", cost.credits_per_hour),
+            whole(cost.credits_per_day),
+            whole(cost.credits_per_month),
+            format!("{:.2}", cost.usd_per_month),
+        ]
+    };
+    for job in &estimate.jobs {
+        let head =
+            [job.group.to_string(), job.kind.to_owned(), job.intervals.join(", "), job.jobs.to_string()];
+        rows.push(head.into_iter().chain(figures(&job.cost)).collect());
+    }
+    let head = ["all", "", "", ""].map(str::to_owned);
+    rows.push(head.into_iter().chain(figures(&estimate.all)).collect());
+    table(&rows, 3)
+}
+
+fn budget(estimate: &Estimate) -> String {
+    match estimate.budget.credits_per_day {
+        None => "no limit (set budget.per_day or budget.per_month)".to_owned(),
+        Some(credits) => {
+            let verdict = if estimate.is_short() { "too little" } else { "enough" };
+            format!("{} credits a day: {verdict}", Credits::estimated(credits.floor()))
+        }
+    }
+}
+
+fn effect(effect: &Effect) -> String {
+    let vanishing = match effect.hashtags_that_vanish {
+        0 => String::new(),
+        count => format!("; values of {count} hashtags vanish between looks (see max_age)"),
+    };
+    match effect.stretch {
+        None => format!("paused by the budget{vanishing}"),
+        Some(1.0) => "as configured".to_owned(),
+        Some(factor) => {
+            format!("stretched {factor:.2} times, to every {}{vanishing}", effect.intervals.join(", "))
+        }
+    }
+}
+
+fn balance(estimate: &Estimate) -> String {
+    match (estimate.budget.balance_left, estimate.budget.balance_days) {
+        (None, _) => "not set (set budget.balance)".to_owned(),
+        (Some(left), None) => format!("{} credits", Credits::new(left)),
+        (Some(left), Some(days)) => format!("{} credits, which last {days:.1} days", Credits::new(left)),
+    }
+}
+
+fn whole(credits: f64) -> String {
+    Credits::estimated(credits).to_string()
+}

@@ -1,0 +1,85 @@
+//! `simulate`: the simulated API alone, for any client of it.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::EXIT_USAGE;
+use crate::clock::SystemClock;
+use crate::simulator::{self, Faults, Settings, Simulator};
+
+/// Flags of `simulate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10111")]
+    listen_address: SocketAddr,
+    /// The simulated world; the same seed is the same world
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Mean time an answer takes, such as 750ms
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    latency: Duration,
+    /// Requests a key may send within any minute
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    rate_limit_per_minute: u32,
+    /// Credits each key has; without it they never end
+    #[arg(long, value_name = "N")]
+    credits: Option<u64>,
+    /// A key that is accepted (repeatable); without it any key is
+    #[arg(long = "key", value_name = "KEY")]
+    keys: Vec<String>,
+    /// What goes wrong from the start, as JSON; PUT the same to /-/faults to change it later
+    #[arg(long, value_name = "JSON")]
+    faults: Option<String>,
+}
+
+pub(super) async fn run(args: Args) -> ExitCode {
+    let faults = match args.faults.as_deref().map_or(Ok(Faults::default()), Faults::parse) {
+        Ok(faults) => faults,
+        Err(error) => {
+            eprintln!("--{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let settings = Settings {
+        seed: args.seed,
+        latency: args.latency,
+        rate_limit_per_minute: args.rate_limit_per_minute,
+        credits: args.credits,
+        keys: args.keys,
+        faults,
+    };
+    match serve(args.listen_address, settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "cannot listen on {}: {error} (choose another with --web.listen-address)",
+                args.listen_address
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(address: SocketAddr, settings: Settings) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    println!("simulated API, no data is real: listening on http://{}", listener.local_addr()?);
+    let stopping = CancellationToken::new();
+    let simulator = Arc::new(Simulator::new(settings));
+    let serving = simulator::serve(listener, simulator, Arc::new(SystemClock), stopping.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopping.cancel();
+    });
+    serving.await
+}

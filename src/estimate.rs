@@ -1,0 +1,361 @@
+//! What a configuration costs, before anything is spent. Pure.
+//!
+//! All figures are the most it can cost: every look-up succeeds at its interval, and every sample
+//! needs all its pages. Retries are not counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::budget::{Limits, Need, Pace, Purpose, Share, Standing, Window};
+use crate::config::{Config, duration};
+use crate::model::{DAY, HOUR, Region};
+use crate::state::JobKind;
+use crate::watchlist::Watched;
+
+/// Days of a month, for estimates.
+pub const MONTH_DAYS: f64 = 30.0;
+/// What the vendor asks for 100,000 credits, in US dollars, when last seen.
+pub const PRICE_PER_100_000: f64 = 9.90;
+/// Levers that are shown.
+const LEVERS_SHOWN: usize = 3;
+
+/// What a configuration costs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// By group of watch blocks and kind of job, in the order of the groups.
+    pub jobs: Vec<JobCost>,
+    /// Of totals and posts together.
+    pub all: Cost,
+    /// Of the very first look at everything, once.
+    pub first_look_credits: f64,
+    /// Share of the rate limit that is needed, 0 to 1 and above.
+    pub rate_limit_share: f64,
+    /// What the budget makes of it.
+    pub budget: BudgetEffect,
+    /// What would save most, best first.
+    pub levers: Vec<Lever>,
+}
+
+/// Credits and money over time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cost {
+    /// Credits per hour.
+    pub credits_per_hour: f64,
+    /// Credits per day.
+    pub credits_per_day: f64,
+    /// Credits per 30 days.
+    pub credits_per_month: f64,
+    /// US dollars per 30 days.
+    pub usd_per_month: f64,
+}
+
+/// The cost of one kind of job in one group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobCost {
+    /// The group of the watch blocks.
+    pub group: String,
+    /// `totals` or `posts`.
+    pub kind: &'static str,
+    /// How many things are asked for: hashtags, or pairs of hashtag and region.
+    pub jobs: usize,
+    /// How often each.
+    pub intervals: Vec<String>,
+    /// What that costs.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// What the budgets make of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetEffect {
+    /// Credits a day that the budgets leave for the loop in the long run; absent without limit.
+    pub credits_per_day: Option<f64>,
+    /// What totals get.
+    pub totals: Effect,
+    /// What posts get.
+    pub posts: Effect,
+    /// Credits of the balance that are left; absent if no balance is set.
+    pub balance_left: Option<u64>,
+    /// Days the balance lasts at the pace that the budgets allow.
+    pub balance_days: Option<f64>,
+}
+
+/// What one kind of job gets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    /// Factor on the intervals, 1 as configured; absent when paused.
+    pub stretch: Option<f64>,
+    /// Credits a day.
+    pub credits_per_day: f64,
+    /// What its intervals become, if they are stretched.
+    pub intervals: Vec<String>,
+    /// How many hashtags' values would be older than their `max_age` before the next look.
+    pub hashtags_that_vanish: usize,
+}
+
+/// A change that saves credits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lever {
+    /// What to change.
+    pub change: String,
+    /// Credits a day that it saves.
+    pub saves_credits_per_day: f64,
+}
+
+impl Estimate {
+    /// The estimate for `config`, at a price in US dollars per 100,000 credits. `standing` is what
+    /// the ledger says, if there is one yet.
+    pub fn new(config: &Config, standing: Option<&Standing>, price: f64) -> Self {
+        let entries = &config.watchlist.entries;
+        let credits = config.watchlist.daily_credits();
+        let need = Need { totals: credits.totals, posts: credits.posts, discovery: 0.0 };
+        let per_minute = need.total() / (24.0 * 60.0);
+        Self {
+            jobs: job_costs(entries, price),
+            all: Cost::of(need.total(), price),
+            first_look_credits: entries.iter().map(|w| 1.0 + posts_of(w)).sum(),
+            rate_limit_share: per_minute / f64::from(config.api.rate_limit_per_minute),
+            budget: budget_effect(&config.budget, entries, need, standing),
+            levers: levers(entries),
+        }
+    }
+
+    /// Whether the budgets leave less than is needed.
+    pub fn is_short(&self) -> bool {
+        [&self.budget.totals, &self.budget.posts].into_iter().any(|effect| effect.stretch != Some(1.0))
+    }
+}
+
+impl Cost {
+    fn of(per_day: f64, price: f64) -> Self {
+        Self {
+            credits_per_hour: per_day / 24.0,
+            credits_per_day: per_day,
+            credits_per_month: per_day * MONTH_DAYS,
+            usd_per_month: per_day * MONTH_DAYS * price / 100_000.0,
+        }
+    }
+}
+
+/// Credits of one sample in each region.
+fn posts_of(watched: &Watched) -> f64 {
+    watched.regions.len() as f64 * f64::from(watched.pages_max)
+}
+
+fn interval_of(watched: &Watched, kind: JobKind) -> Duration {
+    match kind {
+        JobKind::Totals => watched.totals_interval,
+        JobKind::Posts => watched.posts_interval,
+    }
+}
+
+/// Credits a day for one kind of job of one hashtag.
+fn daily(watched: &Watched, kind: JobKind) -> f64 {
+    let each = if kind == JobKind::Totals { 1.0 } else { posts_of(watched) };
+    each * DAY.as_secs_f64() / interval_of(watched, kind).as_secs_f64()
+}
+
+fn job_costs(entries: &[Watched], price: f64) -> Vec<JobCost> {
+    let mut groups: BTreeMap<&Arc<str>, Vec<&Watched>> = BTreeMap::new();
+    for watched in entries {
+        groups.entry(&watched.group).or_default().push(watched);
+    }
+    let cost = |group: &Arc<str>, watched: &[&Watched], kind: JobKind| JobCost {
+        group: group.to_string(),
+        kind: kind.as_str(),
+        jobs: watched.iter().map(|w| if kind == JobKind::Totals { 1 } else { w.regions.len() }).sum(),
+        intervals: distinct(watched.iter().map(|w| interval_of(w, kind))),
+        cost: Cost::of(watched.iter().map(|w| daily(w, kind)).sum(), price),
+    };
+    groups.iter().flat_map(|(group, watched)| JobKind::ALL.map(|kind| cost(group, watched, kind))).collect()
+}
+
+fn budget_effect(
+    limits: &Limits,
+    entries: &[Watched],
+    need: Need,
+    standing: Option<&Standing>,
+) -> BudgetEffect {
+    let allowance = limits.daily_allowance();
+    let pace = Pace::new(need, allowance);
+    let left = match standing {
+        Some(standing) => standing.remaining(Window::Balance, Purpose::Totals),
+        None => limits.balance.map(|balance| balance.credits.less(limits.reserve)),
+    };
+    BudgetEffect {
+        credits_per_day: allowance,
+        totals: effect(entries, JobKind::Totals, pace.totals),
+        posts: effect(entries, JobKind::Posts, pace.posts),
+        balance_left: left.map(|left| left.get()),
+        balance_days: left.map(|left| left.as_f64() / pace.per_day()).filter(|days| days.is_finite()),
+    }
+}
+
+fn effect(entries: &[Watched], kind: JobKind, share: Share) -> Effect {
+    let stretched = |watched: &Watched| {
+        let factor = if share.is_paused() { return Duration::MAX } else { share.stretch };
+        interval_of(watched, kind).mul_f64(factor)
+    };
+    let intervals = if share.is_short() && !share.is_paused() {
+        distinct(entries.iter().map(|w| to_minutes(stretched(w))))
+    } else {
+        Vec::new()
+    };
+    Effect {
+        stretch: Some(share.stretch).filter(|factor| factor.is_finite()),
+        credits_per_day: share.per_day,
+        intervals,
+        hashtags_that_vanish: entries.iter().filter(|w| stretched(w) >= w.max_age).count(),
+    }
+}
+
+/// Every change worth considering: the best of each sort, those that save most.
+fn levers(entries: &[Watched]) -> Vec<Lever> {
+    let mut groups: BTreeMap<&Arc<str>, [f64; 3]> = BTreeMap::new();
+    let mut regions: BTreeMap<Region, f64> = BTreeMap::new();
+    for watched in entries {
+        let (totals, posts) = (daily(watched, JobKind::Totals), daily(watched, JobKind::Posts));
+        let saved = groups.entry(&watched.group).or_default();
+        saved[0] += posts * (1.0 - 1.0 / f64::from(watched.pages_max));
+        saved[1] += posts / 2.0;
+        saved[2] += totals / 2.0;
+        // The last region of a hashtag cannot be dropped: none means any.
+        if watched.regions.len() > 1 {
+            for region in &watched.regions {
+                *regions.entry(*region).or_default() += posts / watched.regions.len() as f64;
+            }
+        }
+    }
+    let best_group = |index: usize, change: &dyn Fn(&str) -> String| {
+        let best = groups.iter().max_by(|a, b| a.1[index].total_cmp(&b.1[index]))?;
+        Some(Lever { change: change(best.0), saves_credits_per_day: best.1[index] })
+    };
+    let most = |a: &(&Region, &f64), b: &(&Region, &f64)| {
+        to_thousandths(*a.1).total_cmp(&to_thousandths(*b.1)).then_with(|| b.0.cmp(a.0))
+    };
+    let best_region = regions.iter().max_by(most).map(|(region, saved)| Lever {
+        change: format!("do not sample posts in {region}"),
+        saves_credits_per_day: *saved,
+    });
+    let mut levers: Vec<Lever> = [
+        best_group(0, &|group| format!("pages_max = 1 in group {group}")),
+        best_group(1, &|group| format!("posts_interval twice as long in group {group}")),
+        best_group(2, &|group| format!("totals_interval twice as long in group {group}")),
+        best_region,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|lever| Lever { saves_credits_per_day: to_thousandths(lever.saves_credits_per_day), ..lever })
+    .filter(|lever| lever.saves_credits_per_day > 0.0)
+    .collect();
+    let best_first = |a: &Lever, b: &Lever| b.saves_credits_per_day.total_cmp(&a.saves_credits_per_day);
+    levers.sort_by(|a, b| best_first(a, b).then_with(|| a.change.cmp(&b.change)));
+    levers.truncate(LEVERS_SHOWN);
+    levers
+}
+
+/// Without the noise of floating-point sums, which would decide between equals.
+fn to_thousandths(credits: f64) -> f64 {
+    (credits * 1_000.0).round() / 1_000.0
+}
+
+/// A stretched interval as people read it: in whole minutes, from an hour on in tenths of an hour.
+fn to_minutes(interval: Duration) -> Duration {
+    let step = if interval >= HOUR { 360 } else { 60 };
+    Duration::from_secs(interval.as_secs().div_ceil(step) * step)
+}
+
+/// The different values, shortest first.
+fn distinct(intervals: impl Iterator<Item = Duration>) -> Vec<String> {
+    let mut intervals: Vec<Duration> = intervals.collect();
+    intervals.sort();
+    intervals.dedup();
+    intervals.into_iter().map(duration::show).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn estimate(toml: &str) -> Estimate {
+        let config = config::load_str(toml, []).unwrap().config;
+        Estimate::new(&config, None, PRICE_PER_100_000)
+    }
+
+    /// 20 hashtags in two groups: 10 × 24 + 10 × 4 credits for totals, 20 × 3 + 10 × 3 for posts.
+    fn two_groups(budget: &str) -> Estimate {
+        let names = |letter: char| (0..10).map(|n| format!("\"{letter}{n}\"")).collect::<Vec<_>>().join(",");
+        estimate(&format!(
+            "{budget}\n[[watch]]\nhashtags = [{}]\nregions = [\"US\", \"GB\"]\ngroup = \"fast\"\ntotals_interval = \"1h\"\n\
+             [[watch]]\nhashtags = [{}]\ngroup = \"slow\"",
+            names('a'),
+            names('b')
+        ))
+    }
+
+    #[test]
+    fn every_group_and_kind_has_its_cost() {
+        let estimate = two_groups("");
+        let jobs: Vec<_> = estimate
+            .jobs
+            .iter()
+            .map(|job| (&*job.group, job.kind, job.jobs, job.cost.credits_per_day.round()))
+            .collect();
+        assert_eq!(
+            jobs,
+            [
+                ("fast", "totals", 10, 240.0),
+                ("fast", "posts", 20, 60.0),
+                ("slow", "totals", 10, 40.0),
+                ("slow", "posts", 10, 30.0)
+            ]
+        );
+        assert!((estimate.all.credits_per_month - 370.0 * 30.0).abs() < 1e-6, "{estimate:?}");
+        assert!((estimate.all.usd_per_month - 370.0 * 30.0 * 9.9e-5).abs() < 1e-9, "{estimate:?}");
+        assert!((estimate.rate_limit_share - 370.0 / 288_000.0).abs() < 1e-9, "{estimate:?}");
+        assert_eq!(estimate.first_look_credits, 20.0 + 20.0 * 3.0 + 10.0 * 3.0);
+        assert!(!estimate.is_short());
+    }
+
+    #[test]
+    fn the_levers_are_those_that_save_most() {
+        let levers: Vec<_> = two_groups("")
+            .levers
+            .into_iter()
+            .map(|lever| (lever.change, lever.saves_credits_per_day.round()))
+            .collect();
+        assert_eq!(
+            levers,
+            [
+                ("totals_interval twice as long in group fast".to_owned(), 120.0),
+                ("pages_max = 1 in group fast".to_owned(), 40.0),
+                ("do not sample posts in GB".to_owned(), 30.0)
+            ]
+        );
+        let single = estimate("[posts]\npages_max = 1\n[[watch]]\nhashtags = [\"a\"]");
+        assert_eq!(single.levers.len(), 2, "nothing that saves nothing: {single:?}");
+    }
+
+    #[test]
+    fn a_short_budget_is_shown_with_its_effect() {
+        let short = two_groups(
+            "[budget]\nper_day = 330\nreserve = 20\nbalance = 6220\nbalance_counted_on = \"2026-01-31\"",
+        );
+        assert!(short.is_short());
+        assert_eq!(short.budget.credits_per_day, Some(310.0));
+        assert_eq!(short.budget.totals.stretch, Some(1.0));
+        assert_eq!(short.budget.posts.stretch, Some(3.0));
+        assert_eq!(short.budget.posts.intervals, ["3d"]);
+        assert_eq!(short.budget.posts.hashtags_that_vanish, 20, "max_age is two days");
+        assert_eq!(short.budget.balance_days, Some(20.0));
+
+        let very_short = two_groups("[budget]\nper_month = 4200");
+        assert_eq!(very_short.budget.posts.stretch, None, "paused");
+        let stretch = very_short.budget.totals.stretch.unwrap();
+        assert!((1.9..2.1).contains(&stretch), "{stretch}");
+    }
+}

@@ -1,0 +1,44 @@
+//! The transport behind the ledger: nothing is sent that was not paid for.
+
+use std::sync::Arc;
+
+use super::Errand;
+use crate::budget::{Denial, Expense};
+use crate::clock::SharedClock;
+use crate::ledger::{Ledger, Settlement};
+use crate::upstream::{Error, Query, RawAnswer, Transport};
+
+/// Holds the only way to the API, and opens it for a reserved credit at a time.
+pub(super) struct Paid {
+    transport: Arc<dyn Transport>,
+    ledger: Arc<Ledger>,
+    clock: SharedClock,
+}
+
+impl Paid {
+    pub(super) fn new(transport: Arc<dyn Transport>, ledger: Arc<Ledger>, clock: SharedClock) -> Self {
+        Self { transport, ledger, clock }
+    }
+
+    /// Reserves a credit, sends the request, and settles. The outer error says that nothing was
+    /// sent.
+    ///
+    /// Whoever stops waiting for this has spent the credit: a reservation that is dropped stays
+    /// spent.
+    pub(super) async fn send(
+        &self,
+        query: &Query,
+        errand: &Errand,
+    ) -> Result<Result<RawAnswer, Error>, Denial> {
+        let expense =
+            Expense { endpoint: query.endpoint(), purpose: errand.purpose, hashtag: errand.hashtag.clone() };
+        let reservation = self.ledger.reserve(expense, self.clock.now()).await?;
+        let answer = self.transport.send(query).await;
+        let settlement = match &answer {
+            Err(error) if error.never_sent => Settlement::NeverSent,
+            _ => Settlement::Spent,
+        };
+        self.ledger.settle(reservation, settlement).await;
+        Ok(answer)
+    }
+}

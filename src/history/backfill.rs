@@ -1,0 +1,281 @@
+//! The past of the simulated world, as an exporter that had watched it would have shown it.
+//!
+//! The answers are the simulator's own, read by the same code that reads them live, and the samples
+//! are those that `/metrics` would have had. Totals are looked up at every step at most, posts
+//! every hour at most: a finer past would cost time and tell nothing more.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::openmetrics::{Directory, Samples, Span, WriteError};
+use crate::exposition::result_families;
+use crate::model::{ChallengeId, HOUR, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::refresh::{Paging, Sampling};
+use crate::simulator::{self, Body, Request, Simulator};
+use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
+use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer};
+use crate::watchlist::{Watched, Watchlist};
+
+/// Looks that an exporter remembers of a count, which its resolution is read from.
+const REMEMBERED: u32 = 8;
+
+/// Which past to write.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What was watched.
+    pub watchlist: Watchlist,
+    /// Posts asked for per page, 1 to 35.
+    pub page_size: u32,
+    /// Which world.
+    pub seed: u64,
+    /// From when to when, and how finely.
+    pub span: Span,
+}
+
+/// Writes the files. `progress` is told the share that is done, 0 to 1, from several threads.
+/// Returns the number of samples.
+pub fn backfill(
+    settings: &Settings,
+    directory: &Directory,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<u64, WriteError> {
+    let blocks: Vec<Span> = settings.span.blocks().collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let done = AtomicU64::new(0);
+    let finished = || {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(done as f64 / blocks.len() as f64);
+    };
+    // Each thread has a stretch and a world of its own: worlds of one seed are equal.
+    let stretches = blocks.chunks(blocks.len().div_ceil(threads).max(1));
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            stretches.map(|blocks| scope.spawn(|| write(settings, blocks, directory, &finished))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .sum()
+    })
+}
+
+fn write(
+    settings: &Settings,
+    blocks: &[Span],
+    directory: &Directory,
+    finished: &dyn Fn(),
+) -> Result<u64, WriteError> {
+    let Some(first) = blocks.first() else { return Ok(0) };
+    let mut observer = Observer::new(settings, first.from);
+    let mut count = 0;
+    for block in blocks {
+        let mut samples = Samples::default();
+        for moment in block.moments() {
+            observer.look(moment);
+            observer.show(moment, &mut samples);
+        }
+        count += directory.write(block.from, samples)?;
+        finished();
+    }
+    Ok(count)
+}
+
+/// An exporter without its loop: it looks when it is told to.
+struct Observer {
+    simulator: Simulator,
+    step: Duration,
+    watched: Vec<Target>,
+}
+
+struct Target {
+    watched: Watched,
+    id: ChallengeId,
+    paging: Paging,
+    state: Arc<HashtagState>,
+}
+
+impl Observer {
+    /// An observer that has watched for long enough by `start` to know what one would know.
+    fn new(settings: &Settings, start: Timestamp) -> Self {
+        let simulator = Simulator::new(simulator::Settings {
+            seed: settings.seed,
+            rate_limit_per_minute: u32::MAX,
+            ..simulator::Settings::default()
+        });
+        let target = |watched: &Watched| Target {
+            id: simulator.id(&watched.hashtag),
+            paging: Paging { pages_max: watched.pages_max, page_size: settings.page_size },
+            state: Arc::new(blank(watched)),
+            watched: watched.clone(),
+        };
+        let watched = settings.watchlist.entries.iter().map(target).collect();
+        let mut observer = Self { simulator, step: settings.span.step, watched };
+        observer.warm_up(start);
+        observer
+    }
+
+    fn warm_up(&mut self, start: Timestamp) {
+        let longest =
+            self.watched.iter().map(|target| self.totals_interval(target)).max().unwrap_or_default();
+        let span = Span { from: start - longest * REMEMBERED, to: start, step: longest.max(self.step) };
+        span.moments().for_each(|moment| self.look_at_totals(moment));
+        let posts = self.watched.iter().map(|target| self.posts_interval(target)).max().unwrap_or_default();
+        self.look_at_posts(start - posts / 2);
+    }
+
+    fn totals_interval(&self, target: &Target) -> Duration {
+        target.watched.totals_interval.max(self.step)
+    }
+
+    fn posts_interval(&self, target: &Target) -> Duration {
+        target.watched.posts_interval.max(self.step).max(HOUR)
+    }
+
+    /// Refreshes what is due.
+    fn look(&mut self, now: Timestamp) {
+        self.look_at_totals(now);
+        self.look_at_posts(now);
+    }
+
+    fn look_at_totals(&mut self, now: Timestamp) {
+        for number in 0..self.watched.len() {
+            let target = &self.watched[number];
+            if !is_due(target.state.refresh.last, self.totals_interval(target), now) {
+                continue;
+            }
+            let answer =
+                ask(&self.simulator, &Query::HashtagById(target.id.clone()), now).and_then(Answer::hashtag);
+            let state = Arc::make_mut(&mut self.watched[number].state);
+            let outcome = outcome_of(&answer);
+            if let Ok(record) = answer {
+                read(&mut state.posts, record.totals.posts, now);
+                read(&mut state.views, record.totals.views, now);
+                state.commerce = record.commerce;
+                state.id = Some(record.id);
+            }
+            if outcome != Outcome::Failed {
+                state.found = Some(outcome == Outcome::Success);
+            }
+            note(&mut state.refresh, now, outcome);
+        }
+    }
+
+    fn look_at_posts(&mut self, now: Timestamp) {
+        for number in 0..self.watched.len() {
+            let target = &self.watched[number];
+            let interval = self.posts_interval(target);
+            for place in 0..target.state.regions.len() {
+                let target = &self.watched[number];
+                let region = &target.state.regions[place];
+                if !is_due(region.refresh.last, interval, now) {
+                    continue;
+                }
+                let sample = sample(&self.simulator, target, region.region, now);
+                let state = &mut Arc::make_mut(&mut self.watched[number].state).regions[place];
+                note(&mut state.refresh, now, outcome_of(&sample));
+                if let Ok(sample) = sample {
+                    state.sample = Some(Sampled { at: now, stats: sample.stats(state.region, now) });
+                }
+            }
+        }
+    }
+
+    /// Puts everything that `/metrics` would have told of the hashtags.
+    fn show(&self, now: Timestamp, samples: &mut Samples) {
+        let snapshot =
+            Snapshot { hashtags: self.watched.iter().map(|target| target.state.clone()).collect() };
+        for family in result_families(&snapshot, now) {
+            for metric in family.get_metric() {
+                let labels = metric.get_label().iter().map(|label| (label.name(), label.value()));
+                samples.put(family.name(), labels, now, metric.get_gauge().get_value());
+            }
+        }
+    }
+}
+
+/// One request to the simulator, read as the exporter reads the API.
+fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
+    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+    encoded.extend_pairs(query.parameters());
+    let request = Request { path: query.endpoint().as_str(), query: &encoded.finish(), key: Some("history") };
+    let reply = simulator.answer(request, now);
+    let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
+    let raw = RawAnswer {
+        status: reply.status,
+        retry_after: None,
+        location: None,
+        simulated: true,
+        body: body.into(),
+    };
+    upstream::read(query, &raw)
+}
+
+fn sample(
+    simulator: &Simulator,
+    target: &Target,
+    region: Region,
+    now: Timestamp,
+) -> Result<PostSample, Error> {
+    let mut sampling = Sampling::new(target.paging);
+    loop {
+        let page = ask(simulator, &sampling.query(&target.id, region), now)?.posts()?;
+        if sampling.take(page, now) {
+            return sampling.finish();
+        }
+    }
+}
+
+/// Whether a new interval has begun since the last look.
+fn is_due(last: Option<(Timestamp, Outcome)>, interval: Duration, now: Timestamp) -> bool {
+    let number = |at: Timestamp| at.as_millis().div_euclid((interval.as_millis() as i64).max(1));
+    last.is_none_or(|(at, _)| number(at) < number(now))
+}
+
+fn outcome_of<T>(result: &Result<T, Error>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Success,
+        Err(error) if error.class == Class::NotFound => Outcome::NotFound,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+fn note(refresh: &mut Refresh, now: Timestamp, outcome: Outcome) {
+    refresh.last = Some((now, outcome));
+    if outcome == Outcome::Success {
+        refresh.last_success = Some(now);
+    }
+}
+
+fn read(reading: &mut Option<Reading>, value: Option<u64>, at: Timestamp) {
+    if let Some(value) = value {
+        let mut recent = reading.take().map_or_else(RecentValues::default, |reading| reading.recent);
+        recent.push(value);
+        *reading = Some(Reading { at, recent });
+    }
+}
+
+/// A hashtag of which nothing is known.
+fn blank(watched: &Watched) -> HashtagState {
+    let refresh = |interval| Refresh { interval, ..Refresh::default() };
+    let region = |region: &Region| RegionState {
+        region: *region,
+        sample: None,
+        refresh: refresh(watched.posts_interval),
+    };
+    HashtagState {
+        hashtag: Hashtag::clone(&watched.hashtag),
+        group: watched.group.clone(),
+        // The past is looked at less often than the present: its values last longer.
+        max_age: watched.max_age.max(HOUR * 2),
+        id: None,
+        resolved_at: None,
+        found: None,
+        commerce: None,
+        posts: None,
+        views: None,
+        refresh: refresh(watched.totals_interval),
+        regions: watched.regions.iter().map(region).collect(),
+    }
+}

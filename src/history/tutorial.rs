@@ -1,0 +1,251 @@
+//! The history of somebody who followed the published tutorial: its SQLite table
+//! `hashtag_snapshot`, a row per hashtag and day.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::openmetrics::{Directory, Samples, Span, WriteError};
+use crate::model::{Hashtag, Region, Timestamp};
+
+/// The columns of the table, of which `captured_at` and `name` have to be there.
+const COLUMNS: [&str; 8] = [
+    "captured_at",
+    "name",
+    "challenge_id",
+    "post_count",
+    "view_count",
+    "velocity",
+    "last_24h",
+    "daily_avg_7d",
+];
+/// Nobody captured anything before there was a TikTok: 2016-09-01.
+const EARLIEST: Timestamp = Timestamp::from_secs(1_472_688_000);
+/// Broken rows that are quoted in the report; the others are counted.
+const QUOTED: usize = 10;
+
+/// How the table becomes a history.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The group that the hashtags are put into.
+    pub group: String,
+    /// A reading is shown for this long, or until the next one, as the exporter would have shown it.
+    pub max_age: Duration,
+    /// Time between two samples of a series.
+    pub step: Duration,
+    /// The time of the import: a reading from later is broken.
+    pub now: Timestamp,
+}
+
+/// What came of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Rows of the table.
+    pub rows: u64,
+    /// Rows of which something was taken over.
+    pub imported: u64,
+    /// Rows, and single values of them, that were left out, by what is wrong with them.
+    pub left_out: BTreeMap<String, u64>,
+    /// The first of these, with their row numbers.
+    pub examples: Vec<String>,
+    /// Samples written.
+    pub samples: u64,
+}
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Not a database, or not one of the tutorial.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The database.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// One row that can be used.
+#[derive(Debug, Clone, PartialEq)]
+struct Reading {
+    at: Timestamp,
+    hashtag: Hashtag,
+    id: Option<String>,
+    posts: Option<f64>,
+    views: Option<f64>,
+    velocity: Option<f64>,
+    last_24h: Option<f64>,
+    daily_avg_7d: Option<f64>,
+}
+
+/// Turns the table in `database` into files in `directory`. `progress` is told how far it is, from 0
+/// to 1.
+pub fn import(
+    database: &Path,
+    directory: &Directory,
+    settings: &Settings,
+    progress: impl Fn(f64),
+) -> Result<Report, ImportError> {
+    let mut report = Report::default();
+    let readings = read(database, settings, &mut report)?;
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Ok(report) };
+    let to = (last.at + settings.max_age).min(settings.now);
+    // The step that holds the first reading belongs to it.
+    let span = Span { from: first.at, to, step: settings.step };
+    let whole = to.saturating_since(first.at).as_secs_f64();
+    let mut upcoming = readings.iter().peekable();
+    let mut shown: BTreeMap<&Hashtag, &Reading> = BTreeMap::new();
+    for block in span.blocks() {
+        let mut samples = Samples::default();
+        for moment in block.moments() {
+            while let Some(reading) = upcoming.next_if(|reading| reading.at <= moment) {
+                shown.insert(&reading.hashtag, reading);
+            }
+            shown.retain(|_, reading| moment.saturating_since(reading.at) <= settings.max_age);
+            shown.values().for_each(|reading| reading.show(moment, settings, &mut samples));
+        }
+        report.samples += directory.write(block.from, samples)?;
+        progress(block.to.saturating_since(first.at).as_secs_f64() / whole);
+    }
+    Ok(report)
+}
+
+/// All rows that can be used, in the order of their times.
+fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec<Reading>, ImportError> {
+    let unreadable =
+        |reason: String| ImportError::Unreadable { path: database.display().to_string(), reason };
+    let failed = |error: rusqlite::Error| unreadable(error.to_string());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
+    let mut columns =
+        connection.prepare("SELECT name FROM pragma_table_info('hashtag_snapshot')").map_err(failed)?;
+    let present: Vec<String> =
+        columns.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
+    let missing: Vec<&str> =
+        COLUMNS.into_iter().filter(|name| !present.iter().any(|known| known == name)).collect();
+    if present.is_empty() {
+        return Err(unreadable("it has no table hashtag_snapshot, as the tutorial makes it".to_owned()));
+    }
+    if !missing.is_empty() {
+        return Err(unreadable(format!("its table hashtag_snapshot has no column {}", missing.join(", "))));
+    }
+    let mut readings: BTreeMap<(Timestamp, Hashtag), Reading> = BTreeMap::new();
+    let mut statement = connection
+        .prepare(&format!("SELECT rowid, {} FROM hashtag_snapshot", COLUMNS.join(", ")))
+        .map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        report.rows += 1;
+        let number: i64 = row.get(0).map_err(failed)?;
+        let mut complain = |what: &str| report.leave_out(number, what);
+        let Some(reading) = reading(row, settings.now, &mut complain) else { continue };
+        let key = (reading.at, reading.hashtag.clone());
+        match readings.entry(key) {
+            Entry::Occupied(_) => complain("a second reading of the same hashtag at the same time"),
+            Entry::Vacant(free) => {
+                free.insert(reading);
+                report.imported += 1;
+            }
+        }
+    }
+    Ok(readings.into_values().collect())
+}
+
+/// A row, if its time and its name can be used and at least one of its figures.
+fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Option<Reading> {
+    let at = match row.get_ref("captured_at") {
+        Ok(ValueRef::Integer(seconds)) => Timestamp::from_secs(seconds),
+        _ => {
+            complain("captured_at is not a whole number of seconds");
+            return None;
+        }
+    };
+    if !(EARLIEST..=now).contains(&at) {
+        complain("captured_at lies in the future or before TikTok");
+        return None;
+    }
+    let name = match row.get_ref("name") {
+        Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::new(),
+    };
+    let Ok(hashtag) = Hashtag::parse(&name) else {
+        complain("name is not a hashtag");
+        return None;
+    };
+    let mut figure = |column: &str, accept: fn(f64) -> bool| match row.get_ref(column) {
+        Ok(ValueRef::Integer(value)) if accept(value as f64) => Some(value as f64),
+        Ok(ValueRef::Real(value)) if accept(value) => Some(value),
+        Ok(ValueRef::Null) => {
+            complain(&format!("{column} is empty"));
+            None
+        }
+        _ => {
+            complain(&format!("{column} is out of range or not a number"));
+            None
+        }
+    };
+    let count = |value: f64| value >= 0.0 && value.fract() == 0.0;
+    let [posts, views, last_24h] =
+        ["post_count", "view_count", "last_24h"].map(|column| figure(column, count));
+    let velocity = figure("velocity", |value| (0.0..=7.0).contains(&value));
+    let daily_avg_7d = figure("daily_avg_7d", |value| (0.0..1e9).contains(&value));
+    if [posts, views, velocity, last_24h, daily_avg_7d].iter().all(Option::is_none) {
+        complain("no figure can be used");
+        return None;
+    }
+    let id = match row.get_ref("challenge_id") {
+        Ok(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
+        Ok(ValueRef::Integer(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    Some(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
+}
+
+impl Reading {
+    /// Puts everything that the reading tells, as the exporter would have shown it.
+    fn show(&self, at: Timestamp, settings: &Settings, samples: &mut Samples) {
+        let name = self.hashtag.as_str();
+        let mut put = |family: &str, more: &[(&str, &str)], value: Option<f64>| {
+            if let Some(value) = value {
+                samples.put(family, [("hashtag", name)].into_iter().chain(more.iter().copied()), at, value);
+            }
+        };
+        let any = ("region", Region::Any.as_str());
+        put("tiktok_hashtag_posts", &[], self.posts);
+        put("tiktok_hashtag_views", &[], self.views);
+        let id = self.id.as_deref().unwrap_or_default();
+        put(
+            "tiktok_hashtag_info",
+            &[("challenge_id", id), ("commerce", "unknown"), ("group", &settings.group)],
+            Some(1.0),
+        );
+        put("tiktok_hashtag_up", &[], Some(1.0));
+        put("tiktok_hashtag_last_success_timestamp_seconds", &[], Some(self.at.as_secs_f64()));
+        put("tiktok_hashtag_sample_velocity", &[any], self.velocity);
+        put("tiktok_hashtag_sample_posts", &[any, ("window", "24h")], self.last_24h);
+        // The table has the mean, rounded to two digits: the count is the next whole number.
+        let of_week = self.daily_avg_7d.map(|mean| (mean * 7.0).round());
+        put("tiktok_hashtag_sample_posts", &[any, ("window", "7d")], of_week);
+        put(
+            "tiktok_hashtag_sample_last_success_timestamp_seconds",
+            &[any],
+            self.velocity.map(|_| self.at.as_secs_f64()),
+        );
+    }
+}
+
+impl Report {
+    fn leave_out(&mut self, row: i64, what: &str) {
+        *self.left_out.entry(what.to_owned()).or_default() += 1;
+        if self.examples.len() < QUOTED {
+            self.examples.push(format!("row {row}: {what}"));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Keeping the loop to its budget: what it needs, what it gets, and when which kind of job may start.
+//!
+//! Told the time; neither sleeps nor sends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::budget::{Denial, Need, Pace, Pacer, Purpose, Share};
+use crate::ledger::Ledger;
+use crate::model::{Credits, DAY, Hashtag, Timestamp};
+use crate::schedule::Job;
+use crate::state::{HashtagState, JobKind, Outcome};
+use crate::watchlist::{Watched, Watchlist};
+
+/// How often the need is compared with what is left.
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
+/// Factors on intervals that differ by less than this part are not worth new due times.
+const TOLERANCE: f64 = 0.05;
+/// Requests that it takes to find out that a hashtag does not exist: by name, then by search.
+const NOT_FOUND_COST: f64 = 2.0;
+
+/// The loop's share of the budget.
+pub struct Pacing {
+    ledger: Arc<Ledger>,
+    /// What was handed out at the last measurement.
+    pace: Pace,
+    /// The factors that are in force, by kind; they follow the pace with some slack.
+    factors: [f64; JobKind::ALL.len()],
+    pacers: [Pacer; JobKind::ALL.len()],
+    measured: Option<Timestamp>,
+}
+
+impl Pacing {
+    /// Nothing is stretched before the first measurement.
+    pub fn new(ledger: Arc<Ledger>) -> Self {
+        Self {
+            ledger,
+            pace: Pace::new(Need::default(), None),
+            factors: [1.0; JobKind::ALL.len()],
+            pacers: Default::default(),
+            measured: None,
+        }
+    }
+
+    /// Forgets when it last measured, because what is needed has changed.
+    pub fn invalidate(&mut self) {
+        self.measured = None;
+    }
+
+    /// Whether it is time to measure again.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        // A clock that went back would make it wait for ever.
+        self.measured.is_none_or(|at| now >= at + MEASURE_EVERY || now < at)
+    }
+
+    /// Compares `need` with what the budgets have left. Returns whether the factors on the intervals
+    /// have changed.
+    pub fn measure(&mut self, need: Need, now: Timestamp) -> bool {
+        self.measured = Some(now);
+        let standing = self.ledger.standing(now);
+        self.pace = Pace::new(need, standing.daily_rate(now));
+        let mut changed = false;
+        for kind in JobKind::ALL {
+            let (old, new) = (self.factors[kind as usize], self.share(kind).stretch);
+            let is_near = (new - old).abs() <= old * TOLERANCE && (new > 1.0) == (old > 1.0);
+            // Infinite minus infinite is no number, and not near.
+            if new != old && !is_near {
+                self.factors[kind as usize] = new;
+                changed = true;
+                report(kind, old, new);
+            }
+        }
+        changed
+    }
+
+    /// What was handed out at the last measurement.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Credits that will have been spent today if it goes on at this pace.
+    pub fn forecast(&self, now: Timestamp) -> f64 {
+        let standing = self.ledger.standing(now);
+        let left = standing.today.end().saturating_since(now).as_secs_f64() / DAY.as_secs_f64();
+        standing.spent(crate::budget::Window::Day).all.as_f64() + self.pace.per_day() * left
+    }
+
+    /// The factor on all intervals of a kind: 1 as configured, infinite paused.
+    pub fn factor(&self, kind: JobKind) -> f64 {
+        self.factors[kind as usize]
+    }
+
+    /// Why nothing at all may be spent at `now`.
+    pub fn denial(&self, now: Timestamp) -> Option<Denial> {
+        self.ledger.denial(Purpose::Totals, Credits::ONE, now)
+    }
+
+    /// When a job of a kind may be started; `None` is at once.
+    pub fn opens(&self, kind: JobKind, now: Timestamp) -> Option<Timestamp> {
+        let measured_next = || self.measured.unwrap_or(now) + MEASURE_EVERY;
+        if self.share(kind).is_paused() {
+            return Some(measured_next());
+        }
+        if let Some(denial) = self.ledger.denial(purpose(kind), Credits::ONE, now) {
+            return Some(denial.until().unwrap_or_else(measured_next));
+        }
+        // Paced only while it is short.
+        let next = self.pacers[kind as usize].next();
+        (self.share(kind).is_short() && next > now).then_some(next)
+    }
+
+    /// A job was started that costs about so many credits.
+    pub fn started(&mut self, kind: JobKind, cost: f64, now: Timestamp) {
+        let share = self.share(kind);
+        self.pacers[kind as usize].started(Credits::estimated(cost), share, now);
+    }
+
+    fn share(&self, kind: JobKind) -> Share {
+        match kind {
+            JobKind::Totals => self.pace.totals,
+            JobKind::Posts => self.pace.posts,
+        }
+    }
+}
+
+/// What a kind of job is booked as.
+fn purpose(kind: JobKind) -> Purpose {
+    match kind {
+        JobKind::Totals => Purpose::Totals,
+        JobKind::Posts => Purpose::Posts,
+    }
+}
+
+fn report(kind: JobKind, old: f64, new: f64) {
+    let kind = kind.as_str();
+    if new == f64::INFINITY {
+        tracing::warn!(kind, "the budget is too short: these refreshes are paused");
+    } else if new > 1.0 && old == 1.0 {
+        tracing::warn!(kind, factor = new, "the budget is short: all intervals of this kind are stretched");
+    } else if new == 1.0 {
+        tracing::info!(kind, "the budget suffices: intervals are as configured");
+    } else {
+        tracing::debug!(kind, factor = new, "intervals are stretched by another factor");
+    }
+}
+
+/// What the loop would spend a day with all intervals as configured. Samples are taken to need as
+/// many pages as they last did.
+pub fn need(
+    watchlist: &Watchlist,
+    book: &BTreeMap<Hashtag, Arc<HashtagState>>,
+    not_found_retry: Duration,
+) -> Need {
+    let mut need = Need::default();
+    for watched in &watchlist.entries {
+        let known = book.get(&watched.hashtag).map(Arc::as_ref);
+        if known.is_some_and(is_gone) {
+            let every = not_found_retry.max(watched.totals_interval);
+            need.totals += NOT_FOUND_COST * per_day(every);
+            continue;
+        }
+        need.totals += per_day(watched.totals_interval);
+        let pages: f64 = watched
+            .regions
+            .iter()
+            .map(|region| {
+                cost(&Job { hashtag: watched.hashtag.clone(), region: Some(*region) }, watched, known)
+            })
+            .sum();
+        need.posts += pages * per_day(watched.posts_interval);
+    }
+    need
+}
+
+/// Credits that a job is likely to cost, without retries.
+pub fn cost(job: &Job, watched: &Watched, known: Option<&HashtagState>) -> f64 {
+    let Some(region) = job.region else {
+        return if known.is_some_and(is_gone) { NOT_FOUND_COST } else { 1.0 };
+    };
+    let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
+    let last = known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats.pages);
+    f64::from(last.unwrap_or(watched.pages_max).clamp(1, watched.pages_max))
+}
+
+fn is_gone(known: &HashtagState) -> bool {
+    matches!(known.refresh.last, Some((_, Outcome::NotFound)))
+}
+
+/// How often `interval` fits into a day.
+fn per_day(interval: Duration) -> f64 {
+    DAY.as_secs_f64() / interval.as_secs_f64()
+}

@@ -1,0 +1,70 @@
+//! The store of an exporter that may be running, seen from another process.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::open::{VERSION, version};
+use super::{Books, Store, StoreError};
+
+/// A store that is looked at, or amended in one short transaction, beside the process that holds
+/// it. It spends nothing, so it needs no lock: SQLite keeps readers and the writer apart, and the
+/// holder notices what was written before it spends the next credit.
+pub struct Beside(Store);
+
+impl Beside {
+    /// Opens the store at `path` for reading, and for writing if `amend`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it cannot be opened, or is of another version.
+    pub fn open(path: &Path, amend: bool) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        let access = if amend { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let open = || {
+            let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            if amend {
+                connection.pragma_update(None, "synchronous", "FULL")?;
+            }
+            let found = version(&connection)?;
+            Ok((connection, found))
+        };
+        let (connection, found) = open().map_err(|source| StoreError::sqlite(path, source))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path: path.to_owned(), found });
+        }
+        if found < VERSION {
+            return Err(StoreError::Older { path: path.to_owned() });
+        }
+        Ok(Self(Store {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            identity: None,
+            read_only: None,
+            _lock: None,
+        }))
+    }
+
+    /// [`Store::read_books`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn read<T>(&self, work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.0.read_books(work)
+    }
+
+    /// [`Store::keep_books`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub fn amend<T>(&self, work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.0.keep_books(work)
+    }
+}

@@ -1,0 +1,244 @@
+//! The ledger's rows. What they mean is decided in [`crate::ledger`].
+
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::{Store, StoreError};
+use crate::budget::{Expense, Purpose, Spent};
+use crate::model::{Credits, Date, Timestamp};
+use crate::upstream::Endpoint;
+
+/// The ledger within one durable transaction.
+pub struct Books<'a>(&'a Connection);
+
+/// A count of the account's credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// How many there were.
+    pub credits: Credits,
+    /// When.
+    pub at: Timestamp,
+    /// What the ledger held at that moment, of all time.
+    pub before: Spent,
+}
+
+/// What was spent on one day for one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The day, in UTC.
+    pub day: Date,
+    /// The endpoint, as the ledger spells it.
+    pub endpoint: String,
+    /// The purpose, as the ledger spells it.
+    pub purpose: String,
+    /// The hashtag; empty for none, and for all together on old days.
+    pub hashtag: String,
+    /// How much.
+    pub credits: Credits,
+}
+
+impl Store {
+    /// Runs `work` in one transaction that is on disk when this returns with success, and has left
+    /// no trace when it fails before its end.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written. If its very last step fails, what was written may be there
+    /// all the same.
+    pub fn keep_books<T>(
+        &self,
+        work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.check_in_place()?;
+        let commit = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&Books(&transaction))?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        commit(&mut self.connection()).map_err(|source| self.failed(source))
+    }
+
+    /// Runs `work`, which only reads, on one state of the ledger.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn read_books<T>(
+        &self,
+        work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let read = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            work(&Books(&transaction))
+        };
+        read(&mut self.connection()).map_err(|source| self.failed(source))
+    }
+}
+
+impl Books<'_> {
+    /// A number that changes when somebody else has written to the store.
+    pub fn version(&self) -> rusqlite::Result<i64> {
+        self.0.pragma_query_value(None, "data_version", |row| row.get(0))
+    }
+
+    /// What was spent from `first` on; `None` is ever.
+    pub fn spent_since(&self, first: Option<Date>) -> rusqlite::Result<Spent> {
+        let sql = "SELECT coalesce(sum(credits), 0),
+                          coalesce(sum(credits) FILTER (WHERE purpose = ?2), 0)
+                   FROM spending WHERE day >= ?1";
+        let first = first.map_or(i32::MIN, Date::days);
+        let spent = |row: &Row<'_>| Ok(Spent { all: credits(row, 0)?, ad_hoc: credits(row, 1)? });
+        self.0.prepare_cached(sql)?.query_row(params![first, Purpose::AdHoc.as_str()], spent)
+    }
+
+    /// What was ever spent, by endpoint and purpose; those that this program does not know are left out.
+    pub fn spent_by_kind(&self) -> rusqlite::Result<Vec<(Endpoint, Purpose, Credits)>> {
+        let sql = "SELECT endpoint, purpose, sum(credits) FROM spending GROUP BY endpoint, purpose";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut kinds = Vec::new();
+        while let Some(row) = rows.next()? {
+            let endpoint = Endpoint::parse(&row.get::<_, String>(0)?);
+            if let (Some(endpoint), Some(purpose)) = (endpoint, Purpose::parse(&row.get::<_, String>(1)?)) {
+                kinds.push((endpoint, purpose, credits(row, 2)?));
+            }
+        }
+        Ok(kinds)
+    }
+
+    /// When a credit was last added.
+    pub fn last_entry(&self) -> rusqlite::Result<Option<Timestamp>> {
+        let last: Option<i64> =
+            self.0.query_row("SELECT max(last_at) FROM spending", [], |row| row.get(0))?;
+        Ok(last.map(Timestamp::from_millis))
+    }
+
+    /// Books one credit on `day` and notes that its request is under way; returns the note's number.
+    pub fn reserve(&self, expense: &Expense, day: Date, at: Timestamp) -> rusqlite::Result<i64> {
+        let hashtag = expense.hashtag.as_ref().map_or("", |hashtag| hashtag.as_str());
+        let kind = (day.days(), expense.endpoint.as_str(), expense.purpose.as_str(), hashtag);
+        self.0
+            .prepare_cached(
+                "INSERT INTO spending (day, endpoint, purpose, hashtag, credits, last_at)
+                 VALUES (?1, ?2, ?3, ?4, 1, ?5)
+                 ON CONFLICT DO UPDATE SET credits = credits + 1, last_at = max(last_at, excluded.last_at)",
+            )?
+            .execute(params![kind.0, kind.1, kind.2, kind.3, at.as_millis()])?;
+        self.0
+            .prepare_cached(
+                "INSERT INTO in_flight (day, endpoint, purpose, hashtag) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .insert(params![kind.0, kind.1, kind.2, kind.3])
+    }
+
+    /// The request has ended; its credit is spent.
+    pub fn settle(&self, id: i64) -> rusqlite::Result<()> {
+        self.0.prepare_cached("DELETE FROM in_flight WHERE id = ?1")?.execute([id]).map(|_| ())
+    }
+
+    /// The request never left: takes its credit away again.
+    pub fn give_back(&self, id: i64) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached(
+                "UPDATE spending SET credits = credits - 1
+                 WHERE (day, endpoint, purpose, hashtag) =
+                       (SELECT day, endpoint, purpose, hashtag FROM in_flight WHERE id = ?1)",
+            )?
+            .execute([id])?;
+        self.settle(id)
+    }
+
+    /// Requests that are noted as under way.
+    pub fn in_flight(&self) -> rusqlite::Result<u64> {
+        self.0.query_row("SELECT count(*) FROM in_flight", [], |row| Ok(credits(row, 0)?.get()))
+    }
+
+    /// Forgets the notes of all requests under way; their credits stay spent.
+    pub fn settle_all(&self) -> rusqlite::Result<usize> {
+        self.0.execute("DELETE FROM in_flight", [])
+    }
+
+    /// Puts the hashtags of the days before `first` together, so that the ledger does not grow
+    /// without bound. Returns how many rows became one of another.
+    pub fn fold_before(&self, first: Date) -> rusqlite::Result<usize> {
+        self.0.execute(
+            "INSERT INTO spending (day, endpoint, purpose, hashtag, credits, last_at)
+             SELECT day, endpoint, purpose, '', sum(credits), max(last_at) FROM spending
+             WHERE day < ?1 AND hashtag <> '' GROUP BY day, endpoint, purpose
+             ON CONFLICT DO UPDATE SET credits = credits + excluded.credits,
+                                       last_at = max(last_at, excluded.last_at)",
+            [first.days()],
+        )?;
+        self.0.execute("DELETE FROM spending WHERE day < ?1 AND hashtag <> ''", [first.days()])
+    }
+
+    /// The last count of the account's credits, if there ever was one.
+    pub fn counted(&self) -> rusqlite::Result<Option<Counted>> {
+        let sql = "SELECT credits, counted_at, all_before, ad_hoc_before FROM balance";
+        let counted = |row: &Row<'_>| {
+            let before = Spent { all: credits(row, 2)?, ad_hoc: credits(row, 3)? };
+            Ok(Counted { credits: credits(row, 0)?, at: Timestamp::from_millis(row.get(1)?), before })
+        };
+        self.0.query_row(sql, [], counted).optional()
+    }
+
+    /// Notes that there were so many credits on the account at `at`.
+    pub fn count(&self, credits: Credits, at: Timestamp) -> rusqlite::Result<()> {
+        let before = self.spent_since(None)?;
+        self.0
+            .execute(
+                "INSERT OR REPLACE INTO balance (id, credits, counted_at, all_before, ad_hoc_before)
+                 VALUES (1, ?1, ?2, ?3, ?4)",
+                params![column(credits), at.as_millis(), column(before.all), column(before.ad_hoc)],
+            )
+            .map(|_| ())
+    }
+
+    /// Moves entries from after `now` to `now`, where they count in today's windows. Returns how
+    /// many credits were moved.
+    pub fn bring_back_to(&self, now: Timestamp) -> rusqlite::Result<Credits> {
+        let (today, at) = (Date::of(now).days(), now.as_millis());
+        let moved = self.0.query_row(
+            "SELECT coalesce(sum(credits), 0) FROM spending WHERE day > ?1",
+            [today],
+            |row| credits(row, 0),
+        )?;
+        self.0.execute(
+            "INSERT INTO spending (day, endpoint, purpose, hashtag, credits, last_at)
+             SELECT ?1, endpoint, purpose, hashtag, sum(credits), ?2 FROM spending
+             WHERE day > ?1 GROUP BY endpoint, purpose, hashtag
+             ON CONFLICT DO UPDATE SET credits = credits + excluded.credits",
+            params![today, at],
+        )?;
+        self.0.execute("DELETE FROM spending WHERE day > ?1", [today])?;
+        self.0.execute("UPDATE in_flight SET day = ?1 WHERE day > ?1", [today])?;
+        self.0.execute("UPDATE spending SET last_at = ?1 WHERE last_at > ?1", [at])?;
+        Ok(moved)
+    }
+
+    /// Every row from `first` on, by day, endpoint, purpose and hashtag.
+    pub fn lines(&self, first: Option<Date>) -> rusqlite::Result<Vec<Line>> {
+        let sql = "SELECT day, endpoint, purpose, hashtag, credits FROM spending
+                   WHERE day >= ?1 AND credits > 0 ORDER BY day, endpoint, purpose, hashtag";
+        let line = |row: &Row<'_>| {
+            Ok(Line {
+                day: Date::from_days(row.get(0)?),
+                endpoint: row.get(1)?,
+                purpose: row.get(2)?,
+                hashtag: row.get(3)?,
+                credits: credits(row, 4)?,
+            })
+        };
+        let mut statement = self.0.prepare(sql)?;
+        let lines = statement.query_map([first.map_or(i32::MIN, Date::days)], line)?;
+        lines.collect()
+    }
+}
+
+fn credits(row: &Row<'_>, index: usize) -> rusqlite::Result<Credits> {
+    Ok(Credits::new(u64::try_from(row.get::<_, i64>(index)?).unwrap_or(0)))
+}
+
+fn column(credits: Credits) -> i64 {
+    i64::try_from(credits.get()).unwrap_or(i64::MAX)
+}

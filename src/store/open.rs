@@ -1,0 +1,136 @@
+//! Opening the store's file.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::lock::Lock;
+use super::{Store, StoreError};
+
+/// What makes each version of the schema out of the one before.
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("ledger.sql")];
+
+/// The version of the schema that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+impl Store {
+    /// Opens the store at `path`, or creates it. On a disk that cannot be written, what is there is
+    /// opened for reading: values can be shown, but nothing can be spent.
+    ///
+    /// # Errors
+    ///
+    /// When another process holds it, it is damaged, of a newer version, or there is none and none
+    /// can be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        match Self::open_to_write(path) {
+            Err(error) if error.is_of_the_disk() => Self::open_to_read(path, &error).ok_or(error),
+            opened => opened,
+        }
+    }
+
+    /// A store that is gone when the process ends.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = Path::new(":memory:");
+        let connection = Connection::open_in_memory().map_err(|source| StoreError::sqlite(path, source))?;
+        Self::prepare(path, connection, None)
+    }
+
+    fn open_to_write(path: &Path) -> Result<Self, StoreError> {
+        let lock = Lock::take(path)?;
+        let connection = Connection::open(path).map_err(|source| StoreError::sqlite(path, source))?;
+        Self::prepare(path, connection, Some(lock))
+    }
+
+    fn prepare(path: &Path, mut connection: Connection, lock: Option<Lock>) -> Result<Self, StoreError> {
+        let found = configure(&mut connection).map_err(|source| StoreError::sqlite(path, source))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { path: path.to_owned(), found });
+        }
+        check(path, &connection)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            identity: lock.as_ref().and_then(|_| identity(path)),
+            read_only: None,
+            _lock: lock,
+        })
+    }
+
+    /// The store for reading only; `why` tells why it cannot be more. Spends nothing, so it needs no
+    /// lock.
+    fn open_to_read(path: &Path, why: &StoreError) -> Option<Self> {
+        let connection = open_readable(path)?;
+        if version(&connection).ok()? != VERSION || check(path, &connection).is_err() {
+            return None;
+        }
+        tracing::error!(
+            error = %why,
+            "the store cannot be written: last values are shown, and nothing is spent until this is mended \
+             and the program restarted"
+        );
+        Some(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            identity: None,
+            read_only: Some(why.to_string()),
+            _lock: None,
+        })
+    }
+}
+
+/// Opens an existing file for reading, also where SQLite cannot make the files it wants beside it:
+/// then as it was at its last checkpoint.
+fn open_readable(path: &Path) -> Option<Connection> {
+    let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
+    if let Some(connection) = plain.filter(|connection| version(connection).is_ok_and(|found| found > 0)) {
+        return Some(connection);
+    }
+    let mut url = url::Url::from_file_path(path.canonicalize().ok()?).ok()?;
+    url.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(url.as_str(), flags).ok()
+}
+
+/// Fails when the content is damaged.
+fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let found: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(|source| StoreError::sqlite(path, source))?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
+}
+
+/// What tells the file at `path` from another one that takes its place.
+#[cfg(unix)]
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Sets the connection up, brings the schema up to date, and returns its version.
+fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let found = version(connection)?;
+    for (migration, makes) in MIGRATIONS.into_iter().zip(1..) {
+        if found < makes {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", makes)?;
+            transaction.commit()?;
+        }
+    }
+    version(connection)
+}
+
+/// The version of the schema in the file; 0 when it is empty.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

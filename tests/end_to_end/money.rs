@@ -1,0 +1,191 @@
+//! Budgets and the ledger in the real program: what stops spending, and what is still served then.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{Metrics, Process, Simulator, serve, write_config};
+
+const STOPPED_BY_LEDGER: &str = "tiktok_exporter_spending_stopped{reason=\"ledger\"}";
+const SPENT: &str = "tiktok_exporter_credits_spent_total";
+
+fn simulator() -> Simulator {
+    Simulator::start(&["--rate-limit-per-minute", "6000"])
+}
+
+fn views(metrics: &Metrics) -> Vec<String> {
+    metrics.family("tiktok_hashtag_views").iter().map(|(series, _)| (*series).to_owned()).collect()
+}
+
+fn add_budget(config: &str, budget: &str) {
+    let text = fs::read_to_string(config).unwrap();
+    fs::write(config, format!("{text}\n[budget]\n{budget}\n")).unwrap();
+}
+
+/// The program that `command` becomes, with `arguments` for `serve`.
+fn serve_by(command: &mut Command, config: &str) -> Process {
+    command.args([env!("CARGO_BIN_EXE_tiktok-exporter"), "serve", "--config.file", config]);
+    match Process::spawn(command.args(["--web.listen-address", "127.0.0.1:0"])) {
+        Ok(process) => process,
+        Err((status, output)) => panic!("ended with {status}:\n{output}"),
+    }
+}
+
+#[test]
+fn a_balance_is_spent_to_its_last_credit_and_a_new_count_opens_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    add_budget(&config, "balance = 12\nbalance_counted_on = \"2020-01-01\"");
+    let exporter = serve(&config);
+    let stopped = "tiktok_exporter_spending_stopped{reason=\"balance\"}";
+    let metrics = exporter.wait_for("the end", |metrics| metrics.value(stopped) == 1.0);
+    assert_eq!((simulator.requests(), metrics.sum(SPENT)), (12, 12.0));
+    assert_eq!(metrics.value("tiktok_exporter_budget_credits{window=\"balance\"}"), 12.0);
+    assert_eq!(metrics.value("tiktok_exporter_budget_remaining_credits{window=\"balance\"}"), 0.0);
+    assert_eq!(views(&metrics).len(), 2, "last values are shown");
+    assert!(exporter.output().contains("budget.balance are spent"), "{}", exporter.output());
+
+    let counted = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"))
+        .args(["ledger", "reset-balance", "--credits", "5", "--config.file", &config])
+        .output()
+        .unwrap();
+    assert!(counted.status.success(), "{counted:?}");
+    exporter.wait_for("five more", |metrics| metrics.sum(SPENT) == 17.0);
+    let metrics = exporter.wait_for("the end again", |metrics| metrics.value(stopped) == 1.0);
+    assert_eq!((simulator.requests(), metrics.sum(SPENT)), (17, 17.0));
+    exporter.kill();
+    let exporter = serve(&config);
+    assert_eq!(exporter.metrics().sum(SPENT), 17.0, "the counter survives");
+    assert_eq!(exporter.metrics().value(stopped), 1.0);
+    assert_eq!(simulator.requests(), 17);
+}
+
+#[test]
+fn a_full_disk_stops_spending_and_nothing_else_until_there_is_room_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    // A limit on the size of files stands for the full disk: it needs no rights and no disk. Whoever
+    // exceeds it is killed unless the signal is ignored.
+    let mut shell = Command::new("sh");
+    let exporter = serve_by(shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]), &config);
+    exporter.wait_for("values", |metrics| views(metrics).len() == 2);
+    limit_files(&exporter, "1:unlimited");
+
+    let stopped = exporter.wait_for("the stop", |metrics| metrics.value(STOPPED_BY_LEDGER) == 1.0);
+    assert_eq!(views(&stopped).len(), 2, "last values are shown");
+    assert!(exporter.output().contains("the ledger cannot be written"), "{}", exporter.output());
+    let received = simulator.requests();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(simulator.requests(), received, "nothing is sent that cannot be booked");
+    let spent = exporter.metrics().sum(SPENT) + exporter.metrics().value("tiktok_exporter_credits_unsettled");
+    assert!(spent >= received as f64, "{spent} of {received}");
+
+    limit_files(&exporter, "unlimited:unlimited");
+    exporter.wait_for("spending again", |metrics| {
+        metrics.value(STOPPED_BY_LEDGER) == 0.0 && metrics.sum(SPENT) > spent + 2.0
+    });
+    let (status, output) = exporter.terminate();
+    assert_eq!(status.code(), Some(0), "{output}");
+    let again = serve(&config);
+    assert!(again.metrics().sum(SPENT) > spent, "nothing stored is lost");
+    assert_eq!(views(&again.metrics()).len(), 2);
+}
+
+fn limit_files(exporter: &Process, limits: &str) {
+    let pid = exporter.id().to_string();
+    let status =
+        Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limits}")]).status().unwrap();
+    assert!(status.success(), "prlimit {limits}");
+}
+
+#[test]
+fn a_read_only_disk_at_the_start_shows_last_values_and_spends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    let exporter = serve(&config);
+    let before = exporter.wait_for("values", |metrics| views(metrics).len() == 2);
+    let (status, output) = exporter.terminate();
+    assert_eq!(status.code(), Some(0), "{output}");
+    let received = simulator.requests();
+
+    set_mode(directory.path(), 0o555);
+    for file in fs::read_dir(directory.path()).unwrap() {
+        set_mode(&file.unwrap().path(), 0o444);
+    }
+    // For root nothing is read-only: go on as nobody.
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let mut command = Command::new(if root { "setpriv" } else { "env" });
+    if root {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    let exporter = serve_by(&mut command, &config);
+    let metrics = exporter.metrics();
+    assert_eq!(views(&metrics), views(&before));
+    assert_eq!(metrics.value(STOPPED_BY_LEDGER), 1.0);
+    assert!(metrics.sum(SPENT) > 0.0, "what was spent is known");
+    assert!(exporter.output().contains("the store cannot be written"), "{}", exporter.output());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(simulator.requests(), received);
+    drop(exporter);
+    set_mode(directory.path(), 0o755);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_damaged_store_is_not_touched_and_the_program_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\"]");
+    let exporter = serve(&config);
+    exporter.wait_for("a value", |metrics| views(metrics).len() == 1);
+    exporter.terminate();
+    let store = directory.path().join("exporter.sqlite");
+    let mut bytes = fs::read(&store).unwrap();
+    bytes[8_192..].fill(0);
+    fs::write(&store, &bytes).unwrap();
+    let received = simulator.requests();
+
+    let Err((status, output)) = Process::try_start(&["serve", "--config.file", &config]) else {
+        panic!("started on a damaged store")
+    };
+    assert_eq!(status.code(), Some(1), "{output}");
+    assert!(
+        output.contains("the store is damaged") && output.contains("Restore it from a backup"),
+        "{output}"
+    );
+    assert_eq!(fs::read(&store).unwrap(), bytes, "left as it is");
+    assert_eq!(simulator.requests(), received);
+}
+
+#[test]
+fn a_second_exporter_on_one_store_names_the_first_and_spends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\"]");
+    add_budget(&config, "balance = 2\nbalance_counted_on = \"2020-01-01\"");
+    let first = serve(&config);
+    first.wait_for("the end", |metrics| metrics.sum(SPENT) == 2.0);
+    let arguments = ["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
+    let Err((status, output)) = Process::try_start(&arguments) else { panic!("two spenders on one store") };
+    assert_eq!(status.code(), Some(1), "{output}");
+    assert!(output.contains(&format!("in use by process {}", first.id())), "{output}");
+    assert_eq!(simulator.requests(), 2);
+}
+
+#[test]
+fn a_server_that_is_not_there_costs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let gone = Simulator::start(&[]);
+    let config = write_config(directory.path(), &gone, "hashtags = [\"booktok\"]");
+    drop(gone);
+    let exporter = serve(&config);
+    let metrics = exporter.wait_for("failures", |metrics| metrics.requests("transient") >= 3.0);
+    assert_eq!(metrics.sum(SPENT), 0.0);
+}

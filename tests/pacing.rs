@@ -1,0 +1,195 @@
+//! The loop under a budget, under a paused clock: what a short budget is spent on, and when.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiktok_exporter::budget::{Expense, Limits, Purpose};
+use tiktok_exporter::clock::{SharedClock, TimerClock};
+use tiktok_exporter::config;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::ledger::{Ledger, Settlement};
+use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
+use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
+use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
+use tiktok_exporter::upstream::{Endpoint, Query};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use upstream::{Received, Scripted, well_behaved};
+
+/// A midnight.
+fn midnight() -> Timestamp {
+    Date::parse("2027-01-15").unwrap().start()
+}
+
+struct Loop {
+    upstream: Arc<Scripted>,
+    ledger: Arc<Ledger>,
+    exposition: Exposition,
+    clock: SharedClock,
+    _reloads: mpsc::Sender<Reload>,
+}
+
+impl Loop {
+    /// Starts at midnight. Totals hourly, posts every two hours.
+    async fn start(hashtags: usize, limits: Limits) -> Self {
+        let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
+        let telemetry = Arc::new(Telemetry::new().unwrap());
+        let state = State::default();
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
+        let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
+        let gateway = Gateway::new(
+            upstream.clone(),
+            ledger.clone(),
+            200,
+            HOUR,
+            clock.clone(),
+            telemetry.clone(),
+            CancellationToken::new(),
+        );
+        let (gateway, ledger_) = (Arc::new(gateway), ledger.clone());
+        let parts = Parts { gateway, ledger: ledger_, store, state, telemetry, clock: clock.clone() };
+        let poller = Poller::new(parts, plan(hashtags)).await.unwrap();
+        let (reloads, receiver) = mpsc::channel(1);
+        tokio::spawn(poller.run(receiver, CancellationToken::new()));
+        Self { upstream, ledger, exposition, clock, _reloads: reloads }
+    }
+
+    /// Requests between two moments after the start, of totals and of posts.
+    fn counts(&self, from: Duration, to: Duration) -> (usize, usize) {
+        let within = |received: &&Received| (from..to).contains(&received.at);
+        let received = self.upstream.received();
+        let all = received.iter().filter(within).count();
+        let posts = received.iter().filter(within).filter(|r| matches!(r.query, Query::Posts { .. })).count();
+        (all - posts, posts)
+    }
+
+    /// The value of a line of the metrics page.
+    fn metric(&self, series: &str) -> f64 {
+        let page = self.exposition.encode().unwrap();
+        let line = page.lines().find(|line| line.rsplit_once(' ').is_some_and(|(name, _)| name == series));
+        let line = line.unwrap_or_else(|| panic!("{series} is not on the page"));
+        line.rsplit_once(' ').unwrap().1.parse().unwrap()
+    }
+}
+
+fn plan(hashtags: usize) -> Plan {
+    let names: Vec<String> = (0..hashtags).map(|n| format!("\"t{n}\"")).collect();
+    let toml = format!(
+        "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"2h\"\nmax_age = \"12h\"\n[posts]\npages_max = 1\n\
+         [[watch]]\nhashtags = [{}]",
+        names.join(",")
+    );
+    let config = config::load_str(&toml, []).unwrap().config;
+    Plan {
+        watchlist: config.watchlist,
+        concurrency: config.api.concurrency as usize,
+        page_size: config.posts.page_size,
+        not_found_retry: config.refresh.not_found_retry,
+    }
+}
+
+fn per_day(credits: u64) -> Limits {
+    Limits { per_day: Some(Credits::new(credits)), ..Limits::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_budget_everything_comes_as_configured() {
+    let looped = Loop::start(20, Limits::default()).await;
+    sleep(DAY * 2).await;
+    assert_eq!(looped.counts(DAY, DAY * 2), (20 * 24, 20 * 12));
+    assert_eq!(looped.metric("tiktok_exporter_stretch_factor{purpose=\"totals\"}"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_budget_stretches_posts_first_and_evenly_over_the_day() {
+    // Needed: 480 for totals, 240 for posts.
+    let looped = Loop::start(20, per_day(600)).await;
+    sleep(DAY + DAY / 2).await;
+    let stretch = looped.metric("tiktok_exporter_stretch_factor{purpose=\"posts\"}");
+    assert!((1.8..2.2).contains(&stretch), "{stretch}");
+    sleep(DAY / 2).await;
+    let (totals, posts) = looped.counts(DAY, DAY * 2);
+    assert!((470..=490).contains(&totals), "totals come as configured: {totals}");
+    assert!(totals + posts <= 600 && posts >= 105, "the rest is for posts: {posts}");
+    for quarter in 0..4 {
+        let from = DAY + HOUR * 6 * quarter;
+        let (_, posts) = looped.counts(from, from + HOUR * 6);
+        assert!((20..=40).contains(&posts), "some 30 in every quarter of the day: {posts} in {quarter}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_very_short_budget_pauses_posts_and_stretches_totals() {
+    let looped = Loop::start(20, per_day(240)).await;
+    sleep(DAY).await;
+    // The second day, when the first looks are behind.
+    sleep(DAY / 2).await;
+    assert_eq!(looped.metric("tiktok_exporter_stretch_factor{purpose=\"posts\"}"), f64::INFINITY);
+    assert_eq!(looped.metric("tiktok_exporter_budget_credits{window=\"day\"}"), 240.0);
+    let remaining = looped.metric("tiktok_exporter_budget_remaining_credits{window=\"day\"}");
+    assert!((100.0..140.0).contains(&remaining), "half of the day is left: {remaining}");
+    let forecast = looped.metric("tiktok_exporter_forecast_day_credits");
+    assert!((230.0..=240.5).contains(&forecast), "{forecast}");
+    sleep(DAY / 2).await;
+    let (totals, posts) = looped.counts(DAY, DAY * 2);
+    assert_eq!(posts, 0);
+    assert!((225..=240).contains(&totals), "{totals}");
+    for quarter in 0..4 {
+        let from = DAY + HOUR * 6 * quarter;
+        let (totals, _) = looped.counts(from, from + HOUR * 6);
+        assert!((48..=72).contains(&totals), "some 60 in every quarter of the day: {totals} in {quarter}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_look_at_a_long_watchlist_does_not_spend_the_day_at_once() {
+    let looped = Loop::start(400, per_day(200)).await;
+    sleep(HOUR).await;
+    let (first_hour, _) = looped.counts(Duration::ZERO, HOUR);
+    assert!(first_hour <= 200 / 24 * 2, "{first_hour} in the first hour");
+    sleep(DAY - HOUR).await;
+    let (totals, posts) = looped.counts(Duration::ZERO, DAY);
+    assert!((185..=200).contains(&(totals + posts)), "{totals} and {posts}");
+    let (afternoon, _) = looped.counts(DAY / 2, DAY);
+    assert!(afternoon >= 75, "the day's credits reach its end: {afternoon} in the second half");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_budget_stops_the_loop_until_midnight_and_people_may_use_the_reserve() {
+    let limits = Limits { reserve: Credits::new(5), ..per_day(10_000) };
+    let looped = Loop::start(5, limits).await;
+    sleep(HOUR * 6).await;
+    let before = looped.upstream.count();
+    // Less than was already spent.
+    looped.ledger.limits_are(Limits { reserve: Credits::new(5), ..per_day(before as u64 + 5) });
+    sleep(HOUR * 12).await;
+    assert_eq!(looped.upstream.count(), before, "nothing for the loop");
+    assert_eq!(looped.metric("tiktok_exporter_spending_stopped{reason=\"day\"}"), 1.0);
+    let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
+    for _ in 0..5 {
+        let reservation = looped.ledger.reserve(expense.clone(), looped.clock.now()).await.unwrap();
+        looped.ledger.settle(reservation, Settlement::Spent).await;
+    }
+    let denied = || looped.metric("tiktok_exporter_budget_denied_requests_total{reason=\"day\"}");
+    let before_it = denied();
+    assert!(looped.ledger.reserve(expense, looped.clock.now()).await.is_err(), "the reserve is spent, too");
+    assert_eq!(denied(), before_it + 1.0);
+    let series = "tiktok_exporter_credits_spent_total{endpoint=\"search-challenge\",purpose=\"ad_hoc\"}";
+    assert_eq!(looped.metric(series), 5.0);
+
+    sleep(HOUR * 7).await;
+    let (totals, _) = looped.counts(DAY, DAY + HOUR);
+    assert!((1..=10).contains(&totals), "on with the new day, without a burst: {totals}");
+    assert_eq!(looped.metric("tiktok_exporter_spending_stopped{reason=\"day\"}"), 0.0);
+}

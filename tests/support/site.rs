@@ -1,0 +1,79 @@
+//! The real web server on a port of its own, over results made by hand.
+
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiktok_exporter::budget::Limits;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
+use tiktok_exporter::web::{self, App, Readiness, ReloadRequest};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::snapshot::{NOW, SetClock};
+
+/// A running server and what its pages are made from.
+pub struct Site {
+    pub state: State,
+    pub telemetry: Arc<Telemetry>,
+    pub readiness: Readiness,
+    pub stopping: CancellationToken,
+    pub serving: JoinHandle<std::io::Result<()>>,
+    pub address: SocketAddr,
+    client: reqwest::Client,
+}
+
+impl Site {
+    /// Serves an empty watchlist; `reload` is who reloads, if that is allowed.
+    pub async fn start(reload: Option<mpsc::Sender<ReloadRequest>>) -> Self {
+        let (state, clock) = (State::default(), SetClock::at(NOW));
+        let telemetry = Arc::new(Telemetry::new().unwrap());
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+        let exposition = Arc::new(Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap());
+        let readiness = Readiness::default();
+        let app = App {
+            exposition,
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock,
+            readiness: readiness.clone(),
+            reload,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stopping = CancellationToken::new();
+        let serving = tokio::spawn(web::serve(listener, web::router(app), stopping.clone()));
+        // Fails when a provider is installed already, which is as good. None is used: no TLS here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // A page that never comes is to fail its test, not to hang it.
+        let client =
+            reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30));
+        let client = client.build().unwrap();
+        Self { state, telemetry, readiness, stopping, serving, address, client }
+    }
+
+    /// The address of a page.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends a request without a body.
+    pub async fn request(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
+        self.client.request(method, self.url(path)).send().await.unwrap()
+    }
+
+    /// The text of a page that is there.
+    pub async fn page(&self, path: &str) -> String {
+        let response = self.request(reqwest::Method::GET, path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    }
+}

@@ -1,0 +1,312 @@
+//! What the exporter answers over HTTP: statuses, headers, and what it does not let happen.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+#[path = "support/site.rs"]
+mod site;
+#[path = "support/snapshot.rs"]
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::Method;
+use site::Site;
+use snapshot::{NOW, known, publish, unknown};
+use tiktok_exporter::web::ReloadRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long an answer may take that should come at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An answer as it came over the wire.
+struct Raw {
+    status: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+/// Sends these bytes and reads until the server closes. For what no HTTP client would send, and
+/// to see what it would not show: bytes after the headers of an answer to HEAD.
+async fn exchange(address: SocketAddr, request: &str) -> Raw {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.unwrap_or_else(|_| panic!("no end of the answer to {request:?}: {answer:?}")).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no headers: {answer:?}"));
+    let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+    let header =
+        |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    Raw {
+        status: status.to_owned(),
+        headers: headers.lines().filter_map(header).collect(),
+        body: body.to_owned(),
+    }
+}
+
+fn with_host(method: &str, path: &str, host: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+}
+
+/// The pages that answer GET once the first snapshot stands.
+const PAGES: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
+
+async fn filled_site() -> Site {
+    let site = Site::start(None).await;
+    publish(&site.state, [known("booktok", "books", &["GB", "US"], 12_345, NOW)]);
+    site.readiness.set();
+    site
+}
+
+#[tokio::test]
+async fn every_page_says_of_which_type_it_is() {
+    let site = filled_site().await;
+    for (path, media_type, text) in [
+        ("/", "text/html; charset=utf-8", "booktok"),
+        (
+            "/metrics",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "\ntiktok_hashtag_views{hashtag=\"booktok\"} 12345\n",
+        ),
+        ("/metrics?name%5B%5D=up", "text/plain; version=0.0.4; charset=utf-8", "tiktok_hashtag_views"),
+        ("/-/healthy", "text/plain; charset=utf-8", "tiktok-exporter is healthy.\n"),
+        ("/-/ready", "text/plain; charset=utf-8", "tiktok-exporter is ready.\n"),
+    ] {
+        let response = site.request(Method::GET, path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], media_type, "{path}");
+        let body = response.text().await.unwrap();
+        assert!(body.contains(text), "{path} lacks {text:?}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let site = filled_site().await;
+    for path in PAGES {
+        let get = exchange(site.address, &with_host("GET", path, "localhost")).await;
+        let head = exchange(site.address, &with_host("HEAD", path, "localhost")).await;
+        assert_eq!(get.headers["content-length"], get.body.len().to_string(), "{path}");
+        assert_ne!(get.body, "", "{path}");
+        assert_eq!(head.body, "", "{path}");
+        assert_eq!(head.status, get.status, "{path}");
+        let lasting = |raw: &Raw| {
+            let mut headers = raw.headers.clone();
+            headers.remove("date");
+            // Memory and processor time change, and with them the number of their digits.
+            if path == "/metrics" {
+                headers.insert("content-length".to_owned(), String::new());
+            }
+            headers
+        };
+        assert_eq!(lasting(&head), lasting(&get), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let site = filled_site().await;
+    for path in [
+        "/metrics/",
+        "/metric",
+        "/METRICS",
+        "//",
+        "/-/",
+        "/-/healthy/",
+        "/-/quit",
+        "/favicon.ico",
+        "/%2e%2e/etc/passwd",
+        "/../../etc/passwd",
+        "/%3Cscript%3Ealert(1)%3C/script%3E",
+    ] {
+        // As it stands: a client would tidy some of these up.
+        let answer = exchange(site.address, &with_host("GET", path, "localhost")).await;
+        assert!(answer.status.starts_with("HTTP/1.1 404 "), "{path}: {}", answer.status);
+        assert_eq!(answer.body, "Nothing here. Try / or /metrics.\n", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_page_does_not_know_is_refused_with_those_it_does() {
+    // Nobody reloads, so that a request that gets through fails at once.
+    let (reload, _) = mpsc::channel(1);
+    let site = Site::start(Some(reload)).await;
+    for (path, methods, allowed) in [
+        ("/", ["POST", "PUT", "DELETE"], "GET,HEAD"),
+        ("/metrics", ["POST", "PATCH", "DELETE"], "GET,HEAD"),
+        ("/-/healthy", ["POST", "PUT", "OPTIONS"], "GET,HEAD"),
+        ("/-/ready", ["POST", "PUT", "DELETE"], "GET,HEAD"),
+        ("/-/reload", ["GET", "HEAD", "DELETE"], "POST,PUT"),
+    ] {
+        for method in methods {
+            let response = site.request(method.parse().unwrap(), path).await;
+            assert_eq!(response.status(), 405, "{method} {path}");
+            assert_eq!(response.headers()["allow"], allowed, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_healthy_before_it_is_ready_and_ready_for_good() {
+    let site = Site::start(None).await;
+    let ready = async || {
+        let response = site.request(Method::GET, "/-/ready").await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(site.page("/-/healthy").await, "tiktok-exporter is healthy.\n");
+    assert_eq!(ready().await, (503, "tiktok-exporter is starting.\n".to_owned()));
+    assert_eq!(ready().await.0, 503, "asking does not make it ready");
+    site.readiness.set();
+    assert_eq!(ready().await, (200, "tiktok-exporter is ready.\n".to_owned()));
+    publish(&site.state, []);
+    assert_eq!(ready().await.0, 200, "an empty snapshot is a snapshot");
+}
+
+#[tokio::test]
+async fn reloading_over_http_is_off_unless_enabled() {
+    let site = Site::start(None).await;
+    for method in [Method::POST, Method::PUT] {
+        let response = site.request(method.clone(), "/-/reload").await;
+        assert_eq!(response.status(), 403, "{method}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains("--web.enable-lifecycle"), "{method}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_is_answered_with_how_it_went() {
+    let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
+    let site = Site::start(Some(reload)).await;
+    tokio::spawn(async move {
+        let mut number = 0;
+        while let Some(answer) = requests.recv().await {
+            let results = [Ok(()), Err("watch: is <missing>\napi: is odd".to_owned()), Ok(())];
+            answer.send(results[number].clone()).unwrap();
+            number += 1;
+        }
+    });
+    for (method, status, text) in [
+        (Method::POST, 200, "Reloaded.\n"),
+        (Method::PUT, 500, "The old configuration stays in force:\nwatch: is <missing>\napi: is odd\n"),
+        (Method::PUT, 200, "Reloaded.\n"),
+    ] {
+        let response = site.request(method.clone(), "/-/reload").await;
+        assert_eq!(response.status(), status, "{method}");
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8", "{method}");
+        assert_eq!(response.text().await.unwrap(), text, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_nobody_answers_any_more_is_a_failure() {
+    let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
+    let site = Site::start(Some(reload)).await;
+    let (response, ()) = tokio::join!(site.request(Method::POST, "/-/reload"), async {
+        drop(requests.recv().await);
+        drop(requests);
+    });
+    for (note, response) in
+        [("dropped", response), ("nobody there", site.request(Method::POST, "/-/reload").await)]
+    {
+        assert_eq!(response.status(), 500, "{note}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains("the program is stopping"), "{note}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_by_which_the_server_is_called_changes_nothing() {
+    let site = filled_site().await;
+    for path in ["/", "/-/healthy", "/-/ready", "/nowhere"] {
+        let want = exchange(site.address, &with_host("GET", path, &site.address.to_string())).await;
+        let long = "x".repeat(5_000);
+        for request in [
+            with_host("GET", path, "evil.example"),
+            with_host("GET", path, "\"><script>alert(1)</script>"),
+            with_host("GET", path, &long),
+            with_host("GET", path, "a\r\nHost: b\r\nX-Forwarded-Host: evil.example"),
+            with_host("GET", &format!("http://evil.example{path}"), "localhost"),
+            format!("GET {path} HTTP/1.0\r\n\r\n"),
+        ] {
+            let got = exchange(site.address, &request).await;
+            assert_eq!(got.body, want.body, "{request:?}");
+            assert_eq!(got.headers.get("location"), None, "{request:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_the_server_lives_on() {
+    let site = filled_site().await;
+    let long = "x".repeat(1 << 20);
+    for request in [
+        "\r\n\r\nnonsense\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\r\n\r\n",
+        &format!("GET /{long} HTTP/1.1\r\n\r\n"),
+        &format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n"),
+    ] {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        // The server may hang up before all of it is sent, which is an answer too.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let start: String = request.chars().take(30).collect();
+        assert!(ended.is_ok(), "{start:?}: no end of the answer {answer:?}");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{start:?}: {answer:?}");
+    }
+    assert_eq!(site.page("/-/healthy").await, "tiktok-exporter is healthy.\n");
+}
+
+#[tokio::test]
+async fn a_removed_hashtag_leaves_both_pages_with_the_next_snapshot() {
+    let site = filled_site().await;
+    publish(&site.state, [unknown("catsof", "cats", &["US"])]);
+    for path in ["/", "/metrics"] {
+        let page = site.page(path).await;
+        assert!(page.contains("catsof") && !page.contains("booktok"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_waits_for_no_idle_or_half_hearted_client() {
+    let site = filled_site().await;
+    site.page("/-/healthy").await; // The client keeps its connection.
+    let mut held = Vec::new();
+    for beginning in ["", "G", "GET /-/healthy HTTP/1.1\r\nHost: x\r\n"] {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    // Connections are accepted in their order: once this one is served, the others are in.
+    exchange(site.address, &with_host("GET", "/-/healthy", "localhost")).await;
+    site.stopping.cancel();
+    let ended = timeout(PATIENCE, site.serving).await;
+    assert!(matches!(ended, Ok(Ok(Ok(())))), "the server still waits for its clients: {ended:?}");
+}
+
+#[tokio::test]
+async fn stopping_lets_a_request_under_way_end() {
+    let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
+    let site = Site::start(Some(reload)).await;
+    let (response, ()) = tokio::join!(site.request(Method::POST, "/-/reload"), async {
+        let answer = requests.recv().await.unwrap();
+        site.stopping.cancel();
+        // The server has every chance to end too early.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!site.serving.is_finished(), "the server ended with a request under way");
+        answer.send(Ok(())).unwrap();
+    });
+    assert_eq!(response.text().await.unwrap(), "Reloaded.\n");
+    assert!(matches!(site.serving.await, Ok(Ok(()))));
+    assert!(TcpStream::connect(site.address).await.is_err(), "the server still listens");
+}
