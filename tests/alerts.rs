@@ -3,15 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-#[path = "support/credits.rs"]
-mod credits;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use credits::{Page, credits};
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
@@ -19,6 +15,7 @@ use serde::Deserialize;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::model::Credits;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 
@@ -135,12 +132,16 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     }
 }
 
-/// The exporter's page when it knows everything.
+/// Metric → label → values.
+type Page = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// The exporter's page when it knows everything, and has every budget.
 fn exporter_page() -> Page {
     let state = State::default();
     publish(&state, [known("booktok", "books", &["US"], 500, NOW)]);
     let store = Arc::new(Store::in_memory().unwrap());
-    let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+    let limits = Limits { per_day: Some(Credits::ONE), ..Limits::default() };
+    let ledger = Arc::new(Ledger::open(store, limits, NOW).unwrap());
     let telemetry = Telemetry::new().unwrap();
     let exposition = Exposition::new(state, ledger, SetClock::at(NOW), &telemetry).unwrap();
     let page = exposition.encode().unwrap();
@@ -189,7 +190,7 @@ fn rules_name_only_what_the_exporter_shows_or_another_rule_records() {
     const PROMETHEUS: [&str; 1] = ["up"];
     // Put on by the scrape.
     const SCRAPE: [&str; 2] = ["job", "instance"];
-    let page = credits(exporter_page());
+    let page = exporter_page();
     let rules = rules();
     let recorded: BTreeSet<&str> = rules.iter().filter_map(|rule| rule.record.as_deref()).collect();
     let mut used = BTreeSet::new();
