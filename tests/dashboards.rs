@@ -625,6 +625,7 @@ fn every_query_finds_something_in_thirty_days_of_history() {
         for many in [false, true] {
             let chosen = choices(prometheus, &file, &dashboard, many);
             for panel in &dashboard.panels {
+                let mut labels = BTreeSet::new();
                 for target in &panel.targets {
                     let place = format!("{file}: {} {} (one by one: {many})", panel.title, target.ref_id);
                     let expr = interpolate(&target.expr, &chosen);
@@ -638,7 +639,17 @@ fn every_query_finds_something_in_thirty_days_of_history() {
                         Ok(series) if !has_numbers(&series) => {
                             wrong.push(format!("{place}: nothing\n{expr}"))
                         }
-                        Ok(series) => wrong.extend(look(&place, panel, target, &series)),
+                        Ok(series) => {
+                            labels.extend(series.iter().flat_map(|it| it.labels.keys().cloned()));
+                            wrong.extend(look(&place, panel, target, &series));
+                        }
+                    }
+                }
+                let columns = panel.transformations.iter().filter(|it| it.id.0 == "organize");
+                for column in columns.flat_map(|it| it.options["renameByName"].as_object().unwrap().keys()) {
+                    let is_value = column.starts_with("Value") || column.starts_with("Trend #");
+                    if !is_value && !labels.contains(column) {
+                        wrong.push(format!("{file}: {}: no series has the label {column}", panel.title));
                     }
                 }
             }
