@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,6 +74,12 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error(transparent)]
     Client(#[from] SetupError),
+    /// The store holds results of a simulator, and the real API is to be asked.
+    #[error(
+        "store.path: the store holds simulated results, which would be shown as real ones (give the real API a \
+         store.path of its own)"
+    )]
+    Simulated,
     /// The address is taken or not ours.
     #[error(
         "web.listen_address: cannot listen on {address}: {source} (choose another with --web.listen-address)"
@@ -130,11 +136,32 @@ pub struct App {
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
     address: SocketAddr,
+    signals: Signals,
+}
+
+/// What the operator says with signals. From the moment this exists none of them ends the program
+/// by itself; each waits here until it is dealt with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, StartError> {
+        let signal = |kind| signal(kind).map_err(StartError::Signals);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 impl App {
     /// Reads the configuration, opens the store, listens, and starts the loop and the web server.
     pub async fn start(source: Source, options: Options, clock: SharedClock) -> Result<Self, StartError> {
+        let signals = Signals::listen()?;
         let (Loaded { config, warnings }, key) = source.load()?;
         warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
 
@@ -153,6 +180,13 @@ impl App {
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new()?);
         telemetry.reloaded(clock.now());
+        let simulated = store.holds_simulated()?;
+        if simulated && is_real_api(&config.api) {
+            return Err(StartError::Simulated);
+        }
+        if simulated || matches!(source, Source::Embedded { .. }) {
+            telemetry.upstream_is_simulated();
+        }
         let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)?;
 
         let stopping = CancellationToken::new();
@@ -172,7 +206,7 @@ impl App {
         let (reload_sender, reload_requests) = mpsc::channel(1);
         let readiness = Readiness::default();
         let router = web::router(web::App {
-            exposition: Arc::new(exposition),
+            page: web::MetricsPage::new(exposition),
             state,
             telemetry: telemetry.clone(),
             clock: clock.clone(),
@@ -205,6 +239,7 @@ impl App {
             reloads,
             reload_requests,
             address: bound,
+            signals,
         })
     }
 
@@ -215,15 +250,11 @@ impl App {
 
     /// Runs until SIGTERM or SIGINT; reloads on SIGHUP and on request.
     pub async fn run(mut self) -> Result<(), StartError> {
-        let signal = |kind| signal(kind).map_err(StartError::Signals);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => { let _ = self.reload().await; }
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+                _ = self.signals.hangup.recv() => { let _ = self.reload().await; }
                 Some(answer) = self.reload_requests.recv() => {
                     let result = self.reload().await;
                     // Whoever asked may have hung up.
@@ -267,6 +298,9 @@ impl App {
         if self.fixed != (config.web.listen_address, config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
+        if self.telemetry.is_simulated() && is_real_api(&config.api) {
+            return Err(StartError::Simulated.to_string());
+        }
         let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
         // A stop of all requests is forgotten too: whoever reloads has probably mended its cause.
         let keep = self.api == config.api && same_key && self.gateway.admission() == Admission::All;
@@ -289,6 +323,11 @@ impl App {
         self.key = key;
         Ok(())
     }
+}
+
+/// Whether the vendor itself is asked, and no simulator by another address.
+fn is_real_api(api: &ApiConfig) -> bool {
+    api.base_url.host_str() == ApiConfig::default().base_url.host_str()
 }
 
 fn gateway(
@@ -324,5 +363,6 @@ fn plan(config: Config) -> Plan {
         concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,
+        longest_interval: config.refresh.longest_interval,
     }
 }

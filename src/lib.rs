@@ -7,7 +7,7 @@
 //! config → watchlist → schedule → poller ──→ state → exposition → web
 //!                                  ↑   ↘
 //!                      store ──────┘    refresh → gateway → upstream
-//!                                                (budget)
+//!                                                (ledger, budget)
 //! ```
 //!
 //! | room | what lives there |
@@ -16,16 +16,19 @@
 //! | [`app`] | the wiring: start, reload, stop |
 //! | [`config`] | defaults → TOML file → environment; every mistake is collected as `key: what is wrong` |
 //! | [`watchlist`] | what is watched: every hashtag once, with its regions and its rhythm |
-//! | [`model`] | the nouns and their maths: hashtags, regions, totals, post samples, velocity, resolution |
+//! | [`model`] | the nouns and their maths: hashtags, regions, totals, post samples, velocity, resolution, growth, credits, dates |
+//! | [`estimate`] | what a configuration costs, what its budget makes of it, and what would save most |
 //! | [`schedule`] | when to ask for what: slots, due times, catching up |
+//! | [`pacing`] | keeping the loop to its budget: need, shares, stretched intervals |
 //! | [`refresh`] | the conversation that refreshes one thing: resolving a name, paging through posts |
-//! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, retries |
-//! | [`budget`] | what may be sent and how fast: breaker and rate limiter |
+//! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
+//! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
+//! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
 //! | [`upstream`] | queries, the HTTP client, and reading answers; the vendor's JSON names stay there |
 //! | [`poller`] | the loop that ties these together, and the book of what is known |
-//! | [`store`] | SQLite: the last good results and when each was asked for |
+//! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot |
-//! | [`exposition`] | snapshot → metric families; the exporter's own counters |
+//! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
 //! | [`web`] | `/metrics`, landing page, health, reload |
 //! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
@@ -33,8 +36,11 @@
 //! What is absent, on purpose:
 //!
 //! * **A scrape that causes a request.** `web` and `exposition` read the snapshot and nothing else.
-//! * **A second road to the upstream.** Only `gateway` holds a transport, so what it counts is what
-//!   is spent.
+//! * **A second road to the upstream.** Only `gateway` holds a transport, and only behind a credit
+//!   that the ledger has reserved on disk, so what is counted is what is spent. The ledger can count
+//!   too much (a request that was killed on its way), never too little.
+//! * **Spending that nobody can book.** When the store cannot be written, or the clock is behind the
+//!   ledger, nothing is sent; last values are still served.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
 //!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
 //! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
@@ -44,8 +50,12 @@
 //! * **Detached tasks.** `app` starts the poller and the web server, the poller its refreshes, and
 //!   each waits for what it started.
 //!
-//! Not there yet: a ledger and budgets that cap spending. Their place is in `gateway`, between the
-//! limiter and the transport.
+//! How a short budget is handed out: people's ad-hoc commands alone may use the reserve; of the rest,
+//! totals come before posts and posts before discovery. Within each, intervals stretch evenly, so that
+//! the credits reach the end of the day (UTC) or of the month. When less than one look per hashtag per
+//! day is left for totals, looks are weighed by the chance of an onset.
+//!
+//! Not there yet: discovery, and the ad-hoc commands for which the ledger already has its purposes.
 
 pub mod app;
 pub mod budget;

@@ -2,14 +2,14 @@
 //!
 //! Told the time; neither sleeps nor sends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::budget::{Denial, Need, Pace, Pacer, Purpose, Share};
+use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, intervals, is_scarce};
 use crate::ledger::Ledger;
-use crate::model::{Credits, DAY, Hashtag, Timestamp};
-use crate::schedule::Job;
+use crate::model::{Credits, DAY, Growth, Hashtag, Timestamp};
+use crate::schedule::{Job, Rhythm};
 use crate::state::{HashtagState, JobKind, Outcome};
 use crate::watchlist::{Watched, Watchlist};
 
@@ -17,6 +17,9 @@ use crate::watchlist::{Watched, Watchlist};
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 /// Factors on intervals that differ by less than this part are not worth new due times.
 const TOLERANCE: f64 = 0.05;
+/// Weighed intervals are planned for this part of what there is, and of the longest wait: a queue that
+/// is always full would be served in turn, and no weight would matter.
+const AIM: f64 = 0.9;
 /// Requests that it takes to find out that a hashtag does not exist: by name, then by search.
 const NOT_FOUND_COST: f64 = 2.0;
 
@@ -27,6 +30,8 @@ pub struct Pacing {
     pace: Pace,
     /// The factors that are in force, by kind; they follow the pace with some slack.
     factors: [f64; JobKind::ALL.len()],
+    /// The intervals of totals, by hashtag, while looks are too few for all.
+    weighed: HashMap<Hashtag, Duration>,
     pacers: [Pacer; JobKind::ALL.len()],
     measured: Option<Timestamp>,
 }
@@ -38,6 +43,7 @@ impl Pacing {
             ledger,
             pace: Pace::new(Need::default(), None),
             factors: [1.0; JobKind::ALL.len()],
+            weighed: HashMap::new(),
             pacers: Default::default(),
             measured: None,
         }
@@ -74,6 +80,31 @@ impl Pacing {
         changed
     }
 
+    /// Shares out the looks at totals by the chance of an onset, if there are fewer than one per
+    /// hashtag per day. Returns whether factors may have changed.
+    pub fn weigh(
+        &mut self,
+        watchlist: &Watchlist,
+        growth: &HashMap<Hashtag, Growth>,
+        longest: Duration,
+        now: Timestamp,
+    ) -> bool {
+        let was_weighed = !self.weighed.is_empty();
+        self.weighed.clear();
+        let (share, entries) = (self.pace.totals, &watchlist.entries);
+        if share.is_short() && !share.is_paused() && is_scarce(entries.len(), share.per_day) {
+            let candidate = |watched: &Watched| Candidate {
+                chance: growth.get(&watched.hashtag).map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
+                configured: watched.totals_interval,
+            };
+            let candidates: Vec<Candidate> = entries.iter().map(candidate).collect();
+            let hashtags = entries.iter().map(|watched| watched.hashtag.clone());
+            self.weighed =
+                hashtags.zip(intervals(&candidates, share.per_day * AIM, longest.mul_f64(AIM))).collect();
+        }
+        was_weighed || !self.weighed.is_empty()
+    }
+
     /// What was handed out at the last measurement.
     pub fn pace(&self) -> &Pace {
         &self.pace
@@ -86,9 +117,10 @@ impl Pacing {
         standing.spent(crate::budget::Window::Day).all.as_f64() + self.pace.per_day() * left
     }
 
-    /// The factor on all intervals of a kind: 1 as configured, infinite paused.
-    pub fn factor(&self, kind: JobKind) -> f64 {
-        self.factors[kind as usize]
+    /// What the budget makes of the interval of a job.
+    pub fn rhythm(&self, job: &Job) -> Rhythm {
+        let weighed = self.weighed.get(&job.hashtag).filter(|_| job.kind() == JobKind::Totals);
+        weighed.map_or(Rhythm::Stretched(self.factors[job.kind() as usize]), |own| Rhythm::After(*own))
     }
 
     /// Why nothing at all may be spent at `now`.

@@ -19,7 +19,7 @@ use crate::exposition::Telemetry;
 use crate::gateway::{Failure, Gateway};
 use crate::ledger::Ledger;
 use crate::model::{
-    ChallengeId, DAY, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
+    ChallengeId, DAY, Growth, Hashtag, HashtagRecord, PostSample, RecentValues, Region, Timestamp, Totals,
 };
 use crate::pacing::{self, Pacing};
 use crate::refresh::{self, Found, Paging, Resolved};
@@ -47,6 +47,8 @@ pub struct Plan {
     pub page_size: u32,
     /// How rarely an unknown hashtag is asked for again.
     pub not_found_retry: Duration,
+    /// No hashtag is left longer than this while few looks are shared out by chance.
+    pub longest_interval: Duration,
 }
 
 /// A new plan for a running poller; the sender is told once it is in force.
@@ -84,6 +86,8 @@ pub struct Poller {
     book: BTreeMap<Hashtag, Arc<HashtagState>>,
     refreshes: JoinSet<Refreshed>,
     running: HashMap<Id, Job>,
+    /// How counts of posts grow; what is no longer watched stays until the next start.
+    growth: HashMap<Hashtag, Growth>,
     /// The loop's share of the budget.
     pacing: Pacing,
     /// Whether requests were stopped when last looked, so that the end of it is noticed.
@@ -120,6 +124,7 @@ impl Poller {
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
+            growth: remembered.growth,
             hold: Timestamp::default(),
             parts,
             plan,
@@ -182,9 +187,12 @@ impl Poller {
             return;
         }
         let need = pacing::need(&self.plan.watchlist, &self.book, self.plan.not_found_retry);
-        if self.pacing.measure(need, now) {
+        let changed = self.pacing.measure(need, now);
+        let longest = self.plan.longest_interval;
+        let weighed = self.pacing.weigh(&self.plan.watchlist, &self.growth, longest, now);
+        if changed || weighed {
             let pacing = &self.pacing;
-            self.schedule.stretch(|job| pacing.factor(job.kind()), now);
+            self.schedule.change(|job| pacing.rhythm(job), now);
             self.publish_all();
         }
         self.parts.telemetry.pace_is(self.pacing.pace(), self.pacing.forecast(now));
@@ -303,7 +311,12 @@ impl Poller {
         let Some(known) = self.book.get_mut(&job.hashtag) else { return };
         let known = Arc::make_mut(known);
         match refreshed {
-            Some(Refreshed::Totals(Ok(found))) => enter_totals(known, found),
+            Some(Refreshed::Totals(Ok(found))) => {
+                if let Some(posts) = found.record.totals.posts {
+                    enter_growth(&mut self.growth, &job.hashtag, posts, found.at);
+                }
+                enter_totals(known, found);
+            }
             Some(Refreshed::Posts(Ok(sampled))) => enter_sample(known, job.region, sampled),
             _ => {}
         }
@@ -325,12 +338,23 @@ impl Poller {
     async fn remember(&self, job: &Job) {
         let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
         let (store, region) = (self.parts.store.clone(), job.region);
-        let saved = blocking(move || match region {
-            None => store.save_hashtag(&known),
-            Some(region) => match known.regions.iter().find(|state| state.region == region) {
-                Some(state) => store.save_sample(&known.hashtag, state),
-                None => Ok(()),
-            },
+        let growth = self.growth.get(&job.hashtag).copied();
+        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
+        let saved = blocking(move || {
+            // First, so that no such result is ever taken for a real one.
+            if simulated {
+                store.note_simulated(now)?;
+            }
+            match region {
+                None => {
+                    store.save_hashtag(&known)?;
+                    growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
+                }
+                Some(region) => match known.regions.iter().find(|state| state.region == region) {
+                    Some(state) => store.save_sample(&known.hashtag, state),
+                    None => Ok(()),
+                },
+            }
         })
         .await;
         if let Err(error) = saved {
@@ -419,6 +443,13 @@ fn enter_totals(known: &mut HashtagState, found: Found) {
     known.commerce = found.record.commerce.or(known.commerce);
     known.resolved_at = Some(found.resolved.at);
     known.id = Some(found.resolved.id);
+}
+
+fn enter_growth(growth: &mut HashMap<Hashtag, Growth>, hashtag: &Hashtag, posts: u64, at: Timestamp) {
+    match growth.get_mut(hashtag) {
+        Some(known) => _ = known.push(posts, at),
+        None => _ = growth.insert(hashtag.clone(), Growth::new(posts, at)),
+    }
 }
 
 fn enter_sample(known: &mut HashtagState, region: Option<Region>, (at, sample): (Timestamp, PostSample)) {

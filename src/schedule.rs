@@ -11,8 +11,10 @@
 //!   order latest first, as slowly as it was missed: the usual rate doubles at the most, and no job
 //!   waits past its next slot;
 //! * a hashtag that the upstream does not know is asked rarely, and its posts wait until it is known;
-//! * a stretched job ([`Schedule::stretch`]) has its slot in a stretched interval: jobs of one interval
-//!   that are stretched alike are still spread evenly over it, the same after every restart.
+//! * a stretched job ([`Rhythm::Stretched`]) has its slot in a stretched interval: jobs of one interval
+//!   that are stretched alike are still spread evenly over it, the same after every restart;
+//! * a job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its
+//!   last refresh.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,6 +22,24 @@ use std::time::Duration;
 use crate::model::{Hashtag, Region, Timestamp};
 use crate::state::{JobKind, Outcome};
 use crate::watchlist::Watchlist;
+
+/// Rhythms that differ by less than this part are taken for the same.
+const RHYTHM_TOLERANCE: f64 = 0.05;
+
+/// What the budget makes of a job's interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rhythm {
+    /// This factor on the interval, with slots spread evenly: 1 as configured, 2 half as often. Below
+    /// 1, infinite, and no number count as 1.
+    Stretched(f64),
+    /// That long after the last refresh, but no shorter than configured.
+    After(Duration),
+}
+
+impl Rhythm {
+    /// Nothing is changed.
+    pub const AS_CONFIGURED: Rhythm = Rhythm::Stretched(1.0);
+}
 
 /// One thing to refresh again and again. Ordered: totals before posts of the same hashtag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +80,8 @@ pub struct Schedule {
 struct Entry {
     /// The slot as configured.
     slot: Slot,
-    /// The factor on the interval, at least 1.
-    stretch: f64,
+    /// How the budget changes it.
+    rhythm: Rhythm,
     /// When the last refresh ended, and how.
     last: Option<(Timestamp, Outcome)>,
     state: EntryState,
@@ -85,14 +105,40 @@ type Due = Option<Timestamp>;
 struct Slot {
     interval: Duration,
     offset: Duration,
+    /// Due an interval after the last refresh instead.
+    strict: bool,
 }
 
 impl Entry {
     /// The slot as it is kept.
-    fn stretched(&self) -> Slot {
-        Slot {
-            interval: self.slot.interval.mul_f64(self.stretch),
-            offset: self.slot.offset.mul_f64(self.stretch),
+    fn kept_slot(&self) -> Slot {
+        let Slot { interval, offset, .. } = self.slot;
+        match self.rhythm {
+            Rhythm::Stretched(factor) => {
+                Slot { interval: interval.mul_f64(factor), offset: offset.mul_f64(factor), strict: false }
+            }
+            Rhythm::After(own) => Slot { interval: own.max(interval), offset, strict: true },
+        }
+    }
+}
+
+impl Rhythm {
+    /// Out of bounds as little as possible.
+    fn sound(self) -> Self {
+        match self {
+            Self::Stretched(factor) if factor.is_finite() => Self::Stretched(factor.max(1.0)),
+            Self::Stretched(_) => Self::AS_CONFIGURED,
+            after @ Self::After(_) => after,
+        }
+    }
+
+    /// Whether the difference is not worth new due times.
+    fn is_near(self, other: Self) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= b * RHYTHM_TOLERANCE;
+        match (self, other) {
+            (Self::Stretched(a), Self::Stretched(b)) => a == b || near(a, b) && (a > 1.0) == (b > 1.0),
+            (Self::After(a), Self::After(b)) => near(a.as_secs_f64(), b.as_secs_f64()),
+            _ => false,
         }
     }
 }
@@ -140,7 +186,7 @@ impl Schedule {
                     EntryState::Waiting(Some(caught_up(slot, due, now)))
                 }
             };
-            schedule.insert(job, Entry { slot, stretch: 1.0, last, state });
+            schedule.insert(job, Entry { slot, rhythm: Rhythm::AS_CONFIGURED, last, state });
         }
         schedule
     }
@@ -175,18 +221,18 @@ impl Schedule {
         Some(job)
     }
 
-    /// Puts a factor on the interval of each job: 1 as configured, 2 half as often. Factors below 1,
-    /// and those that are no number, count as 1.
-    pub fn stretch(&mut self, factor: impl Fn(&Job) -> f64, now: Timestamp) {
+    /// Gives each job another rhythm. One that differs little from the one in force changes nothing,
+    /// so that jobs keep their slots.
+    pub fn change(&mut self, rhythm: impl Fn(&Job) -> Rhythm, now: Timestamp) {
         let mut moved = Vec::new();
         for (job, entry) in &mut self.jobs {
-            let factor = Some(factor(job)).filter(|factor| factor.is_finite()).unwrap_or(1.0).max(1.0);
-            if factor == entry.stretch {
+            let rhythm = rhythm(job).sound();
+            if rhythm.is_near(entry.rhythm) {
                 continue;
             }
-            entry.stretch = factor;
+            entry.rhythm = rhythm;
             if let (EntryState::Waiting(Some(_)), Some((at, outcome))) = (entry.state, entry.last) {
-                moved.push((job.clone(), entry.stretched(), at, outcome));
+                moved.push((job.clone(), entry.kept_slot(), at, outcome));
             }
         }
         for (job, slot, at, outcome) in moved {
@@ -199,7 +245,7 @@ impl Schedule {
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
         if let Some(entry) = self.jobs.get_mut(job) {
             entry.last = Some((now, outcome));
-            let slot = entry.stretched();
+            let slot = entry.kept_slot();
             let due = self.next_due(slot, now, outcome);
             self.set(job, EntryState::Waiting(Some(due)));
         }
@@ -234,7 +280,7 @@ impl Schedule {
             let Some(entry) = self.jobs.get(&job) else { continue };
             match (entry.state, resolved) {
                 (EntryState::Blocked, true) => {
-                    let due = past(&job).last.map(|_| entry.stretched().next(now));
+                    let due = past(&job).last.map(|_| entry.kept_slot().next(now));
                     self.set(&job, EntryState::Waiting(due));
                 }
                 (EntryState::Waiting(_), false) => self.set(&job, EntryState::Blocked),
@@ -253,7 +299,7 @@ impl Schedule {
             .collect();
         for (due, job) in overdue {
             let Some(entry) = self.jobs.get(&job) else { continue };
-            let due = caught_up(entry.stretched(), due, now);
+            let due = caught_up(entry.kept_slot(), due, now);
             self.set(&job, EntryState::Waiting(Some(due)));
         }
     }
@@ -285,6 +331,7 @@ impl Schedule {
     fn next_due(&self, slot: Slot, last: Timestamp, outcome: Outcome) -> Timestamp {
         match outcome {
             Outcome::NotFound => last + self.not_found_retry.max(slot.interval),
+            Outcome::Success | Outcome::Failed if slot.strict => last + slot.interval,
             Outcome::Success | Outcome::Failed => slot.next(last + slot.interval / 2),
         }
     }
@@ -309,9 +356,10 @@ impl Schedule {
 }
 
 /// When a missed job is caught up: as long after `now` as it was missed before, but not past its
-/// next slot. A due time that is still to come stays.
+/// next slot. A due time that is still to come stays, and so does one that has no slot: those who
+/// start such jobs space them.
 fn caught_up(slot: Slot, due: Timestamp, now: Timestamp) -> Timestamp {
-    if due >= now { due } else { slot.next(now).min(now + now.saturating_since(due)) }
+    if due >= now || slot.strict { due } else { slot.next(now).min(now + now.saturating_since(due)) }
 }
 
 /// All jobs of the watchlist with their slots: jobs of one interval share it evenly, in an order
@@ -330,7 +378,14 @@ fn slots(watchlist: &Watchlist) -> Vec<(Job, Slot)> {
         let count = jobs.len() as u128;
         slots.extend(jobs.into_iter().enumerate().map(|(rank, job)| {
             let offset = interval.as_millis() * (2 * rank as u128 + 1) / (2 * count);
-            (job, Slot { interval, offset: Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX)) })
+            (
+                job,
+                Slot {
+                    interval,
+                    offset: Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX)),
+                    strict: false,
+                },
+            )
         }));
     }
     slots
@@ -349,6 +404,8 @@ fn shuffle_key(job: &Job) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::{DAY, HOUR};
     use crate::watchlist::Block;
@@ -516,5 +573,56 @@ mod tests {
     fn a_time_stored_in_the_future_does_not_silence_a_job() {
         let schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW + DAY * 30), NOW);
         assert!(dues(&schedule).iter().all(|due| *due <= NOW + HOUR * 3 / 2), "{:?}", dues(&schedule));
+    }
+
+    /// Runs `schedule` for `span`, in which refreshes take no time; returns when jobs were started.
+    fn run(schedule: &mut Schedule, from: Timestamp, span: Duration) -> Vec<(Timestamp, Job)> {
+        let mut started = Vec::new();
+        while first_due(schedule) < from + span {
+            let now = first_due(schedule).max(from);
+            let job = schedule.start_next(now, |_| true).unwrap();
+            schedule.finished(&job, Outcome::Success, now);
+            started.push((now, job));
+        }
+        started
+    }
+
+    proptest! {
+        #[test]
+        fn stretched_jobs_stay_evenly_spread_and_the_same_every_time(
+            factor in 1.0..9.0_f64, count in 5_usize..40, since in 0_u64..7_200,
+        ) {
+            let stretched = || {
+                let last = NOW - Duration::from_secs(since);
+                let mut schedule = Schedule::new(&watchlist(count), RETRY, asked(last), NOW);
+                schedule.change(|_| Rhythm::Stretched(factor), NOW);
+                // The first round may be shorter or longer for each.
+                run(&mut schedule, NOW, HOUR * 20);
+                run(&mut schedule, NOW + HOUR * 20, HOUR.mul_f64(factor * 4.0))
+            };
+            let started = stretched();
+            let jobs = 3 * count;
+            prop_assert!((4 * jobs - 1..=4 * jobs + 1).contains(&started.len()), "{} of {jobs}", started.len());
+            // No fifth of a round holds more than its fifth.
+            let fifth = HOUR.mul_f64(factor / 5.0);
+            for (at, _) in &started {
+                let held = started.iter().filter(|(other, _)| (*at..*at + fifth).contains(other)).count();
+                prop_assert!(held <= jobs.div_ceil(5) + 1, "{held} of {jobs}");
+            }
+            prop_assert_eq!(stretched(), started);
+        }
+    }
+
+    #[test]
+    fn a_rhythm_of_its_own_runs_from_the_last_refresh() {
+        let mut schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW), NOW);
+        schedule.change(|_| Rhythm::After(HOUR * 5), NOW);
+        assert_eq!(dues(&schedule), [NOW + HOUR * 5; 3]);
+        schedule.change(|_| Rhythm::After(HOUR * 5 + HOUR / 10), NOW);
+        assert_eq!(dues(&schedule), [NOW + HOUR * 5; 3], "as good as the same");
+        schedule.change(|_| Rhythm::After(HOUR / 2), NOW);
+        assert_eq!(dues(&schedule), [NOW + HOUR; 3], "not more often than configured");
+        schedule.change(|_| Rhythm::Stretched(f64::INFINITY), NOW);
+        assert!(dues(&schedule).iter().all(|due| *due <= NOW + HOUR * 3 / 2), "as configured again");
     }
 }

@@ -23,7 +23,7 @@ use tiktok_exporter::upstream::{Endpoint, Query};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use upstream::{Received, Scripted, well_behaved};
+use upstream::{Received, Reply, Scripted, hashtag_json, well_behaved};
 
 /// A midnight.
 fn midnight() -> Timestamp {
@@ -41,13 +41,17 @@ struct Loop {
 impl Loop {
     /// Starts at midnight. Totals hourly, posts every two hours.
     async fn start(hashtags: usize, limits: Limits) -> Self {
+        let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
+        Self::start_on(upstream, hashtags, limits).await
+    }
+
+    async fn start_on(upstream: Arc<Scripted>, hashtags: usize, limits: Limits) -> Self {
         let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let state = State::default();
         let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
-        let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
         let gateway = Gateway::new(
             upstream.clone(),
             ledger.clone(),
@@ -96,6 +100,7 @@ fn plan(hashtags: usize) -> Plan {
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,
+        longest_interval: config.refresh.longest_interval,
     }
 }
 
@@ -192,4 +197,52 @@ async fn a_spent_budget_stops_the_loop_until_midnight_and_people_may_use_the_res
     let (totals, _) = looped.counts(DAY, DAY + HOUR);
     assert!((1..=10).contains(&totals), "on with the new day, without a burst: {totals}");
     assert_eq!(looped.metric("tiktok_exporter_spending_stopped{reason=\"day\"}"), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_looks_go_to_what_may_take_off_and_nobody_is_forgotten() {
+    let started = tokio::time::Instant::now();
+    // All gain 20 posts a day; t0 and t1 leap by 3,000 every six days.
+    let upstream = Scripted::new(Duration::from_millis(500), move |query, _| {
+        let days = started.elapsed().as_secs_f64() / DAY.as_secs_f64();
+        let leaps = (days / 6.0).floor() * 3_000.0;
+        let (name, id) = match query {
+            Query::HashtagByName(hashtag) => (hashtag.to_string(), upstream::id_of(hashtag.as_str())),
+            Query::HashtagById(id) => (String::new(), id.to_string()),
+            query => return well_behaved(query),
+        };
+        let is_moody = [upstream::id_of("t0"), upstream::id_of("t1")].contains(&id);
+        let posts = 1_000.0 + 20.0 * days + if is_moody { leaps } else { 0.0 };
+        let name = if name.is_empty() { named(&id) } else { name };
+        Reply::Json(hashtag_json(&name, (posts * 100.0) as u64))
+    });
+    let looped = Loop::start_on(upstream, 20, per_day(10)).await;
+    sleep(DAY * 30).await;
+    let before = looped.upstream.count();
+    sleep(DAY * 30).await;
+    let received = looped.upstream.received();
+    let looks = |name: &str| -> Vec<Duration> {
+        let id = upstream::id_of(name);
+        // Once a month it is looked up by name.
+        let about = |query: &Query| match query {
+            Query::HashtagById(known) => known.as_str() == id,
+            Query::HashtagByName(known) => known.as_str() == name,
+            _ => false,
+        };
+        received[before..].iter().filter(|r| about(&r.query)).map(|r| r.at).collect()
+    };
+    let moody = (looks("t0").len() + looks("t1").len()) as f64 / 2.0;
+    let calm = (2..20).map(|n| looks(&format!("t{n}")).len()).sum::<usize>() as f64 / 18.0;
+    println!("{moody} looks at what leaps, {calm} at what does not");
+    assert!(moody > 2.0 * calm, "{moody} looks at what leaps, {calm} at what does not");
+    for n in 2..20 {
+        let longest = looks(&format!("t{n}")).windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(longest <= DAY * 7, "#t{n} was left for {longest:?}");
+    }
+}
+
+/// The name that an id of `id_of` was made from.
+fn named(id: &str) -> String {
+    let digits = id.as_bytes().chunks(3);
+    digits.map(|three| char::from(std::str::from_utf8(three).unwrap().parse::<u8>().unwrap())).collect()
 }

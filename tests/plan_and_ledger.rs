@@ -86,8 +86,8 @@ balance                   1,000 credits, which last 50.0 days
 What would save most:
 
 pages_max = 1 in group default               -8 credits a day
+do not sample posts in GB                    -6 credits a day
 posts_interval twice as long in group default  -6 credits a day
-do not sample posts in US                      -6 credits a day
 ";
     let squeezed = |text: &str| {
         text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()

@@ -98,6 +98,7 @@ fn plan(watch: &str) -> Plan {
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,
+        longest_interval: config.refresh.longest_interval,
     }
 }
 

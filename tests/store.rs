@@ -167,3 +167,51 @@ fn files_that_are_no_store_of_ours_are_refused_and_not_touched() {
     let Err(error) = Store::open(&directory.path().join("missing/store.sqlite")) else { panic!("opened") };
     assert!(error.to_string().contains("the directory must exist"), "{error}");
 }
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, sql) in [
+        ("tables of its own", "CREATE TABLE accounts (id INTEGER)"),
+        ("a version of its own", "CREATE TABLE hashtag (id INTEGER); PRAGMA user_version = 1"),
+        ("an identity of its own", "PRAGMA application_id = 7"),
+    ] {
+        let path = directory.path().join(name);
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(&path).err().unwrap_or_else(|| panic!("{name}: taken over"));
+        assert!(matches!(error, StoreError::Foreign { .. }), "{name}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}: was changed");
+    }
+}
+
+#[test]
+fn a_store_under_two_names_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, hard, soft) = (
+        directory.path().join("a.sqlite"),
+        directory.path().join("b.sqlite"),
+        directory.path().join("c.sqlite"),
+    );
+    drop(Store::open(&path).unwrap());
+    std::os::unix::fs::symlink(&path, &soft).unwrap();
+    let open = Store::open(&path).unwrap();
+    assert!(matches!(Store::open(&soft), Err(StoreError::InUse { .. })), "a link is the same store");
+    drop(open);
+    std::fs::hard_link(&path, &hard).unwrap();
+    for name in [&path, &hard] {
+        assert!(matches!(Store::open(name), Err(StoreError::Linked { .. })), "{}", name.display());
+    }
+}
+
+#[test]
+fn that_results_are_simulated_is_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.sqlite");
+    let store = Store::open(&path).unwrap();
+    assert!(!store.holds_simulated().unwrap());
+    store.note_simulated(NOW).unwrap();
+    store.note_simulated(NOW).unwrap();
+    drop(store);
+    assert!(Store::open(&path).unwrap().holds_simulated().unwrap());
+}

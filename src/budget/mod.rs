@@ -2,6 +2,7 @@
 //!
 //! The budgets' maths is pure; what was spent is kept by [`crate::ledger`].
 
+mod attention;
 mod breaker;
 mod denial;
 mod limiter;
@@ -9,6 +10,7 @@ mod limits;
 mod pace;
 mod purpose;
 
+pub use attention::{Candidate, intervals, is_scarce};
 pub use breaker::{Admission, Breaker, Pass, Trip};
 pub use denial::Denial;
 pub use limiter::Limiter;

@@ -47,7 +47,8 @@ impl fmt::Display for KeySource {
 }
 
 /// Finds the API key: `variable` is the value of [`KEY_VARIABLE`], which wins over the file that
-/// `api.key_file` names. `None` when neither is set. Reads the file anew each time, so that a
+/// `api.key_file` names, unless it is blank, as an unset variable comes out of a compose file. `None`
+/// when neither is set. Reads the file anew each time, so that a
 /// reload picks up a changed key.
 ///
 /// # Errors
@@ -55,7 +56,7 @@ impl fmt::Display for KeySource {
 /// When the file cannot be read, or when the key is blank, longer than 512 bytes, or holds
 /// anything but visible ASCII characters.
 pub fn api_key(config: &ApiConfig, variable: Option<String>) -> Result<Option<ApiKey>, Problem> {
-    if let Some(text) = variable {
+    if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
         let secret = clean(&text).map_err(|why| Problem::new(KEY_VARIABLE, why))?;
         let unused =
             config.key_file.as_ref().map(|_| format!("{KEY_FILE}: is not read, {KEY_VARIABLE} is set"));

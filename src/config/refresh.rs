@@ -8,7 +8,8 @@ use super::duration::show;
 use super::section::Section;
 use crate::model::{DAY, HOUR};
 
-pub(super) const KEYS: &[&str] = &["totals_interval", "posts_interval", "max_age", "not_found_retry"];
+pub(super) const KEYS: &[&str] =
+    &["totals_interval", "posts_interval", "max_age", "not_found_retry", "longest_interval"];
 
 const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(90 * 86_400);
 const MAX_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
@@ -29,19 +30,30 @@ pub struct RefreshConfig {
     /// `refresh.not_found_retry`: how rarely a hashtag that does not resolve is asked again, 1s to
     /// 90d. Default 1d.
     pub not_found_retry: Duration,
+    /// `refresh.longest_interval`: when the budget allows less than one look per hashtag per day,
+    /// looks are weighed by the chance of an onset, and no hashtag waits longer than this while the
+    /// budget suffices for that, 1d to 90d. Default 7d.
+    pub longest_interval: Duration,
 }
 
 impl Default for RefreshConfig {
     fn default() -> Self {
-        Self { totals_interval: 6 * HOUR, posts_interval: DAY, max_age: 2 * DAY, not_found_retry: DAY }
+        Self {
+            totals_interval: 6 * HOUR,
+            posts_interval: DAY,
+            max_age: 2 * DAY,
+            not_found_retry: DAY,
+            longest_interval: 7 * DAY,
+        }
     }
 }
 
 pub(super) fn read(mut section: Section, api: &ApiConfig) -> RefreshConfig {
     let config = read_ages(&mut section, &RefreshConfig::default(), api);
     let not_found_retry = section.duration("not_found_retry", config.not_found_retry, INTERVAL);
+    let longest_interval = section.duration("longest_interval", config.longest_interval, DAY..=90 * DAY);
     section.finish();
-    RefreshConfig { not_found_retry, ..config }
+    RefreshConfig { not_found_retry, longest_interval, ..config }
 }
 
 /// Reads the three settings that a watch block may set as well, and checks them against each

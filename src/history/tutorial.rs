@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::openmetrics::{Directory, Samples, Span, WriteError};
-use crate::model::{Hashtag, Region, Timestamp};
+use crate::model::{DAY, Hashtag, RecentValues, Region, Timestamp};
 
 /// The columns of the table, of which `captured_at` and `name` have to be there.
 const COLUMNS: [&str; 8] = [
@@ -101,15 +101,18 @@ pub fn import(
     let span = Span { from: first.at, to, step: settings.step };
     let whole = to.saturating_since(first.at).as_secs_f64();
     let mut upcoming = readings.iter().peekable();
-    let mut shown: BTreeMap<&Hashtag, &Reading> = BTreeMap::new();
+    let mut shown: BTreeMap<&Hashtag, Shown> = BTreeMap::new();
     for block in span.blocks() {
         let mut samples = Samples::default();
         for moment in block.moments() {
             while let Some(reading) = upcoming.next_if(|reading| reading.at <= moment) {
-                shown.insert(&reading.hashtag, reading);
+                shown.entry(&reading.hashtag).or_insert_with(|| Shown::new(reading)).replace(reading);
             }
-            shown.retain(|_, reading| moment.saturating_since(reading.at) <= settings.max_age);
-            shown.values().for_each(|reading| reading.show(moment, settings, &mut samples));
+            for shown in shown.values() {
+                if moment.saturating_since(shown.reading.at) <= settings.max_age {
+                    shown.put(moment, settings, &mut samples);
+                }
+            }
         }
         report.samples += directory.write(block.from, samples)?;
         progress(block.to.saturating_since(first.at).as_secs_f64() / whole);
@@ -208,35 +211,60 @@ fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Opt
     Some(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
 }
 
-impl Reading {
-    /// Puts everything that the reading tells, as the exporter would have shown it.
-    fn show(&self, at: Timestamp, settings: &Settings, samples: &mut Samples) {
-        let name = self.hashtag.as_str();
+/// What would have been known of a hashtag at a moment.
+struct Shown<'a> {
+    reading: &'a Reading,
+    posts: RecentValues,
+    views: RecentValues,
+}
+
+impl<'a> Shown<'a> {
+    fn new(reading: &'a Reading) -> Self {
+        Self { reading, posts: RecentValues::default(), views: RecentValues::default() }
+    }
+
+    fn replace(&mut self, reading: &'a Reading) {
+        self.reading = reading;
+        for (recent, value) in [(&mut self.posts, reading.posts), (&mut self.views, reading.views)] {
+            if let Some(value) = value {
+                recent.push(value as u64);
+            }
+        }
+    }
+
+    /// Puts everything that is known, as the exporter would have shown it.
+    fn put(&self, at: Timestamp, settings: &Settings, samples: &mut Samples) {
+        let reading = self.reading;
+        let name = reading.hashtag.as_str();
         let mut put = |family: &str, more: &[(&str, &str)], value: Option<f64>| {
             if let Some(value) = value {
                 samples.put(family, [("hashtag", name)].into_iter().chain(more.iter().copied()), at, value);
             }
         };
         let any = ("region", Region::Any.as_str());
-        put("tiktok_hashtag_posts", &[], self.posts);
-        put("tiktok_hashtag_views", &[], self.views);
-        let id = self.id.as_deref().unwrap_or_default();
+        put("tiktok_hashtag_posts", &[], reading.posts);
+        put("tiktok_hashtag_views", &[], reading.views);
+        let step = |recent: &RecentValues| recent.resolution().map(|step| step as f64);
+        put("tiktok_hashtag_posts_resolution", &[], step(&self.posts));
+        put("tiktok_hashtag_views_resolution", &[], step(&self.views));
+        let id = reading.id.as_deref().unwrap_or_default();
         put(
             "tiktok_hashtag_info",
             &[("challenge_id", id), ("commerce", "unknown"), ("group", &settings.group)],
             Some(1.0),
         );
         put("tiktok_hashtag_up", &[], Some(1.0));
-        put("tiktok_hashtag_last_success_timestamp_seconds", &[], Some(self.at.as_secs_f64()));
-        put("tiktok_hashtag_sample_velocity", &[any], self.velocity);
-        put("tiktok_hashtag_sample_posts", &[any, ("window", "24h")], self.last_24h);
+        put("tiktok_hashtag_last_success_timestamp_seconds", &[], Some(reading.at.as_secs_f64()));
+        put("tiktok_hashtag_refresh_interval_seconds", &[], Some(DAY.as_secs_f64()));
+        put("tiktok_hashtag_sample_velocity", &[any], reading.velocity);
+        put("tiktok_hashtag_sample_posts", &[any, ("window", "24h")], reading.last_24h);
         // The table has the mean, rounded to two digits: the count is the next whole number.
-        let of_week = self.daily_avg_7d.map(|mean| (mean * 7.0).round());
+        let of_week = reading.daily_avg_7d.map(|mean| (mean * 7.0).round());
         put("tiktok_hashtag_sample_posts", &[any, ("window", "7d")], of_week);
         put(
             "tiktok_hashtag_sample_last_success_timestamp_seconds",
             &[any],
-            self.velocity.map(|_| self.at.as_secs_f64()),
+            reading.velocity.map(|_| reading.at.as_secs_f64()),
         );
     }
 }

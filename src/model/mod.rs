@@ -2,6 +2,7 @@
 
 mod credits;
 mod date;
+mod growth;
 mod hashtag;
 mod post;
 mod region;
@@ -12,6 +13,7 @@ mod totals;
 
 pub use credits::Credits;
 pub use date::{Date, InvalidDate};
+pub use growth::Growth;
 pub use hashtag::{ChallengeId, Hashtag, InvalidChallengeId, InvalidHashtag};
 pub use post::Post;
 pub use region::{InvalidRegion, Region};

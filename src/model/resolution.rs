@@ -46,9 +46,19 @@ impl RecentValues {
         if self.0.is_empty() {
             return None;
         }
-        let step = self.0.iter().filter(|value| **value != 0).map(|value| power_of_ten_in(*value)).min();
+        let step = self.0.iter().filter(|value| **value != 0).map(|value| step_shown_by(*value)).min();
         Some(step.unwrap_or(1))
     }
+}
+
+/// From so many nines at its end on a value is one below the round number that was meant: whoever
+/// made a number of "4.1 B" by floating-point arithmetic gets 4,099,999,999 now and then.
+const MEANT_ROUND: u64 = 100_000;
+
+/// The step that `value`, which is not zero, shows by itself.
+fn step_shown_by(value: u64) -> u64 {
+    let above = value.checked_add(1).map_or(1, power_of_ten_in);
+    if above >= MEANT_ROUND { above } else { power_of_ten_in(value) }
 }
 
 /// The largest power of ten that divides `value`, which is not zero.
@@ -76,6 +86,9 @@ mod tests {
             (vec![1_820_000_000, 1_825_300_000], Some(100_000)),
             (vec![11_045_675, 11_045_671], Some(1)),
             (vec![0, 4_200], Some(100)),
+            (vec![4_099_999_999, 4_000_000_000], Some(100_000_000)),
+            (vec![4_099_999_999, 4_012_345_678], Some(1)),
+            (vec![29_999], Some(1)),
             (vec![u64::MAX], Some(1)),
             (vec![10_000_000_000_000_000_000], Some(10_000_000_000_000_000_000)),
         ] {

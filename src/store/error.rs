@@ -21,6 +21,21 @@ pub enum StoreError {
         /// The process that holds it, as far as it can be told.
         holder: String,
     },
+    /// The file is somebody else's.
+    #[error("{}: is a database of another program; it is left as it is (choose another store.path)", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has several hard links.
+    #[error(
+        "{}: has a second name (a hard link), under which another process could use it (remove that name, or copy the file instead)",
+        path.display()
+    )]
+    Linked {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// The file belongs to a later version of this program.
     #[error("{}: written by a newer version (schema {found}, this one knows {VERSION}); upgrade, or use another store.path", path.display())]
     Newer {

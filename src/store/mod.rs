@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Hashtag, Timestamp};
+use crate::model::{Growth, Hashtag, Timestamp};
 use crate::state::{HashtagState, RegionState};
 use lock::Lock;
 use open::{VERSION, identity};
@@ -72,6 +72,24 @@ impl Store {
         rows::save_sample(&self.connection(), hashtag, state).map_err(|source| self.failed(source))
     }
 
+    /// Notes that results of a simulator are among what is remembered. It cannot be taken back.
+    pub fn note_simulated(&self, at: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO simulated (at) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM simulated)";
+        let noted = self.connection().prepare_cached(sql).and_then(|mut note| note.execute([at.as_millis()]));
+        noted.map(|_| ()).map_err(|source| self.failed(source))
+    }
+
+    /// Whether results of a simulator are among what is remembered.
+    pub fn holds_simulated(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM simulated)";
+        self.connection().query_row(sql, [], |row| row.get(0)).map_err(|source| self.failed(source))
+    }
+
+    /// Remembers how a hashtag's count of posts grows.
+    pub fn save_growth(&self, hashtag: &Hashtag, growth: &Growth) -> Result<(), StoreError> {
+        rows::save_growth(&self.connection(), hashtag, growth).map_err(|source| self.failed(source))
+    }
+
     /// Forgets what was last asked for before `before`, so that the store does not grow with
     /// every hashtag that was ever watched. Returns how many rows went.
     pub fn forget_before(&self, before: Timestamp) -> Result<usize, StoreError> {
@@ -83,6 +101,9 @@ impl Store {
                 .execute(&sql, params![before.as_millis()])
                 .map_err(|source| self.failed(source))?;
         }
+        connection
+            .execute("DELETE FROM growth WHERE hashtag NOT IN (SELECT name FROM hashtag)", [])
+            .map_err(|source| self.failed(source))?;
         Ok(forgotten)
     }
 

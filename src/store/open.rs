@@ -10,7 +10,11 @@ use super::lock::Lock;
 use super::{Store, StoreError};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("ledger.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("ledger.sql"), include_str!("growth.sql")];
+
+/// What SQLite's `application_id` says in a file of this program: "TKEX".
+const APPLICATION_ID: i64 = 0x544b_4558;
 
 /// The version of the schema that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -44,10 +48,16 @@ impl Store {
     fn open_to_write(path: &Path) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
         let connection = Connection::open(path).map_err(|source| StoreError::sqlite(path, source))?;
+        if has_other_names(path) {
+            return Err(StoreError::Linked { path: path.to_owned() });
+        }
         Self::prepare(path, connection, Some(lock))
     }
 
     fn prepare(path: &Path, mut connection: Connection, lock: Option<Lock>) -> Result<Self, StoreError> {
+        if !is_ours(&connection).map_err(|source| StoreError::sqlite(path, source))? {
+            return Err(StoreError::Foreign { path: path.to_owned() });
+        }
         let found = configure(&mut connection).map_err(|source| StoreError::sqlite(path, source))?;
         if found > VERSION {
             return Err(StoreError::Newer { path: path.to_owned(), found });
@@ -113,6 +123,26 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
+/// Whether the file has several hard links: SQLite keeps its journals, and this program its lock, by
+/// the name, so two processes could write under two names.
+#[cfg(unix)]
+fn has_other_names(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.nlink() > 1)
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &Path) -> bool {
+    false
+}
+
+/// Whether the file is empty or was made by this program.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
+}
+
 /// Sets the connection up, brings the schema up to date, and returns its version.
 fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -123,6 +153,7 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
         if found < makes {
             let transaction = connection.transaction()?;
             transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", makes)?;
             transaction.commit()?;
         }

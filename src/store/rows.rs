@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{ChallengeId, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, RegionState, Sampled};
 
 /// Everything the store remembers.
@@ -14,6 +14,8 @@ pub struct Remembered {
     pub hashtags: HashMap<Hashtag, StoredHashtag>,
     /// Samples by hashtag and region.
     pub samples: HashMap<(Hashtag, Region), StoredSample>,
+    /// How counts of posts grow.
+    pub growth: HashMap<Hashtag, Growth>,
     /// Rows that could not be read.
     pub unreadable: usize,
 }
@@ -74,7 +76,28 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
             None => remembered.unreadable += 1,
         }
     }
+    let mut statement = connection.prepare("SELECT hashtag, course FROM growth")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        match read_growth(row) {
+            Some((hashtag, growth)) => _ = remembered.growth.insert(hashtag, growth),
+            None => remembered.unreadable += 1,
+        }
+    }
     Ok(remembered)
+}
+
+pub(super) fn save_growth(
+    connection: &Connection,
+    hashtag: &Hashtag,
+    growth: &Growth,
+) -> rusqlite::Result<()> {
+    let course = serde_json::to_string(growth)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO growth (hashtag, course) VALUES (?1, ?2)")?
+        .execute(params![hashtag.as_str(), course])
+        .map(|_| ())
 }
 
 pub(super) fn save_hashtag(connection: &Connection, state: &HashtagState) -> rusqlite::Result<()> {
@@ -150,6 +173,12 @@ fn read_hashtag(row: &Row<'_>) -> Option<(Hashtag, StoredHashtag)> {
         last_success: time(row, "succeeded_at")?,
     };
     Some((hashtag, stored))
+}
+
+/// A row of `growth`, unless it is broken.
+fn read_growth(row: &Row<'_>) -> Option<(Hashtag, Growth)> {
+    let hashtag = Hashtag::parse(&row.get::<_, String>("hashtag").ok()?).ok()?;
+    Some((hashtag, serde_json::from_str(&row.get::<_, String>("course").ok()?).ok()?))
 }
 
 /// A row of `sample`, unless it is broken.

@@ -1,6 +1,9 @@
 -- Times are milliseconds since the Unix epoch. Counts are JSON arrays of the last distinct values,
 -- newest first, because they exceed what an SQLite integer holds.
 
+-- One row as soon as a result of a simulator is among the others.
+CREATE TABLE simulated (at INTEGER NOT NULL) STRICT;
+
 CREATE TABLE hashtag (
     name         TEXT PRIMARY KEY,   -- folded, without '#'
     challenge_id TEXT,

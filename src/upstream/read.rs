@@ -126,7 +126,9 @@ fn class_of_words(text: &str) -> Option<Class> {
         "unauthori",
         "unauthenticated",
         "forbidden",
-        "token",
+        "api token",
+        "access token",
+        "invalid token",
     ]) {
         Some(Class::Auth)
     } else if speaks_of(&["not found", "not exist", "n't exist", "no such", "no result"]) {

@@ -2,6 +2,7 @@
 //! asks the upstream for nothing.
 
 mod landing;
+mod page;
 mod wording;
 
 use std::io;
@@ -21,8 +22,10 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::exposition::{CONTENT_TYPE, Exposition, Telemetry};
+use crate::exposition::{CONTENT_TYPE, Telemetry};
 use crate::state::State;
+
+pub use page::MetricsPage;
 
 /// A wish to reload, and where to tell how it went.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
@@ -31,7 +34,7 @@ pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 #[derive(Clone)]
 pub struct App {
     /// `/metrics`.
-    pub exposition: Arc<Exposition>,
+    pub page: MetricsPage,
     /// The results.
     pub state: State,
     /// The exporter's own counters.
@@ -98,10 +101,8 @@ pub async fn serve(listener: TcpListener, router: Router, stopping: Cancellation
 }
 
 async fn metrics(Extract(app): Extract<App>) -> Response {
-    // Gathering takes a while on a long watchlist; health checks must not wait for it.
-    match spawn_blocking(move || app.exposition.encode()).await {
-        Ok(Ok(page)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
-        Ok(Err(error)) => broken("encode the metrics", &error),
+    match app.page.get().await {
+        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
         Err(error) => broken("encode the metrics", &error),
     }
 }

@@ -40,7 +40,10 @@ fn a_balance_is_spent_to_its_last_credit_and_a_new_count_opens_it() {
     add_budget(&config, "balance = 12\nbalance_counted_on = \"2020-01-01\"");
     let exporter = serve(&config);
     let stopped = "tiktok_exporter_spending_stopped{reason=\"balance\"}";
-    let metrics = exporter.wait_for("the end", |metrics| metrics.value(stopped) == 1.0);
+    let ended = |metrics: &Metrics| {
+        metrics.value(stopped) == 1.0 && metrics.value("tiktok_exporter_credits_unsettled") == 0.0
+    };
+    let metrics = exporter.wait_for("the end", ended);
     assert_eq!((simulator.requests(), metrics.sum(SPENT)), (12, 12.0));
     assert_eq!(metrics.value("tiktok_exporter_budget_credits{window=\"balance\"}"), 12.0);
     assert_eq!(metrics.value("tiktok_exporter_budget_remaining_credits{window=\"balance\"}"), 0.0);
@@ -53,7 +56,7 @@ fn a_balance_is_spent_to_its_last_credit_and_a_new_count_opens_it() {
         .unwrap();
     assert!(counted.status.success(), "{counted:?}");
     exporter.wait_for("five more", |metrics| metrics.sum(SPENT) == 17.0);
-    let metrics = exporter.wait_for("the end again", |metrics| metrics.value(stopped) == 1.0);
+    let metrics = exporter.wait_for("the end again", ended);
     assert_eq!((simulator.requests(), metrics.sum(SPENT)), (17, 17.0));
     exporter.kill();
     let exporter = serve(&config);

@@ -222,6 +222,50 @@ fn a_stop_finishes_what_is_under_way_and_saves_it() {
 }
 
 #[test]
+fn a_signal_that_comes_with_the_first_breath_is_heeded() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = hourly(directory.path(), &simulator, r#"hashtags = ["booktok"]"#);
+    for _ in 0..5 {
+        let exporter = serve(&config);
+        exporter.signal("HUP");
+        let (status, output) = exporter.terminate();
+        assert_eq!(status.code(), Some(0), "{status}: {output}");
+    }
+}
+
+#[test]
+fn simulated_results_are_never_taken_for_real_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = hourly(directory.path(), &simulator, r#"hashtags = ["booktok"]"#);
+    let first = serve(&config);
+    first.wait_for("a value", |metrics| !metrics.family("tiktok_hashtag_sample_velocity").is_empty());
+    first.terminate();
+
+    // Nobody answers any more; what is remembered is still marked.
+    let url = simulator.0.url().to_owned();
+    change(&config, &url, "http://127.0.0.1:1");
+    let second = serve(&config);
+    let metrics = second.metrics();
+    assert_eq!(metrics.family("tiktok_hashtag_views").len(), 1);
+    assert_eq!(metrics.value("tiktok_exporter_simulated_data"), 1.0);
+    assert!(second.get("/").contains("SIMULATED DATA"));
+    change(&config, "http://127.0.0.1:1", "https://api.tikliveapi.com");
+    second.signal("HUP");
+    second.wait_for("the refusal of the reload", |metrics| {
+        metrics.value("tiktok_exporter_config_last_reload_successful") == 0.0
+    });
+    second.terminate();
+
+    let refused =
+        Process::try_start(&["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"]);
+    let Err((status, output)) = refused else { panic!("simulated results are shown as real ones") };
+    assert_eq!(status.code(), Some(1), "{output}");
+    assert!(output.contains("simulated results"), "{output}");
+}
+
+#[test]
 fn the_key_appears_nowhere() {
     let directory = tempfile::tempdir().unwrap();
     let simulator = simulator();

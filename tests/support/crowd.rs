@@ -110,7 +110,10 @@ fn lines() -> Vec<Line> {
                 for hour in 0..24 {
                     put(&format!(",hour=\"{hour:02}\""), Some(hour));
                 }
-            } else if metric.starts_with("hashtag_region:") || metric.starts_with("tiktok_hashtag_sample_") {
+            } else if metric.starts_with("hashtag_region:")
+                || metric.starts_with("tiktok_hashtag_sample_")
+                || metric == "tiktok_hashtag_engagement_weighted_velocity"
+            {
                 for region in ["US", "GB", "DE"] {
                     if metric == "tiktok_hashtag_sample_posts" {
                         for window in ["24h", "7d"] {

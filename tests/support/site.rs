@@ -11,7 +11,7 @@ use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::{self, App, Readiness, ReloadRequest};
+use tiktok_exporter::web::{self, App, MetricsPage, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -37,10 +37,10 @@ impl Site {
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
-        let exposition = Arc::new(Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap());
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
         let readiness = Readiness::default();
         let app = App {
-            exposition,
+            page: MetricsPage::new(exposition),
             state: state.clone(),
             telemetry: telemetry.clone(),
             clock,
