@@ -415,6 +415,8 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
             test.series("tiktok_hashtag_sample_velocity", &labels, &since(sample));
             test.series("tiktok_hashtag_engagement_weighted_velocity", &labels, &since(sample * plays));
             test.series("tiktok_hashtag_sample_refresh_interval_seconds", &labels, &since(REFRESH));
+            let saturated = f64::from(u8::from(region == "FF" && instance == "a"));
+            test.series("tiktok_hashtag_sample_saturated", &labels, &since(saturated));
             let read_at = every_hour(&|hour| hour * 3_600.0 - age - lag);
             test.series("tiktok_hashtag_sample_last_success_timestamp_seconds", &labels, &read_at);
         }
@@ -436,6 +438,8 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
         let selector =
             format!("hashtag_region:tiktok_hashtag_sample_last_success_timestamp_seconds:age{labels}");
         test.expect_number(&selector, HOURS, Some(age));
+        let selector = format!("hashtag_region:tiktok_hashtag_sample_saturated:max{labels}");
+        test.expect_number(&selector, HOURS, Some(f64::from(u8::from(region == "FF"))));
     }
     test.check();
 }
@@ -734,4 +738,93 @@ fn texts_hold_the_value_and_working_links() {
             }
         }
     }
+}
+
+#[test]
+fn an_hours_views_are_filed_under_the_hour_they_came_in() {
+    const HOURS: Hour = 4 * 24;
+    let mut test = RuleTest::new("1h", "1h");
+    // 500 an hour, and 1,000 more between 18 and 19 o'clock.
+    let evening = |hour: f64| 500.0 * hour + 1_000.0 * ((hour - 18.0) / 24.0).ceil();
+    case("evening").read_every(1).views(move |hour| 1e6 + evening(hour)).play(HOURS + 1, &mut test);
+    let day = 500.0 * 24.0 + 1_000.0;
+    let ratio = |labels: &str, at: Hour, value: f64| {
+        let series = format!("hashtag_hour:tiktok_hashtag_views:gain1h_ratio{{hashtag=\"evening\"{labels}}}");
+        (format!("sum({series}) or vector(-1)"), at, value)
+    };
+    for (expression, at, value) in [
+        // Read at 19 o'clock: the views of the hour before.
+        ratio(",hour=\"18\"", 67, 1_500.0 * 24.0 / day),
+        ratio("", 67, 1_500.0 * 24.0 / day),
+        ratio(",hour=\"17\"", 66, 500.0 * 24.0 / day),
+        ratio(",hour=\"18\"", 66, -1.0),
+        ratio(",hour=\"00\"", 73, 500.0 * 24.0 / day),
+        ratio(",hour=\"09\"", 82, 500.0 * 24.0 / day),
+        ratio(",hour=\"23\"", 72, 500.0 * 24.0 / day),
+    ] {
+        test.expect(expression, at, value);
+    }
+    test.check();
+}
+
+#[test]
+fn dashboards_read_what_the_exporters_do_together() {
+    let mut test = Operations::new(30);
+    let requests = [("success", 3.0), ("transient", 1.0), ("throttled", 0.0)];
+    test.requests(&requests);
+    for (le, count) in [("0.5", 6.0), ("1", 10.0), ("+Inf", 10.0)] {
+        let labels = [("endpoint", "challenge-posts"), ("le", le), ("instance", "a")];
+        let bucket = "tiktok_exporter_upstream_request_duration_seconds_bucket";
+        test.series(bucket, &labels, move |hour| Some(if hour < 20.0 { hour } else { 20.0 } * count));
+    }
+    // The second exporter began late; its ledger did not.
+    for (instance, from) in [("a", 0.0), ("b", 5.0)] {
+        let since = move |value: f64| move |hour: f64| (hour >= from).then_some(value);
+        let of = [("instance", instance)];
+        let with = |label, value| [("instance", instance), (label, value)];
+        for (name, rate) in [("hits", 3.0), ("queries", 12.0)] {
+            let name = format!("tiktok_exporter_cache_{name}_total");
+            let labels = with("endpoint", "challenge-posts");
+            test.series(&name, &labels, move |hour| (hour >= from).then_some(hour * rate));
+        }
+        let open = if instance == "a" { 0.0 } else { 1.0 };
+        test.series("tiktok_exporter_upstream_breaker_open", &with("reason", "auth"), since(open))
+            .series("tiktok_exporter_spending_stopped", &with("reason", "day"), since(open))
+            .series("tiktok_exporter_credits_spent_total", &with("purpose", "posts"), |hour| {
+                Some(1_000.0 + hour)
+            })
+            .series("tiktok_exporter_budget_spent_credits", &with("window", "day"), since(30.0))
+            .series("tiktok_exporter_budget_credits", &with("window", "day"), since(100.0))
+            .series("tiktok_exporter_budget_remaining_credits", &with("window", "day"), since(70.0))
+            .series("tiktok_exporter_forecast_day_credits", &of, since(90.0))
+            .series("tiktok_exporter_stretch_factor", &with("purpose", "posts"), since(1.0 + open));
+    }
+    for (series, hour, want) in [
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"success\"}", 4, Some(36.0)),
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"transient\"}", 4, Some(12.0)),
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"throttled\"}", 4, Some(0.0)),
+        // Half of ten are five of the six that took half a second at most.
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p50_1h", 4, Some(0.5 * 5.0 / 6.0)),
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p95_1h", 4, Some(0.5 + 0.5 * 3.5 / 4.0)),
+        // No request since 20 o'clock.
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p50_1h", 22, None),
+        ("global:tiktok_exporter_upstream_request_duration_seconds:p95_1h", 22, None),
+        ("endpoint:tiktok_exporter_cache_hits:ratio1h{endpoint=\"challenge-posts\"}", 4, Some(0.25)),
+        ("endpoint:tiktok_exporter_cache_hits:ratio1h{endpoint=\"challenge-posts\"}", 8, Some(0.25)),
+        ("reason:tiktok_exporter_upstream_breaker_open:max{reason=\"auth\"}", 4, Some(0.0)),
+        ("reason:tiktok_exporter_upstream_breaker_open:max{reason=\"auth\"}", 6, Some(1.0)),
+        ("reason:tiktok_exporter_spending_stopped:max{reason=\"day\"}", 4, Some(0.0)),
+        ("reason:tiktok_exporter_spending_stopped:max{reason=\"day\"}", 6, Some(1.0)),
+        ("purpose:tiktok_exporter_credits_spent:increase1d{purpose=\"posts\"}", 26, Some(48.0)),
+        ("window:tiktok_exporter_budget_spent_credits:sum{window=\"day\"}", 6, Some(60.0)),
+        ("window:tiktok_exporter_budget_credits:sum{window=\"day\"}", 6, Some(200.0)),
+        ("window:tiktok_exporter_budget_remaining_credits:sum{window=\"day\"}", 6, Some(140.0)),
+        ("global:tiktok_exporter_forecast_day_credits:sum", 4, Some(90.0)),
+        ("global:tiktok_exporter_forecast_day_credits:sum", 6, Some(180.0)),
+        ("purpose:tiktok_exporter_stretch_factor:max{purpose=\"posts\"}", 4, Some(1.0)),
+        ("purpose:tiktok_exporter_stretch_factor:max{purpose=\"posts\"}", 6, Some(2.0)),
+    ] {
+        test.test.expect_number(series, hour, want);
+    }
+    test.test.check();
 }

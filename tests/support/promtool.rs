@@ -66,7 +66,7 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 10] = [
     "tiktok-parameters",
     "tiktok-readings",
     "tiktok-readings-history",
@@ -74,7 +74,9 @@ const GROUPS: [&str; 8] = [
     "tiktok-trending",
     "tiktok-velocity",
     "tiktok-spike",
+    "tiktok-dashboard-trends",
     "tiktok-operations",
+    "tiktok-dashboard-operations",
 ];
 
 /// One file for `promtool test rules`: series go in, expectations are checked.

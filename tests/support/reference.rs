@@ -196,6 +196,15 @@ impl Rules<'_> {
         states.get(&now).copied()
     }
 
+    /// What to do: 2 post, 1 hold, 0 stop.
+    fn posting_advice(&self, now: Hour) -> Option<f64> {
+        if self.posting_window(now)? == 1.0 {
+            return Some(2.0);
+        }
+        let goes_on = self.velocity(now)? >= self.parameter("posting_window_close:threshold");
+        Some(f64::from(u8::from(goes_on)))
+    }
+
     /// Every recorded series about the hashtag at `now`, and `None` where it must be absent.
     pub fn recorded(&self, now: Hour) -> Vec<(&'static str, Option<f64>)> {
         let Readings { views, posts: _, read_at, resolution, interval } = self.readings;
@@ -212,6 +221,8 @@ impl Rules<'_> {
         let spikes = *interval * 3600.0 <= self.parameter("spike_refresh_interval:max_seconds");
         let gain1h = self.gain(views, 1, DAY / 2, now).filter(|_| spikes);
         let gain1d = self.gain(views, DAY, DAY, now);
+        // An hour over the mean hour of the day.
+        let gain1h_ratio = gain1h.zip(gain1d.filter(|gain| *gain > 0.0)).map(|(hour, day)| hour * 24.0 / day);
         vec![
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
@@ -254,7 +265,11 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:velocity", self.velocity(now)),
             ("hashtag:tiktok_hashtag_posts:velocity_chance", self.chance(now)),
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),
+            ("hashtag:tiktok_hashtag_posts:posting_advice", self.posting_advice(now)),
+            ("hashtag:tiktok_hashtag_views:max", views.at(now)),
+            ("hashtag:tiktok_hashtag_posts:max", self.readings.posts.at(now)),
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
+            ("hashtag_hour:tiktok_hashtag_views:gain1h_ratio", gain1h_ratio),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),
             ("hashtag:tiktok_hashtag_views:delta1h_stddev7d", of(&hourly_gains, population_sd)),
             ("hashtag:tiktok_hashtag_views:count1d", count(&hours)),
