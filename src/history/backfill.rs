@@ -219,10 +219,21 @@ fn sample(
     now: Timestamp,
 ) -> Result<PostSample, Error> {
     let mut sampling = Sampling::new(target.paging);
+    let mut pages = 0;
     loop {
-        let page = ask(simulator, &sampling.query(&target.id, region), now)?.posts()?;
-        if sampling.take(page, now) {
-            return sampling.finish();
+        match ask(simulator, &sampling.query(&target.id, region), now).and_then(Answer::posts) {
+            Ok(page) => {
+                pages += 1;
+                if sampling.take(page, now) {
+                    return sampling.finish();
+                }
+            }
+            // As live: past the last page there is nothing, and that is no failure.
+            Err(error) if error.class == Class::NotFound && pages > 0 => {
+                sampling.end();
+                return sampling.finish();
+            }
+            Err(error) => return Err(error),
         }
     }
 }
