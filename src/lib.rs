@@ -30,6 +30,7 @@
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
 //! | [`web`] | `/metrics`, landing page, health, reload |
+//! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
 //!
@@ -44,7 +45,8 @@
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
 //!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
 //! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
-//! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus'.
+//! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus', and
+//!   what `history` writes is for it.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
 //!   are built fresh from the snapshot at every scrape.
 //! * **Detached tasks.** `app` starts the poller and the web server, the poller its refreshes, and

@@ -12,10 +12,10 @@ use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde::Deserialize;
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::budget::{Balance, Limits};
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::Credits;
+use tiktok_exporter::model::{Credits, Date};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 
@@ -140,7 +140,13 @@ fn exporter_page() -> Page {
     let state = State::default();
     publish(&state, [known("booktok", "books", &["US"], 500, NOW)]);
     let store = Arc::new(Store::in_memory().unwrap());
-    let limits = Limits { per_day: Some(Credits::ONE), ..Limits::default() };
+    let balance = Balance { credits: Credits::ONE, counted_on: Date::of(NOW) };
+    let limits = Limits {
+        per_day: Some(Credits::ONE),
+        per_month: Some(Credits::ONE),
+        balance: Some(balance),
+        ..Limits::default()
+    };
     let ledger = Arc::new(Ledger::open(store, limits, NOW).unwrap());
     let telemetry = Telemetry::new().unwrap();
     let exposition = Exposition::new(state, ledger, SetClock::at(NOW), &telemetry).unwrap();

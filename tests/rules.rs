@@ -636,6 +636,65 @@ fn trouble_with_the_api_is_told_by_its_kind() {
 }
 
 #[test]
+fn spending_that_stops_or_will_stop_is_told() {
+    let stopped = "TikTokSpendingStopped";
+    let mut test = Operations::new(3);
+    for (reason, from) in [("day", 1.0), ("ledger", 9.0)] {
+        let labels = [("reason", reason), ("instance", "a")];
+        test.series("tiktok_exporter_spending_stopped", &labels, move |hour| {
+            Some(f64::from(u8::from((from..2.0).contains(&hour))))
+        });
+    }
+    test.fires(stopped, ",reason=\"day\"", &[("1h", 0.0), ("1h10m", 1.0), ("2h10m", 0.0)]).fires(
+        stopped,
+        ",reason=\"ledger\"",
+        &[("1h30m", 0.0), ("3h", 0.0)],
+    );
+    test.test.check();
+
+    // The first hours of 1970-01-01: 24 hours of the day and 31 days of the month are left at the start.
+    for (spent_an_hour, day, month, fires, note) in [
+        (10.0, Some(500.0), None, [0.0, 0.0], "the day's credits last for two days"),
+        (10.0, Some(120.0), None, [1.0, 0.0], "they last for half a day"),
+        (10.0, Some(155.0), None, [0.0, 0.0], "they end a little early, within the margin"),
+        (0.0, Some(0.0), None, [0.0, 0.0], "used up: that is another alert"),
+        (10.0, None, Some(3_000.0), [0.0, 1.0], "the month's credits last for twelve days"),
+        (10.0, None, Some(9_000.0), [0.0, 0.0], "they last for the month"),
+        (10.0, None, None, [0.0, 0.0], "no budget"),
+    ] {
+        let mut test = Operations::new(8);
+        test.series("tiktok_exporter_credits_spent_total", &[("instance", "a")], move |hour| {
+            // A restart at four takes nothing back: the ledger goes on from where it was.
+            Some(1_000.0 + spent_an_hour * hour)
+        });
+        for (window, left) in [("day", day), ("month", month)] {
+            if let Some(left) = left {
+                let labels = [("instance", "a"), ("window", window)];
+                test.series("tiktok_exporter_budget_remaining_credits", &labels, always(left));
+            }
+        }
+        for (window, count) in [("day", fires[0]), ("month", fires[1])] {
+            let labels = format!(",instance=\"a\",window={window:?}");
+            test.fires("TikTokBudgetRunsOut", &labels, &[("7h50m", count), ("8h", count)]);
+        }
+        eprintln!("checking: {note}");
+        test.test.check();
+    }
+
+    for (left, count, note) in
+        [(1_000.0, 1.0, "four days"), (2_000.0, 0.0, "eight days"), (0.0, 1.0, "nothing is left")]
+    {
+        let mut test = Operations::new(8 * 24);
+        let (a, window) = (("instance", "a"), ("window", "balance"));
+        test.series("tiktok_exporter_credits_spent_total", &[a], |hour| Some(10.0 * hour))
+            .series("tiktok_exporter_budget_remaining_credits", &[a, window], always(left))
+            .fires("TikTokBalanceLow", "", &[("190h", count)]);
+        eprintln!("checking: {note}");
+        test.test.check();
+    }
+}
+
+#[test]
 fn samples_saturated_in_every_region_are_told_after_a_day() {
     let mut test = Operations::new(26);
     for (hashtag, region, saturated) in
@@ -696,6 +755,18 @@ fn texts_hold_the_value_and_working_links() {
         .series("tiktok_hashtag_found", &[("hashtag", "gone")], always(0.0))
         .series("tiktok_hashtag_sample_saturated", &[("hashtag", "stale"), ("region", "US")], always(1.0))
         .series("tiktok_exporter_upstream_breaker_open", &[("reason", "auth")], always(1.0))
+        .series("tiktok_exporter_spending_stopped", &[("reason", "clock"), ("instance", "a")], always(1.0))
+        .series("tiktok_exporter_credits_spent_total", &[("instance", "a")], |hour| Some(hour * 60.0))
+        .series(
+            "tiktok_exporter_budget_remaining_credits",
+            &[("instance", "a"), ("window", "day")],
+            always(9.0),
+        )
+        .series(
+            "tiktok_exporter_budget_remaining_credits",
+            &[("instance", "a"), ("window", "balance")],
+            always(9.0),
+        )
         .series("up", &[("job", "tiktok"), ("instance", "exporter:10110")], always(0.0));
 
     let value = |text: &str| text.to_owned();
@@ -713,6 +784,9 @@ fn texts_hold_the_value_and_working_links() {
         ("TikTokWatchdog", value("(value 1)")),
         ("TikTokExporterDown", value("scrape exporter:10110 (value 0)")),
         ("TikTokBreakerOpen", value("answered auth")),
+        ("TikTokSpendingStopped", value("stopped 1, reason clock")),
+        ("TikTokBudgetRunsOut", value("credits of this day (UTC)")),
+        ("TikTokBalanceLow", value("last 4.2 days")),
         ("TikTokResultsStale", value("1d 1h 0m 0s ago")),
         ("TikTokHashtagVanished", value("1d 1h 0m 0s ago")),
         ("TikTokHashtagUnresolved", value("#typo (g)")),

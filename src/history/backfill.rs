@@ -90,7 +90,6 @@ struct Observer {
 }
 
 struct Target {
-    watched: Watched,
     id: ChallengeId,
     paging: Paging,
     state: Arc<HashtagState>,
@@ -107,8 +106,7 @@ impl Observer {
         let target = |watched: &Watched| Target {
             id: simulator.id(&watched.hashtag),
             paging: Paging { pages_max: watched.pages_max, page_size: settings.page_size },
-            state: Arc::new(blank(watched)),
-            watched: watched.clone(),
+            state: Arc::new(blank(watched, settings.span.step)),
         };
         let watched = settings.watchlist.entries.iter().map(target).collect();
         let mut observer = Self { simulator, step: settings.span.step, watched };
@@ -118,19 +116,17 @@ impl Observer {
 
     fn warm_up(&mut self, start: Timestamp) {
         let longest =
-            self.watched.iter().map(|target| self.totals_interval(target)).max().unwrap_or_default();
+            self.watched.iter().map(|target| target.state.refresh.interval).max().unwrap_or_default();
         let span = Span { from: start - longest * REMEMBERED, to: start, step: longest.max(self.step) };
         span.moments().for_each(|moment| self.look_at_totals(moment));
-        let posts = self.watched.iter().map(|target| self.posts_interval(target)).max().unwrap_or_default();
+        let posts = self
+            .watched
+            .iter()
+            .flat_map(|target| &target.state.regions)
+            .map(|region| region.refresh.interval)
+            .max()
+            .unwrap_or_default();
         self.look_at_posts(start - posts / 2);
-    }
-
-    fn totals_interval(&self, target: &Target) -> Duration {
-        target.watched.totals_interval.max(self.step)
-    }
-
-    fn posts_interval(&self, target: &Target) -> Duration {
-        target.watched.posts_interval.max(self.step).max(HOUR)
     }
 
     /// Refreshes what is due.
@@ -142,7 +138,7 @@ impl Observer {
     fn look_at_totals(&mut self, now: Timestamp) {
         for number in 0..self.watched.len() {
             let target = &self.watched[number];
-            if !is_due(target.state.refresh.last, self.totals_interval(target), now) {
+            if !is_due(&target.state.refresh, now) {
                 continue;
             }
             let answer =
@@ -165,11 +161,10 @@ impl Observer {
     fn look_at_posts(&mut self, now: Timestamp) {
         for number in 0..self.watched.len() {
             let target = &self.watched[number];
-            let interval = self.posts_interval(target);
             for place in 0..target.state.regions.len() {
                 let target = &self.watched[number];
                 let region = &target.state.regions[place];
-                if !is_due(region.refresh.last, interval, now) {
+                if !is_due(&region.refresh, now) {
                     continue;
                 }
                 let sample = sample(&self.simulator, target, region.region, now);
@@ -239,9 +234,9 @@ fn sample(
 }
 
 /// Whether a new interval has begun since the last look.
-fn is_due(last: Option<(Timestamp, Outcome)>, interval: Duration, now: Timestamp) -> bool {
-    let number = |at: Timestamp| at.as_millis().div_euclid((interval.as_millis() as i64).max(1));
-    last.is_none_or(|(at, _)| number(at) < number(now))
+fn is_due(refresh: &Refresh, now: Timestamp) -> bool {
+    let number = |at: Timestamp| at.as_millis().div_euclid((refresh.interval.as_millis() as i64).max(1));
+    refresh.last.is_none_or(|(at, _)| number(at) < number(now))
 }
 
 fn outcome_of<T>(result: &Result<T, Error>) -> Outcome {
@@ -267,13 +262,13 @@ fn read(reading: &mut Option<Reading>, value: Option<u64>, at: Timestamp) {
     }
 }
 
-/// A hashtag of which nothing is known.
-fn blank(watched: &Watched) -> HashtagState {
+/// A hashtag of which nothing is known, with the intervals at which the past is looked at.
+fn blank(watched: &Watched, step: Duration) -> HashtagState {
     let refresh = |interval| Refresh { interval, ..Refresh::default() };
     let region = |region: &Region| RegionState {
         region: *region,
         sample: None,
-        refresh: refresh(watched.posts_interval),
+        refresh: refresh(watched.posts_interval.max(step).max(HOUR)),
     };
     HashtagState {
         hashtag: Hashtag::clone(&watched.hashtag),
@@ -286,7 +281,7 @@ fn blank(watched: &Watched) -> HashtagState {
         commerce: None,
         posts: None,
         views: None,
-        refresh: refresh(watched.totals_interval),
+        refresh: refresh(watched.totals_interval.max(step)),
         regions: watched.regions.iter().map(region).collect(),
     }
 }
