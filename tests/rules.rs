@@ -765,7 +765,7 @@ fn texts_hold_the_value_and_working_links() {
         .series(
             "tiktok_exporter_budget_remaining_credits",
             &[("instance", "a"), ("window", "balance")],
-            always(9.0),
+            always(900.0),
         )
         .series("up", &[("job", "tiktok"), ("instance", "exporter:10110")], always(0.0));
 
