@@ -155,9 +155,8 @@ fn a_damaged_store_is_not_touched_and_the_program_says_what_to_do() {
     fs::write(&store, &bytes).unwrap();
     let received = simulator.requests();
 
-    let Err((status, output)) = Process::try_start(&["serve", "--config.file", &config]) else {
-        panic!("started on a damaged store")
-    };
+    let arguments = ["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
+    let Err((status, output)) = Process::try_start(&arguments) else { panic!("started on a damaged store") };
     assert_eq!(status.code(), Some(1), "{output}");
     assert!(
         output.contains("the store is damaged") && output.contains("Restore it from a backup"),
