@@ -460,6 +460,10 @@ impl Operations {
         Self { test: RuleTest::new("1m", "1m"), hours, an_hour: 60 }
     }
 
+    fn by_the_hour(hours: usize) -> Self {
+        Self { test: RuleTest::new("1h", "1h"), hours, an_hour: 1 }
+    }
+
     /// A series by the hour of the day.
     fn series(
         &mut self,
@@ -684,7 +688,7 @@ fn spending_that_stops_or_will_stop_is_told() {
     for (left, count, note) in
         [(1_000.0, 1.0, "four days"), (2_000.0, 0.0, "eight days"), (0.0, 1.0, "nothing is left")]
     {
-        let mut test = Operations::new(8 * 24);
+        let mut test = Operations::by_the_hour(8 * 24);
         let (a, window) = (("instance", "a"), ("window", "balance"));
         test.series("tiktok_exporter_credits_spent_total", &[a], |hour| Some(10.0 * hour))
             .series("tiktok_exporter_budget_remaining_credits", &[a, window], always(left))
