@@ -66,7 +66,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let cost = |days: f64| {
         let [total, totals, posts] =
             [credits.total(), credits.totals, credits.posts].map(|c| Credits::estimated(c * days));
-        format!("at most {total} ({totals} for totals, {posts} for posts)")
+        format!("at most {total} when nothing fails ({totals} for totals, {posts} for posts)")
     };
     let rate = config.api.rate_limit_per_minute;
     let share = estimate.rate_limit_share * 100.0;
