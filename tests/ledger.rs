@@ -88,6 +88,17 @@ fn balance(credits: u64, counted_on: &str) -> Limits {
 }
 
 #[tokio::test]
+async fn a_balance_counted_on_a_day_to_come_is_not_granted_anew_at_every_start() {
+    let disk = Disk::new();
+    let mut spent = 0;
+    for start in 0..3 {
+        let ledger = disk.open(balance(7, "2099-12-31"), noon() + DAY * start);
+        spent += spend_all(&ledger, noon() + DAY * start).await.0;
+    }
+    assert_eq!((spent, disk.spent()), (7, 7));
+}
+
+#[tokio::test]
 async fn a_credit_is_on_disk_before_the_request_and_settled_after_it() {
     let disk = Disk::new();
     let ledger = disk.open(Limits::default(), noon());
@@ -226,19 +237,20 @@ async fn a_balance_counts_from_its_day_and_a_later_count_replaces_it() {
     );
     ledger.limits_are(balance(10, "2026-03-31"));
     assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, noon()).map(|d| d.reason()), Some("balance"));
-    ledger.look(noon()).await;
-    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, noon()), None, "counted after all of it");
+    let next_day = noon() + DAY;
+    ledger.look(next_day).await;
+    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, next_day), None, "counted after all of it");
 
     // Counted anew beside the running exporter.
     ledger.limits_are(balance(10, "2026-03-30"));
     let beside = Beside::open(&disk.path, true).unwrap();
-    beside.amend(|books| books.count(Credits::new(3), noon())).unwrap();
-    assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 3, "noticed by the next reservation");
+    beside.amend(|books| books.count(Credits::new(3), next_day)).unwrap();
+    assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 3, "noticed by the next reservation");
     drop(ledger);
-    let ledger = disk.open(balance(10, "2026-03-30"), noon() + HOUR);
-    assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 0, "and by the next process");
-    ledger.limits_are(balance(2, "2026-03-31"));
-    assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 2, "until the configuration names a later day");
+    let ledger = disk.open(balance(10, "2026-03-30"), next_day + HOUR);
+    assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 0, "and by the next process");
+    ledger.limits_are(balance(2, "2026-04-01"));
+    assert_eq!(spend_all(&ledger, next_day + DAY).await.0, 2, "until the configuration names a later day");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ impl Account {
     pub(super) fn load(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
         let last_entry = books.last_entry()?.unwrap_or(now);
         let today = Date::of(now.max(last_entry));
-        let (balance, since_counted) = balance(books, limits.balance)?;
+        let (balance, since_counted) = balance(books, limits.balance, today)?;
         let standing = Standing {
             today,
             limits: [limits.per_day, limits.per_month, balance],
@@ -211,7 +211,11 @@ impl Account {
 
 /// The credits that were last counted, and what was spent since. A count by `ledger reset-balance`
 /// holds until the configuration names a later day.
-fn balance(books: &Books<'_>, configured: Option<Balance>) -> rusqlite::Result<(Option<Credits>, Spent)> {
+fn balance(
+    books: &Books<'_>,
+    configured: Option<Balance>,
+    today: Date,
+) -> rusqlite::Result<(Option<Credits>, Spent)> {
     let Some(configured) = configured else { return Ok((None, Spent::default())) };
     if let Some(counted) = books.counted()?
         && Date::of(counted.at) >= configured.counted_on
@@ -221,5 +225,8 @@ fn balance(books: &Books<'_>, configured: Option<Balance>) -> rusqlite::Result<(
             Spent { all: ever.all.less(counted.before.all), ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc) };
         return Ok((Some(counted.credits), since));
     }
-    Ok((Some(configured.credits), books.spent_since(Some(configured.counted_on))?))
+    // A day that has not come cannot be the one of the count. Whatever was meant, nothing that is
+    // spent before it may be free: everything counts.
+    let since = Some(configured.counted_on).filter(|day| *day <= today);
+    Ok((Some(configured.credits), books.spent_since(since)?))
 }

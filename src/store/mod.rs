@@ -96,7 +96,7 @@ impl Store {
         let connection = self.connection();
         let mut forgotten = 0;
         for table in ["hashtag", "sample"] {
-            let sql = format!("DELETE FROM {table} WHERE coalesce(refreshed_at, 0) < ?1");
+            let sql = format!("DELETE FROM {table} WHERE refreshed_at < ?1");
             forgotten += connection
                 .execute(&sql, params![before.as_millis()])
                 .map_err(|source| self.failed(source))?;
