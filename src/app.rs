@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::budget::Admission;
 use crate::clock::SharedClock;
 use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
-use crate::exposition::{Exposition, Telemetry};
+use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::poller::{Parts, Plan, Poller, Reload};
@@ -92,7 +92,7 @@ pub enum StartError {
     },
     /// The metrics cannot be set up.
     #[error("cannot set up the metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
+    Metrics(#[from] PageError),
     /// The signal handlers cannot be set up.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -178,7 +178,7 @@ impl App {
         let store = Arc::new(store);
         let ledger = Arc::new(Ledger::open(store.clone(), config.budget, clock.now())?);
         let state = State::default();
-        let telemetry = Arc::new(Telemetry::new()?);
+        let telemetry = Arc::new(Telemetry::new().map_err(PageError::from)?);
         telemetry.reloaded(clock.now());
         let simulated = store.holds_simulated()?;
         if simulated && is_real_api(&config.api) {
@@ -187,7 +187,8 @@ impl App {
         if simulated || matches!(source, Source::Embedded { .. }) {
             telemetry.upstream_is_simulated();
         }
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)?;
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)
+            .map_err(PageError::from)?;
 
         let stopping = CancellationToken::new();
         let gateway = gateway(&config.api, &key, &ledger, &clock, &telemetry, &stopping)?;
@@ -205,23 +206,20 @@ impl App {
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
         let readiness = Readiness::default();
+        let page = web::MetricsPage::new(exposition)?;
         let router = web::router(web::App {
-            page: web::MetricsPage::new(exposition),
-            state,
+            page: page.clone(),
+            state: state.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
         });
         let tasks = TaskTracker::new();
+        tasks.spawn(page.keep_printing(state, stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
-        let serving = web::serve(listener, router, stopping.clone());
-        tasks.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the web server ended");
-            }
-        });
+        tasks.spawn(web::serve(listener, router, stopping.clone()));
         // The store is open and the first snapshot stands.
         readiness.set();
         tracing::info!(address = %bound, "listening on http://{bound}");

@@ -180,6 +180,11 @@ impl State {
         self.0.send_replace(Arc::new(snapshot));
     }
 
+    /// Tells of every new snapshot.
+    pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.subscribe()
+    }
+
     /// The latest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.borrow().clone()

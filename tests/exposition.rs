@@ -15,17 +15,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prometheus::TextEncoder;
 use proptest::prelude::*;
 use snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};
 use text_format::{Page, Series};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{
     ChallengeId, DAY, HOUR, Hashtag, Post, PostSample, Region, SampleStats, Timestamp,
 };
-use tiktok_exporter::state::{HashtagState, JobKind, Outcome, Refresh, Sampled, State};
+use tiktok_exporter::state::{HashtagState, JobKind, Outcome, Refresh, Sampled, Snapshot, State};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
 
@@ -544,6 +545,51 @@ proptest! {
             names.into_iter().map(|entry| (entry.0.clone(), entry)).collect();
         let names: Vec<_> = distinct.into_values().collect();
         prop_assert_eq!(check_round_trip(&names), Ok(()));
+    }
+}
+
+/// Hashtags with wild names, groups, ids and figures.
+fn wild_state() -> impl Strategy<Value = HashtagState> {
+    let number = prop_oneof![any::<f64>(), 0.0..7.0, Just(f64::INFINITY), Just(-0.0), 1e-12..1e-3];
+    let count = prop_oneof![Just(None), any::<u64>().prop_map(Some), (0..10_000_u64).prop_map(Some)];
+    let id = prop::option::of(any::<u64>().prop_map(|id| ChallengeId::parse(&id.to_string()).unwrap()));
+    (wild_name(), id, number, count, -200_000_i64..200_000).prop_map(
+        |((hashtag, group, views), id, number, count, age)| {
+            let mut state = known("x", &group, &["US", "any", "DE"], views, NOW);
+            (state.hashtag, state.id) = (hashtag, id);
+            state.views = Some(reading(NOW - Duration::from_secs(age.unsigned_abs()), &[views]));
+            state.refresh.last_success = Some(Timestamp::from_millis(NOW.as_millis() + age));
+            let sample = SampleStats {
+                velocity: number,
+                plays: count,
+                engagement_ratio: count.map(|_| number),
+                ..stats()
+            };
+            state.regions[0].sample = Some(Sampled { at: NOW, stats: sample });
+            state
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// The reference is the prometheus crate's own encoder.
+    #[test]
+    fn the_page_is_written_as_the_reference_writes_it(states in prop::collection::vec(wild_state(), 0..5)) {
+        let distinct: BTreeMap<Hashtag, HashtagState> =
+            states.into_iter().map(|state| (state.hashtag.clone(), state)).collect();
+        let mut states: Vec<HashtagState> = distinct.into_values().collect();
+        // As the poller publishes them.
+        states.iter_mut().for_each(|state| state.regions.sort_by_key(|region| region.region));
+        let snapshot = Snapshot { hashtags: states.iter().cloned().map(Arc::new).collect() };
+        let mut families = result_families(&snapshot, NOW);
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        let want = TextEncoder::new().encode_to_string(&families).unwrap();
+
+        let page = Shown::new(states).text();
+        let results = page.find("# HELP tiktok_hashtag_").unwrap_or(page.len());
+        prop_assert_eq!(&page[results..], want);
     }
 }
 

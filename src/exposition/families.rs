@@ -86,10 +86,4 @@ families! {
     SAMPLE_LAST_SUCCESS = "tiktok_hashtag_sample_last_success_timestamp_seconds";
     ///How often the hashtag's posts in the region are meant to be refreshed.
     SAMPLE_REFRESH_INTERVAL = "tiktok_hashtag_sample_refresh_interval_seconds";
-    ///Refresh jobs in the schedule by kind: totals (one per hashtag), posts (one per hashtag and region).
-    JOBS = "tiktok_exporter_jobs";
-    ///Refresh jobs by kind whose time has come and that have not ended yet.
-    JOBS_DUE = "tiktok_exporter_jobs_due";
-    ///Refresh jobs by kind that have been due for more than a tenth of their interval.
-    JOBS_OVERDUE = "tiktok_exporter_jobs_overdue";
 }

@@ -1,32 +1,62 @@
-//! The `/metrics` page: results from the snapshot, the ledger's numbers, the exporter's own counters,
-//! the process.
+//! The `/metrics` page in two parts: the exporter's own figures (ledger, counters, process), which
+//! are small and different at every look, and the results, which are large and change with the
+//! snapshot. In this order the whole page is sorted by name.
 
 mod budget;
 mod families;
+mod jobs;
+mod print;
 mod results;
 mod sheet;
 mod telemetry;
+mod text;
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
 use crate::clock::SharedClock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Statement};
 use crate::state::State;
 use budget::Budget;
-use results::Results;
 
+pub use print::{Pieces, Print};
 pub use results::result_families;
 pub use telemetry::Telemetry;
 
 /// The media type of the page. Prometheus 3 fails a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything that is shown, in one registry of its own.
+/// Everything that is shown.
 pub struct Exposition {
+    state: State,
+    ledger: Arc<Ledger>,
+    /// Counts whatever the telemetry is told.
+    changes: Arc<AtomicU64>,
+    clock: SharedClock,
     registry: Registry,
+}
+
+/// What the exporter's own figures depend on, but for the process's. Cheap to take and to compare.
+#[derive(Debug, PartialEq)]
+pub struct Mark {
+    changes: u64,
+    statement: Statement,
+    jobs: jobs::Counts,
+}
+
+/// Why a page could not be made. None of it can be caused from outside.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The prometheus crate refuses a family.
+    #[error(transparent)]
+    Families(#[from] prometheus::Error),
+    /// Compressing failed.
+    #[error(transparent)]
+    Compression(#[from] io::Error),
 }
 
 impl Exposition {
@@ -42,16 +72,61 @@ impl Exposition {
         telemetry: &Telemetry,
     ) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        registry.register(Box::new(Results::new(state, clock.clone())?))?;
-        registry.register(Box::new(Budget::new(ledger, clock)?))?;
+        registry.register(Box::new(Budget::new(ledger.clone(), clock.clone())?))?;
         telemetry.register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self { registry })
+        Ok(Self { state, ledger, changes: telemetry.changes(), clock, registry })
     }
 
-    /// The page as it is now, in text format 0.0.4. All results are of one generation. Takes time in proportion to the
+    /// Prints the results as they are now, all of one generation. Takes time in proportion to the
     /// number of series: not for an async worker.
-    pub fn encode(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+    ///
+    /// # Errors
+    ///
+    /// None that the caller can cause.
+    pub fn print(&self) -> Result<Print, PageError> {
+        Ok(Print::new(&self.state.snapshot(), self.clock.now())?)
+    }
+
+    /// Whether the print would look the same if it were made now, as far as time goes.
+    pub fn is_current(&self, print: &Print) -> bool {
+        print.next_change().is_none_or(|at| self.clock.now() < at)
+    }
+
+    /// What the exporter's own figures depend on now, beside `print`.
+    pub fn mark(&self, print: &Print) -> Mark {
+        let now = self.clock.now();
+        Mark {
+            changes: self.changes.load(Ordering::Acquire),
+            statement: self.ledger.statement(now),
+            jobs: print.jobs(now),
+        }
+    }
+
+    /// The exporter's own figures beside `print` in text format 0.0.4. Reads the process's from the
+    /// system: not for an async worker.
+    ///
+    /// # Errors
+    ///
+    /// None that the caller can cause.
+    pub fn own_figures(&self, print: &Print) -> Result<String, PageError> {
+        let mut families = self.registry.gather();
+        families.extend(jobs::families(&print.jobs(self.clock.now())));
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(TextEncoder::new().encode_to_string(&families)?)
+    }
+
+    /// The whole page as it is now, in text format 0.0.4. Not for an async worker.
+    ///
+    /// # Errors
+    ///
+    /// None that the caller can cause.
+    pub fn encode(&self) -> Result<String, PageError> {
+        let print = self.print()?;
+        let mut page = self.own_figures(&print)?.into_bytes();
+        for piece in print.plain()?.all() {
+            page.extend_from_slice(piece);
+        }
+        String::from_utf8(page).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into())
     }
 }

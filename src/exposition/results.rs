@@ -1,198 +1,296 @@
-//! The snapshot as metric families, built fresh for every scrape.
+//! The snapshot as samples, family by family, in the order of a page.
 //!
-//! Built fresh, so that a hashtag that is no longer watched, or a value that is too old to be true,
-//! is simply not there. Labels that come from outside never enter a metric vector, whose hash can
-//! take two series for one.
+//! Taken fresh from the snapshot for every page, so that a hashtag that is no longer watched, or a
+//! value that is too old to be true, is simply not there. Labels that come from outside never enter a
+//! metric vector, whose hash can take two series for one.
 
-use prometheus::core::{Collector, Desc};
+use std::ops::Range;
+use std::time::Duration;
+
 use prometheus::proto::MetricFamily;
 
 use super::families::{self as f, Family};
-use super::sheet::{Labels, Sheet, describe};
-use crate::clock::SharedClock;
+use super::sheet::Sheet;
+use super::text;
 use crate::model::{SampleStats, Timestamp};
-use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Snapshot, State};
+use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
 
-/// Collects the result families from the latest snapshot.
-pub(super) struct Results {
-    state: State,
-    clock: SharedClock,
-    descriptions: Vec<Desc>,
+/// How soon to look again at what is dated ahead: such a clock may be set right at any time.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// Who takes the samples.
+pub(super) trait Sink {
+    /// The next samples are of this family. Called only for families that have samples.
+    fn family(&mut self, family: &'static Family);
+
+    /// A sample. The labels of its subject come first, then `more`.
+    fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64);
 }
 
-impl Results {
-    pub(super) fn new(state: State, clock: SharedClock) -> prometheus::Result<Self> {
-        Ok(Self { state, clock, descriptions: describe(f::ALL)? })
-    }
+/// What a sample is about: a hashtag, or a hashtag in a region.
+pub(super) struct Subject<'a> {
+    pub(super) hashtag: &'a HashtagState,
+    pub(super) region: Option<&'a RegionState>,
+    /// The labels as they stand on the page, without braces.
+    pub(super) text: &'a str,
 }
 
-impl Collector for Results {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
+/// A family and where its values come from.
+struct Source {
+    family: &'static Family,
+    values: Values,
+}
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        let snapshot = self.state.snapshot();
-        let mut page = Page::new(&snapshot, self.clock.now());
-        page.jobs(&JobCounts::new(&snapshot, page.now));
-        page.sheet.into_families(f::ALL)
-    }
+enum Values {
+    Info,
+    Hashtag(fn(&HashtagState, Timestamp) -> Option<f64>),
+    Region(fn(&RegionState, Timestamp) -> Option<f64>),
+    Sample(fn(&SampleStats) -> Option<f64>),
+    Windows,
+}
+
+/// Every family, sorted by name.
+const SOURCES: &[Source] = {
+    use Values::{Hashtag, Info, Region, Sample, Windows};
+    &[
+        source(&f::WEIGHTED_VELOCITY, Sample(|stats| stats.engagement_weighted_velocity)),
+        source(&f::FOUND, Hashtag(|hashtag, _| hashtag.found.map(flag))),
+        source(&f::INFO, Info),
+        source(&f::LAST_SUCCESS, Hashtag(|hashtag, now| last_success(&hashtag.refresh, now))),
+        source(
+            &f::POSTS,
+            Hashtag(|hashtag, now| Some(current(hashtag, &hashtag.posts, now)?.value() as f64)),
+        ),
+        source(
+            &f::POSTS_RESOLUTION,
+            Hashtag(|hashtag, now| Some(current(hashtag, &hashtag.posts, now)?.resolution() as f64)),
+        ),
+        source(&f::REFRESH_INTERVAL, Hashtag(|hashtag, _| Some(hashtag.refresh.interval.as_secs_f64()))),
+        source(&f::SAMPLE_COMMENTS, Sample(|stats| count(stats.comments))),
+        source(&f::SAMPLE_ENGAGEMENT_RATIO, Sample(|stats| stats.engagement_ratio)),
+        source(&f::SAMPLE_LAST_SUCCESS, Region(|region, now| last_success(&region.refresh, now))),
+        source(&f::SAMPLE_LIKES, Sample(|stats| count(stats.likes))),
+        source(&f::SAMPLE_OLDEST_POST_AGE, Sample(|stats| stats.oldest_post_age_seconds)),
+        source(&f::SAMPLE_PAGES, Sample(|stats| Some(f64::from(stats.pages)))),
+        source(&f::SAMPLE_PLAYS, Sample(|stats| count(stats.plays))),
+        source(&f::SAMPLE_POSTS, Windows),
+        source(&f::SAMPLE_REFRESH_INTERVAL, Region(|region, _| Some(region.refresh.interval.as_secs_f64()))),
+        source(&f::SAMPLE_REGION_MATCH_RATIO, Sample(|stats| stats.region_match_ratio)),
+        source(&f::SAMPLE_SATURATED, Sample(|stats| Some(flag(stats.saturated)))),
+        source(&f::SAMPLE_SAVES, Sample(|stats| count(stats.saves))),
+        source(&f::SAMPLE_SHARES, Sample(|stats| count(stats.shares))),
+        source(&f::SAMPLE_UP, Region(|region, _| up(&region.refresh))),
+        source(&f::VELOCITY, Sample(|stats| Some(stats.velocity))),
+        source(&f::UP, Hashtag(|hashtag, _| up(&hashtag.refresh))),
+        source(
+            &f::VIEWS,
+            Hashtag(|hashtag, now| Some(current(hashtag, &hashtag.views, now)?.value() as f64)),
+        ),
+        source(
+            &f::VIEWS_RESOLUTION,
+            Hashtag(|hashtag, now| Some(current(hashtag, &hashtag.views, now)?.resolution() as f64)),
+        ),
+    ]
+};
+
+const fn source(family: &'static Family, values: Values) -> Source {
+    Source { family, values }
 }
 
 /// What `/metrics` tells about the hashtags of a snapshot at `now`, without the exporter's own
 /// figures.
 pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
-    Page::new(snapshot, now).sheet.into_families(f::ALL)
+    let mut sheet = Sheet::default();
+    Directory::new(snapshot, now).walk(&mut sheet);
+    sheet.into_families(f::ALL)
 }
 
-/// The samples of one scrape.
-struct Page {
+/// The subjects of a page at one moment, sorted, and what of them is young enough to be shown.
+pub(super) struct Directory<'a> {
     now: Timestamp,
-    sheet: Sheet,
+    hashtags: Vec<(&'a HashtagState, Range<usize>)>,
+    regions: Vec<Regional<'a>>,
+    /// The labels of all subjects, one after another.
+    text: String,
+    next_change: Option<Timestamp>,
 }
 
-impl Page {
-    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
-        let mut page = Self { now, sheet: Sheet::default() };
+struct Regional<'a> {
+    hashtag: &'a HashtagState,
+    region: &'a RegionState,
+    sample: Option<&'a SampleStats>,
+    text: Range<usize>,
+}
+
+impl<'a> Directory<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
+        let mut directory = Self {
+            now,
+            hashtags: Vec::with_capacity(snapshot.hashtags.len()),
+            regions: Vec::new(),
+            text: String::new(),
+            next_change: None,
+        };
         for hashtag in &snapshot.hashtags {
-            page.hashtag(hashtag);
-            hashtag.regions.iter().for_each(|region| page.region(hashtag, region));
+            directory.add(hashtag);
         }
-        page
+        directory.hashtags.sort_by(|(a, _), (b, _)| a.hashtag.cmp(&b.hashtag));
+        directory.regions.sort_by(|a, b| {
+            (&a.hashtag.hashtag, a.region.region).cmp(&(&b.hashtag.hashtag, b.region.region))
+        });
+        directory
     }
 
-    fn hashtag(&mut self, state: &HashtagState) {
-        let labels: Labels = &[("hashtag", state.hashtag.as_str())];
-        self.reading(&f::POSTS, &f::POSTS_RESOLUTION, labels, state, state.posts.as_ref());
-        self.reading(&f::VIEWS, &f::VIEWS_RESOLUTION, labels, state, state.views.as_ref());
-        self.put(
-            &f::INFO,
-            &[
-                ("challenge_id", state.id.as_ref().map_or("", |id| id.as_str())),
-                ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
-                ("group", &state.group),
-                ("hashtag", state.hashtag.as_str()),
-            ],
-            1.0,
-        );
-        self.refresh(&f::UP, &f::LAST_SUCCESS, &f::REFRESH_INTERVAL, labels, &state.refresh);
-        if let Some(found) = state.found {
-            self.put(&f::FOUND, labels, flag(found));
-        }
+    /// When the page will look different though nothing new is known: a value grows too old.
+    pub(super) fn next_change(&self) -> Option<Timestamp> {
+        self.next_change
     }
 
-    fn region(&mut self, hashtag: &HashtagState, state: &RegionState) {
-        let labels: Labels = &[("hashtag", hashtag.hashtag.as_str()), ("region", state.region.as_str())];
-        self.refresh(
-            &f::SAMPLE_UP,
-            &f::SAMPLE_LAST_SUCCESS,
-            &f::SAMPLE_REFRESH_INTERVAL,
-            labels,
-            &state.refresh,
-        );
-        if let Some(sample) = &state.sample
-            && hashtag.is_current(sample.at, self.now)
-        {
-            self.sample(labels, &sample.stats);
-        }
-    }
-
-    fn sample(&mut self, labels: Labels<'_>, stats: &SampleStats) {
-        self.put(&f::VELOCITY, labels, stats.velocity);
-        for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
-            let labels = [labels, &[("window", window)]].concat();
-            self.put(&f::SAMPLE_POSTS, &labels, posts as f64);
-        }
-        self.put(&f::SAMPLE_SATURATED, labels, flag(stats.saturated));
-        self.put(&f::SAMPLE_PAGES, labels, f64::from(stats.pages));
-        let count = |sum: Option<u64>| sum.map(|count| count as f64);
-        for (family, value) in [
-            (&f::WEIGHTED_VELOCITY, stats.engagement_weighted_velocity),
-            (&f::SAMPLE_PLAYS, count(stats.plays)),
-            (&f::SAMPLE_LIKES, count(stats.likes)),
-            (&f::SAMPLE_COMMENTS, count(stats.comments)),
-            (&f::SAMPLE_SHARES, count(stats.shares)),
-            (&f::SAMPLE_SAVES, count(stats.saves)),
-            (&f::SAMPLE_ENGAGEMENT_RATIO, stats.engagement_ratio),
-            (&f::SAMPLE_OLDEST_POST_AGE, stats.oldest_post_age_seconds),
-            (&f::SAMPLE_REGION_MATCH_RATIO, stats.region_match_ratio),
-        ] {
-            if let Some(value) = value {
-                self.put(family, labels, value);
+    /// Hands every sample to `sink`, family by family, each family sorted by hashtag and region.
+    pub(super) fn walk(&self, sink: &mut impl Sink) {
+        for source in SOURCES {
+            let mut taker = Taker { sink, family: Some(source.family) };
+            match source.values {
+                Values::Info => self.hashtags().for_each(|subject| taker.info(&subject)),
+                Values::Hashtag(value) => {
+                    for subject in self.hashtags() {
+                        taker.take(&subject, value(subject.hashtag, self.now));
+                    }
+                }
+                Values::Region(value) => {
+                    for (regional, subject) in self.regions() {
+                        taker.take(&subject, value(regional.region, self.now));
+                    }
+                }
+                Values::Sample(value) => {
+                    for (regional, subject) in self.regions() {
+                        taker.take(&subject, regional.sample.and_then(value));
+                    }
+                }
+                Values::Windows => {
+                    for (regional, subject) in self.regions() {
+                        regional.sample.into_iter().for_each(|stats| taker.windows(&subject, stats));
+                    }
+                }
             }
         }
     }
 
-    fn reading(
-        &mut self,
-        count: &Family,
-        resolution: &Family,
-        labels: Labels<'_>,
-        state: &HashtagState,
-        reading: Option<&Reading>,
-    ) {
-        if let Some(reading) = reading
-            && state.is_current(reading.at, self.now)
-        {
-            self.put(count, labels, reading.value() as f64);
-            self.put(resolution, labels, reading.resolution() as f64);
+    fn hashtags(&self) -> impl Iterator<Item = Subject<'_>> {
+        self.hashtags.iter().map(|(hashtag, text)| Subject {
+            hashtag,
+            region: None,
+            text: &self.text[text.clone()],
+        })
+    }
+
+    fn regions(&self) -> impl Iterator<Item = (&Regional<'a>, Subject<'_>)> {
+        self.regions.iter().map(|regional| {
+            let text = &self.text[regional.text.clone()];
+            (regional, Subject { hashtag: regional.hashtag, region: Some(regional.region), text })
+        })
+    }
+
+    fn add(&mut self, hashtag: &'a HashtagState) {
+        let start = self.text.len();
+        text::label(&mut self.text, "hashtag", hashtag.hashtag.as_str());
+        let own = start..self.text.len();
+        self.hashtags.push((hashtag, own.clone()));
+        for reading in [&hashtag.posts, &hashtag.views].into_iter().flatten() {
+            self.shown_until(hashtag, reading.at);
+        }
+        self.ahead(&hashtag.refresh);
+        for region in &hashtag.regions {
+            let start = self.text.len();
+            self.text.extend_from_within(own.clone());
+            self.text.push(',');
+            text::label(&mut self.text, "region", region.region.as_str());
+            if let Some(sample) = &region.sample {
+                self.shown_until(hashtag, sample.at);
+            }
+            self.ahead(&region.refresh);
+            let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
+            self.regions.push(Regional {
+                hashtag,
+                region,
+                sample: sample.map(|sample| &sample.stats),
+                text: start..self.text.len(),
+            });
         }
     }
 
-    fn refresh(
-        &mut self,
-        up: &Family,
-        last_success: &Family,
-        interval: &Family,
-        labels: Labels<'_>,
-        refresh: &Refresh,
-    ) {
-        if let Some((_, outcome)) = refresh.last {
-            self.put(up, labels, flag(outcome == Outcome::Success));
-        }
-        if let Some(at) = refresh.last_success.filter(|at| !at.is_ahead_of(self.now)) {
-            self.put(last_success, labels, at.as_secs_f64());
-        }
-        self.put(interval, labels, refresh.interval.as_secs_f64());
-    }
-
-    fn jobs(&mut self, jobs: &JobCounts) {
-        for kind in JobKind::ALL {
-            let labels: Labels = &[("kind", kind.as_str())];
-            let [all, due, overdue] = jobs.0[kind as usize];
-            self.put(&f::JOBS, labels, f64::from(all));
-            self.put(&f::JOBS_DUE, labels, f64::from(due));
-            self.put(&f::JOBS_OVERDUE, labels, f64::from(overdue));
+    /// Something read at `at` changes what the page shows when it grows too old, or when it is no
+    /// longer dated ahead.
+    fn shown_until(&mut self, hashtag: &HashtagState, at: Timestamp) {
+        if at.is_ahead_of(self.now) {
+            self.changes_at(self.now + A_MINUTE);
+        } else if hashtag.is_current(at, self.now) {
+            self.changes_at(at + hashtag.max_age + Duration::from_millis(1));
         }
     }
 
-    fn put(&mut self, family: &Family, labels: Labels<'_>, value: f64) {
-        self.sheet.put(family, labels, value);
+    fn ahead(&mut self, refresh: &Refresh) {
+        if refresh.last_success.is_some_and(|at| at.is_ahead_of(self.now)) {
+            self.changes_at(self.now + A_MINUTE);
+        }
+    }
+
+    fn changes_at(&mut self, at: Timestamp) {
+        self.next_change = Some(self.next_change.map_or(at, |next| next.min(at)));
     }
 }
 
-/// All, due and overdue jobs by kind.
-#[derive(Default)]
-struct JobCounts([[u32; 3]; JobKind::ALL.len()]);
+/// Announces a family with its first sample.
+struct Taker<'s, S> {
+    sink: &'s mut S,
+    family: Option<&'static Family>,
+}
 
-impl JobCounts {
-    fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
-        let mut jobs = Self::default();
-        for hashtag in &snapshot.hashtags {
-            jobs.count(JobKind::Totals, &hashtag.refresh, now);
-            hashtag.regions.iter().for_each(|region| jobs.count(JobKind::Posts, &region.refresh, now));
-        }
-        jobs
-    }
-
-    fn count(&mut self, kind: JobKind, refresh: &Refresh, now: Timestamp) {
-        let [all, due, overdue] = &mut self.0[kind as usize];
-        *all += 1;
-        if let Some(at) = refresh.next_due {
-            *due += u32::from(at <= now);
-            *overdue += u32::from(at + refresh.interval / 10 < now);
+impl<S: Sink> Taker<'_, S> {
+    fn take(&mut self, subject: &Subject<'_>, value: Option<f64>) {
+        if let Some(value) = value {
+            self.put(subject, &[], value);
         }
     }
+
+    fn windows(&mut self, subject: &Subject<'_>, stats: &SampleStats) {
+        for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
+            self.put(subject, &[("window", window)], posts as f64);
+        }
+    }
+
+    fn info(&mut self, subject: &Subject<'_>) {
+        let state = subject.hashtag;
+        let labels = [
+            ("challenge_id", state.id.as_ref().map_or("", |id| id.as_str())),
+            ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
+            ("group", &*state.group),
+        ];
+        self.put(subject, &labels, 1.0);
+    }
+
+    fn put(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+        if let Some(family) = self.family.take() {
+            self.sink.family(family);
+        }
+        self.sink.sample(subject, more, value);
+    }
+}
+
+fn current<'a>(hashtag: &HashtagState, reading: &'a Option<Reading>, now: Timestamp) -> Option<&'a Reading> {
+    reading.as_ref().filter(|reading| hashtag.is_current(reading.at, now))
+}
+
+fn up(refresh: &Refresh) -> Option<f64> {
+    refresh.last.map(|(_, outcome)| flag(outcome == Outcome::Success))
+}
+
+fn last_success(refresh: &Refresh, now: Timestamp) -> Option<f64> {
+    refresh.last_success.filter(|at| !at.is_ahead_of(now)).map(Timestamp::as_secs_f64)
+}
+
+fn count(sum: Option<u64>) -> Option<f64> {
+    sum.map(|count| count as f64)
 }
 
 fn flag(yes: bool) -> f64 {

@@ -6,13 +6,18 @@ use prometheus::core::Desc;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::families::Family;
+use super::results::{Sink, Subject};
 
 /// Label names with their values, the same names in the same order for each sample of a family.
 pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
 
 /// The samples of one scrape, by family.
 #[derive(Default)]
-pub(super) struct Sheet(BTreeMap<&'static str, Vec<Metric>>);
+pub(super) struct Sheet {
+    families: BTreeMap<&'static str, Vec<Metric>>,
+    /// Whose samples a [`Sink`] is getting.
+    current: Option<&'static Family>,
+}
 
 impl Sheet {
     /// Adds a sample to a family.
@@ -33,7 +38,7 @@ impl Sheet {
             gauge.set_value(value);
             metric.set_gauge(gauge);
         }
-        self.0.entry(family.name).or_default().push(metric);
+        self.families.entry(family.name).or_default().push(metric);
     }
 
     /// The families of `all` that have samples, in that order.
@@ -44,10 +49,25 @@ impl Sheet {
             collected.set_name(family.name.to_owned());
             collected.set_help(family.help.to_owned());
             collected.set_field_type(kind);
-            collected.set_metric(self.0.remove(family.name)?);
+            collected.set_metric(self.families.remove(family.name)?);
             Some(collected)
         };
         all.iter().filter_map(family).collect()
+    }
+}
+
+impl Sink for Sheet {
+    fn family(&mut self, family: &'static Family) {
+        self.current = Some(family);
+    }
+
+    fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+        let mut labels = vec![("hashtag", subject.hashtag.hashtag.as_str())];
+        labels.extend(subject.region.map(|region| ("region", region.region.as_str())));
+        labels.extend_from_slice(more);
+        if let Some(family) = self.current {
+            self.put(family, &labels, value);
+        }
     }
 }
 

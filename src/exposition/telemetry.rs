@@ -1,5 +1,7 @@
 //! What the exporter counts about itself. Every label value is one of a fixed set and starts at 0.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::{
@@ -20,6 +22,8 @@ const SUCCESS: &str = "success";
 
 /// The exporter's own metrics. Methods are named by what happened.
 pub struct Telemetry {
+    /// Goes up after every change of a metric.
+    changes: Arc<AtomicU64>,
     requests: IntCounterVec,
     durations: HistogramVec,
     retries: IntCounterVec,
@@ -46,6 +50,7 @@ impl Telemetry {
     pub fn new() -> prometheus::Result<Self> {
         let counters = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let telemetry = Self {
+            changes: Arc::default(),
             requests: counters(
                 "tiktok_exporter_upstream_requests_total",
                 "Requests sent to the API by endpoint and outcome. What they cost is in tiktok_exporter_credits_spent_total.",
@@ -172,22 +177,34 @@ impl Telemetry {
         registry.register(Box::new(self.build.clone()))
     }
 
+    /// A number that goes up after every change.
+    pub(super) fn changes(&self) -> Arc<AtomicU64> {
+        self.changes.clone()
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
     /// A request was sent and ended, after `took`.
     pub fn request_finished(&self, endpoint: Endpoint, outcome: Result<(), Class>, took: Duration) {
         let outcome = outcome.err().map_or(SUCCESS, Class::as_str);
         self.requests.with_label_values(&[endpoint.as_str(), outcome]).inc();
         self.durations.with_label_values(&[endpoint.as_str()]).observe(took.as_secs_f64());
+        self.changed();
     }
 
     /// A failed request is sent again.
     pub fn request_retried(&self, endpoint: Endpoint) {
         self.retries.with_label_values(&[endpoint.as_str()]).inc();
+        self.changed();
     }
 
     /// The cache was asked, and knew the answer or not.
     pub fn cache_queried(&self, endpoint: Endpoint, hit: bool) {
         self.cache_queries.with_label_values(&[endpoint.as_str()]).inc();
         self.cache_hits.with_label_values(&[endpoint.as_str()]).inc_by(u64::from(hit));
+        self.changed();
     }
 
     /// All requests are stopped for this reason, or none is.
@@ -195,11 +212,13 @@ impl Telemetry {
         for trip in Trip::ALL {
             self.breaker.with_label_values(&[trip.as_str()]).set(i64::from(open == Some(trip)));
         }
+        self.changed();
     }
 
     /// The API asked to send nothing until then; `None` if it did not.
     pub fn paused_until(&self, at: Option<Timestamp>) {
         self.paused_until.set(at.map_or(0.0, Timestamp::as_secs_f64));
+        self.changed();
     }
 
     /// Why all requests are stopped, if they are.
@@ -210,6 +229,7 @@ impl Telemetry {
     /// A refresh job ended.
     pub fn refreshed(&self, kind: JobKind, outcome: Outcome) {
         self.refreshes.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
+        self.changed();
     }
 
     /// The budget lets the loop go at this pace, and `forecast` credits will be spent today.
@@ -223,27 +243,32 @@ impl Telemetry {
             self.stretch.with_label_values(&[purpose.as_str()]).set(share.stretch);
         }
         self.forecast.set(forecast);
+        self.changed();
     }
 
     /// The store could not be written or read.
     pub fn store_failed(&self) {
         self.store_errors.inc();
+        self.changed();
     }
 
     /// The configuration was loaded.
     pub fn reloaded(&self, at: Timestamp) {
         self.reload_successful.set(1);
         self.reload_success_time.set(at.as_secs_f64());
+        self.changed();
     }
 
     /// The configuration could not be loaded; the old one stays.
     pub fn reload_failed(&self) {
         self.reload_successful.set(0);
+        self.changed();
     }
 
     /// An answer came from a simulator.
     pub fn upstream_is_simulated(&self) {
         self.simulated.set(1);
+        self.changed();
     }
 
     /// Whether an answer ever came from a simulator.

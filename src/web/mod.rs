@@ -2,30 +2,27 @@
 //! asks the upstream for nothing.
 
 mod landing;
-mod page;
+mod metrics;
+mod server;
 mod wording;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State as Extract;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
-use crate::exposition::{CONTENT_TYPE, Telemetry};
+use crate::exposition::Telemetry;
 use crate::state::State;
 
-pub use page::MetricsPage;
+pub use metrics::MetricsPage;
+pub use server::serve;
 
 /// A wish to reload, and where to tell how it went.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
@@ -66,45 +63,12 @@ impl Readiness {
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(landing_page))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics::metrics))
         .route("/-/healthy", get(|| async { "tiktok-exporter is healthy.\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
         .with_state(app)
-}
-
-/// How long requests under way may take to end once the server is to stop.
-const LAST_CALL: Duration = Duration::from_secs(3);
-
-/// Serves `router` on `listener` until `stopping`, then finishes the requests under way, but waits
-/// for no client that leaves its request half-sent or its answer unread.
-pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) -> io::Result<()> {
-    // Without it a page in several writes waits for the reader's acknowledgements.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let server = axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
-    let last_call = async {
-        stopping.cancelled().await;
-        tokio::time::sleep(LAST_CALL).await;
-    };
-    tokio::select! {
-        result = server.into_future() => result,
-        () = last_call => {
-            tracing::info!("connections that do not end are dropped");
-            Ok(())
-        }
-    }
-}
-
-async fn metrics(Extract(app): Extract<App>) -> Response {
-    match app.page.get().await {
-        Ok(page) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response(),
-        Err(error) => broken("encode the metrics", &error),
-    }
 }
 
 async fn landing_page(Extract(app): Extract<App>) -> Response {

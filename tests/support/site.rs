@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
@@ -25,7 +25,7 @@ pub struct Site {
     pub telemetry: Arc<Telemetry>,
     pub readiness: Readiness,
     pub stopping: CancellationToken,
-    pub serving: JoinHandle<std::io::Result<()>>,
+    pub serving: JoinHandle<()>,
     pub address: SocketAddr,
     client: reqwest::Client,
 }
@@ -39,8 +39,11 @@ impl Site {
         let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
         let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
         let readiness = Readiness::default();
+        let stopping = CancellationToken::new();
+        let page = MetricsPage::new(exposition).unwrap();
+        tokio::spawn(page.clone().keep_printing(state.clone(), stopping.clone()));
         let app = App {
-            page: MetricsPage::new(exposition),
+            page,
             state: state.clone(),
             telemetry: telemetry.clone(),
             clock,
@@ -49,13 +52,15 @@ impl Site {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let stopping = CancellationToken::new();
         let serving = tokio::spawn(web::serve(listener, web::router(app), stopping.clone()));
         // Fails when a provider is installed already, which is as good. None is used: no TLS here.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A page that never comes is to fail its test, not to hang it.
-        let client =
-            reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30));
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .no_gzip()
+            .tls_certs_only([])
+            .timeout(Duration::from_secs(30));
         let client = client.build().unwrap();
         Self { state, telemetry, readiness, stopping, serving, address, client }
     }
@@ -67,7 +72,34 @@ impl Site {
 
     /// Sends a request without a body.
     pub async fn request(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
-        self.client.request(method, self.url(path)).send().await.unwrap()
+        self.send(method, path, &[]).await
+    }
+
+    /// Sends a request with these headers. Nothing is unpacked.
+    pub async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::Response {
+        let mut request = self.client.request(method, self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Waits until the metrics tell of these results: they are printed in the background.
+    pub async fn prints(&self, is_printed: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let page = self.page("/metrics").await;
+            if is_printed(&page) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "the results are never printed: {page}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The text of a page that is there.

@@ -1,0 +1,244 @@
+//! A connection that ends when its client dawdles: with its request, with reading the answer, or
+//! with doing anything at all. So nobody holds a page, or a place, for longer than that.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// From the first byte of a request to the end of its headers.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// For taking an answer, from when it is first waited for.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Without a byte in either direction.
+const IDLE: Duration = Duration::from_secs(180);
+
+/// A stream with time limits.
+pub(super) struct Guarded<S> {
+    stream: S,
+    times: Arc<Mutex<Times>>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+/// Is told of the requests on a guarded stream.
+#[derive(Clone)]
+pub(super) struct Requests(Arc<Mutex<Times>>);
+
+struct Times {
+    /// When the last byte went in or out.
+    moved: Instant,
+    /// When the first byte of a request came that is not complete.
+    begun: Option<Instant>,
+    /// When the client was first waited for since the last request.
+    waiting: Option<Instant>,
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(stream: S) -> (Self, Requests) {
+        let times = Times { moved: Instant::now(), begun: None, waiting: None };
+        let times = Arc::new(Mutex::new(times));
+        let alarm = Box::pin(sleep_until(Instant::now() + REQUEST.min(IDLE)));
+        (Self { stream, times: times.clone(), alarm }, Requests(times))
+    }
+
+    /// Ready when a limit has passed; else the task is woken when that happens.
+    fn poll_alarm(&mut self, writes: bool, context: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            if self.alarm.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let limit = lock(&self.times).limit(writes);
+            if limit <= Instant::now() {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
+            }
+            self.alarm.as_mut().reset(limit);
+        }
+    }
+
+    /// Notes how writing went.
+    fn wrote<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let now = Instant::now();
+        if written.is_ready() {
+            lock(&self.times).moved = now;
+            return written;
+        }
+        let limit = {
+            let mut times = lock(&self.times);
+            *times.waiting.get_or_insert(now) + ANSWER
+        };
+        if self.alarm.deadline() > limit {
+            self.alarm.as_mut().reset(limit);
+        }
+        self.poll_alarm(true, context).map(Err)
+    }
+}
+
+impl Requests {
+    /// A request is complete, but for its body.
+    pub(super) fn arrived(&self) {
+        let mut times = lock(&self.0);
+        times.begun = None;
+        times.waiting = None;
+    }
+}
+
+impl Times {
+    fn limit(&self, writes: bool) -> Instant {
+        let request = self.begun.map(|at| at + REQUEST);
+        let answer = self.waiting.filter(|_| writes).map(|at| at + ANSWER);
+        request.into_iter().chain(answer).fold(self.moved + IDLE, Instant::min)
+    }
+}
+
+fn lock(times: &Mutex<Times>) -> MutexGuard<'_, Times> {
+    times.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_pending() {
+            return self.poll_alarm(false, context).map(Err);
+        }
+        if buffer.filled().len() > before {
+            let now = Instant::now();
+            let limit = {
+                let mut times = lock(&self.times);
+                times.moved = now;
+                *times.begun.get_or_insert(now) + REQUEST
+            };
+            if self.alarm.deadline() > limit {
+                self.alarm.as_mut().reset(limit);
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(written, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.wrote(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.wrote(flushed, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.wrote(shut, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::{ANSWER, Guarded, IDLE, REQUEST};
+
+    /// How long `work` takes to fail, by the paused clock.
+    async fn time_to_fail<T: std::fmt::Debug>(work: impl Future<Output = std::io::Result<T>>) -> Duration {
+        let begun = Instant::now();
+        let error = work.await.expect_err("the client is waited for for ever");
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        begun.elapsed()
+    }
+
+    fn is_about(took: Duration, limit: Duration) {
+        let late = took.checked_sub(limit);
+        assert!(late.is_some_and(|late| late < Duration::from_secs(1)), "{took:?} instead of {limit:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_nothing_is_left() {
+        let (_client, server) = duplex(64);
+        let (mut server, _) = Guarded::new(server);
+        is_about(time_to_fail(server.read_u8()).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_drips_in_is_given_up_however_steadily() {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        // A first request that is complete, and then a long time of nothing.
+        client.write_all(b"G").await.unwrap();
+        server.read_u8().await.unwrap();
+        requests.arrived();
+        sleep(REQUEST * 3).await;
+        tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let reading = async {
+            loop {
+                server.read_u8().await?;
+            }
+            #[allow(unreachable_code)]
+            Ok(())
+        };
+        is_about(time_to_fail(reading).await, REQUEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_drop_by_drop_is_given_up() {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        requests.arrived();
+        tokio::spawn(async move {
+            while client.read_u8().await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        is_about(time_to_fail(server.write_all(&[0; 4096])).await, ANSWER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_answer_has_its_own_time() {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        tokio::spawn(async move {
+            let mut taken = [0; 1024];
+            while client.read_exact(&mut taken).await.is_ok() {
+                sleep(ANSWER / 2).await;
+            }
+        });
+        for _ in 0..5 {
+            requests.arrived();
+            server.write_all(&[0; 1024]).await.unwrap();
+        }
+    }
+}
