@@ -17,6 +17,7 @@ use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Probl
 use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
+use crate::model::Timestamp;
 use crate::poller::{Parts, Plan, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -99,11 +100,12 @@ pub enum StartError {
 }
 
 impl Source {
-    /// Reads the configuration and the key.
-    pub fn load(&self) -> Result<(Loaded, ApiKey), Problems> {
+    /// Reads the configuration, as it can be put into force at `now`, and the key.
+    pub fn load(&self, now: Timestamp) -> Result<(Loaded, ApiKey), Problems> {
         match self {
             Self::File(path) => {
                 let loaded = config::load(path, config::process_environment())?;
+                config::check_dates(&loaded.config.budget, now)?;
                 let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
                 let key = config::api_key(&loaded.config.api, variable)?.ok_or_else(|| {
                     let message = "there is no API key (set this variable, or api.key_file; without a key, try the `demo` subcommand)";
@@ -162,7 +164,7 @@ impl App {
     /// Reads the configuration, opens the store, listens, and starts the loop and the web server.
     pub async fn start(source: Source, options: Options, clock: SharedClock) -> Result<Self, StartError> {
         let signals = Signals::listen()?;
-        let (Loaded { config, warnings }, key) = source.load()?;
+        let (Loaded { config, warnings }, key) = source.load(clock.now())?;
         warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
 
         let address = options.listen_address.unwrap_or(config.web.listen_address);
@@ -289,7 +291,8 @@ impl App {
     async fn try_reload(&mut self) -> Result<(), String> {
         // Small files, read in a millisecond, but from whatever disk they are on.
         let source = self.source.clone();
-        let loaded = tokio::task::spawn_blocking(move || source.load()).await;
+        let now = self.clock.now();
+        let loaded = tokio::task::spawn_blocking(move || source.load(now)).await;
         let (Loaded { config, warnings }, key) =
             loaded.map_err(|error| error.to_string())?.map_err(|problems| problems.to_string())?;
         warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));

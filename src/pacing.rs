@@ -63,9 +63,12 @@ impl Pacing {
     /// Compares `need` with what the budgets have left. Returns whether the factors on the intervals
     /// have changed.
     pub fn measure(&mut self, need: Need, now: Timestamp) -> bool {
-        self.measured = Some(now);
+        let is_first = self.measured.replace(now).is_none();
         let standing = self.ledger.standing(now);
         self.pace = Pace::new(need, standing.daily_rate(now));
+        if is_first {
+            self.take_up(now);
+        }
         let mut changed = false;
         for kind in JobKind::ALL {
             let (old, new) = (self.factors[kind as usize], self.share(kind).stretch);
@@ -78,6 +81,17 @@ impl Pacing {
             }
         }
         changed
+    }
+
+    /// Spaces the first starts from what was last spent, by whichever process: a loop of crashes must
+    /// not begin anew each time.
+    fn take_up(&mut self, now: Timestamp) {
+        for kind in JobKind::ALL {
+            if let Some(at) = self.ledger.last_entry_for(purpose(kind)) {
+                let share = self.share(kind);
+                self.pacers[kind as usize].take_up(at.min(now), share);
+            }
+        }
     }
 
     /// Shares out the looks at totals by the chance of an onset, if there are fewer than one per
@@ -108,13 +122,6 @@ impl Pacing {
     /// What was handed out at the last measurement.
     pub fn pace(&self) -> &Pace {
         &self.pace
-    }
-
-    /// Credits that will have been spent today if it goes on at this pace.
-    pub fn forecast(&self, now: Timestamp) -> f64 {
-        let standing = self.ledger.standing(now);
-        let left = standing.today.end().saturating_since(now).as_secs_f64() / DAY.as_secs_f64();
-        standing.spent(crate::budget::Window::Day).all.as_f64() + self.pace.per_day() * left
     }
 
     /// What the budget makes of the interval of a job.
@@ -169,11 +176,15 @@ fn report(kind: JobKind, old: f64, new: f64) {
     if new == f64::INFINITY {
         tracing::warn!(kind, "the budget is too short: these refreshes are paused");
     } else if new > 1.0 && old == 1.0 {
-        tracing::warn!(kind, factor = new, "the budget is short: all intervals of this kind are stretched");
+        tracing::warn!(
+            kind,
+            factor = format!("{new:.2}"),
+            "the budget is short: all intervals of this kind are stretched"
+        );
     } else if new == 1.0 {
         tracing::info!(kind, "the budget suffices: intervals are as configured");
     } else {
-        tracing::debug!(kind, factor = new, "intervals are stretched by another factor");
+        tracing::debug!(kind, factor = format!("{new:.2}"), "intervals are stretched by another factor");
     }
 }
 

@@ -215,11 +215,12 @@ impl Poller {
     /// Measures what is left against what is needed, and stretches intervals by it.
     async fn mind_the_budget(&mut self) {
         let now = self.parts.clock.now();
-        if self.pacing.denial(now).is_some() {
-            // Somebody may have mended the cause from outside.
+        let is_stale = self.pacing.is_stale(now);
+        if is_stale || self.pacing.denial(now).is_some() {
+            // Somebody may have counted the balance anew, or mended what stopped spending.
             self.parts.ledger.look(now).await;
         }
-        if !self.pacing.is_stale(now) {
+        if !is_stale {
             return;
         }
         let need = pacing::need(&self.plan.watchlist, &self.book, self.plan.not_found_retry);
@@ -231,7 +232,7 @@ impl Poller {
             self.schedule.change(|job| pacing.rhythm(job), now);
             self.publish_all();
         }
-        self.parts.telemetry.pace_is(self.pacing.pace(), self.pacing.forecast(now));
+        self.parts.telemetry.pace_is(self.pacing.pace());
     }
 
     /// Logs that spending has stopped, or goes on.
@@ -337,6 +338,7 @@ impl Poller {
         };
         if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
             self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+            self.pacing.invalidate();
         }
         match outcome {
             Some(outcome) => {
@@ -379,7 +381,7 @@ impl Poller {
             self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
         }
         self.remember(&job).await;
-        self.show_due_times(&job.hashtag);
+        self.show_times(&job.hashtag);
         self.publish();
     }
 
@@ -448,21 +450,24 @@ impl Poller {
         self.publish_all();
     }
 
-    /// Copies the due times of a hashtag's jobs from the schedule into the book.
-    fn show_due_times(&mut self, hashtag: &Hashtag) {
+    /// Copies the rhythm and the due times of a hashtag's jobs from the schedule into the book.
+    fn show_times(&mut self, hashtag: &Hashtag) {
         let Some(known) = self.book.get_mut(hashtag) else { return };
         let known = Arc::make_mut(known);
-        let mut job = Job { hashtag: hashtag.clone(), region: None };
-        known.refresh.next_due = self.schedule.due(&job);
+        let copy = |region, refresh: &mut Refresh| {
+            let job = Job { hashtag: hashtag.clone(), region };
+            refresh.next_due = self.schedule.due(&job);
+            refresh.interval = self.schedule.interval(&job).unwrap_or(refresh.interval);
+        };
+        copy(None, &mut known.refresh);
         for region in &mut known.regions {
-            job.region = Some(region.region);
-            region.refresh.next_due = self.schedule.due(&job);
+            copy(Some(region.region), &mut region.refresh);
         }
     }
 
     fn publish_all(&mut self) {
         let hashtags: Vec<Hashtag> = self.book.keys().cloned().collect();
-        hashtags.iter().for_each(|hashtag| self.show_due_times(hashtag));
+        hashtags.iter().for_each(|hashtag| self.show_times(hashtag));
         self.publish();
     }
 

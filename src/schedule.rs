@@ -337,6 +337,11 @@ impl Schedule {
         }
     }
 
+    /// How often a job is refreshed as the budget allows it; `None` if it is unknown.
+    pub fn interval(&self, job: &Job) -> Option<Duration> {
+        self.jobs.get(job).map(|entry| entry.kept_slot().interval)
+    }
+
     /// How many jobs there are.
     pub fn len(&self) -> usize {
         self.jobs.len()

@@ -78,7 +78,8 @@ pub struct Reading {
 /// The course of one job's refreshes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refresh {
-    /// How often it is meant to run.
+    /// How often it is meant to run: as configured, or stretched by the budget. While the budget
+    /// pauses it, as configured.
     pub interval: Duration,
     /// When the last refresh ended, and how. `None` before the first.
     pub last: Option<(Timestamp, Outcome)>,

@@ -345,7 +345,7 @@ async fn a_store_that_cannot_be_written_is_tried_again_and_recovers() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_refused_at_the_start_and_left_as_it_is() {
+async fn from_a_damaged_store_nothing_is_spent_and_it_is_left_as_it_is() {
     let disk = Disk::new();
     let ledger = disk.open(per_day(10), noon());
     spend(&ledger, noon()).await.unwrap();
@@ -355,10 +355,42 @@ async fn a_damaged_store_is_refused_at_the_start_and_left_as_it_is() {
     assert!(bytes.len() > 4 * page, "{}", bytes.len());
     bytes[2 * page..].fill(0xA5);
     std::fs::write(&disk.path, &bytes).unwrap();
-    let Err(error) = Store::open(&disk.path) else { panic!("opened a damaged store") };
-    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-    assert!(error.to_string().contains("Restore it from a backup"), "{error}");
+    let ledger = disk.open(per_day(10), noon());
+    let statement = ledger.statement(noon());
+    assert!(!statement.known, "nothing is not zero");
+    assert_eq!(statement.stopped.map(|denial| denial.reason()), Some("ledger"));
+    for later in [Duration::ZERO, HOUR, DAY * 40] {
+        let denial = spend(&ledger, noon() + later).await.unwrap_err().to_string();
+        assert!(denial.contains("Restore it from a backup"), "{denial}");
+    }
     assert_eq!(std::fs::read(&disk.path).unwrap(), bytes);
+    let Err(error) = Beside::open(&disk.path, false) else { panic!("read as if nothing were wrong") };
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn damage_while_it_runs_stops_spending() {
+    let disk = Disk::new();
+    let ledger = disk.open(per_day(1_000), noon());
+    spend(&ledger, noon()).await.unwrap();
+    // All but the first page, behind the back of SQLite.
+    let other = rusqlite::Connection::open(&disk.path).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let mut bytes = std::fs::read(&disk.path).unwrap();
+    bytes[4096..].fill(0xA5);
+    std::fs::write(&disk.path, &bytes).unwrap();
+    // Pages that it holds in memory are read again once somebody else has written.
+    other.execute_batch("PRAGMA user_version = 3").unwrap();
+    let mut refused = None;
+    for second in 0..3 {
+        if let Err(denial) = spend(&ledger, noon() + Duration::from_secs(second)).await {
+            refused = Some(denial);
+            break;
+        }
+    }
+    let denial = refused.expect("spent on from a damaged store");
+    assert_eq!(denial.reason(), "ledger", "{denial}");
+    assert!(denial.to_string().contains("damaged"), "{denial}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiktok_exporter::budget::{Expense, Limits, Purpose};
+use tiktok_exporter::budget::{Balance, Expense, Limits, Purpose};
 use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
@@ -18,7 +18,7 @@ use tiktok_exporter::ledger::{Ledger, Settlement};
 use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::State;
-use tiktok_exporter::store::Store;
+use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::{Endpoint, Query};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -35,6 +35,7 @@ struct Loop {
     ledger: Arc<Ledger>,
     exposition: Exposition,
     clock: SharedClock,
+    running: tokio::task::JoinHandle<()>,
     _reloads: mpsc::Sender<Reload>,
 }
 
@@ -47,7 +48,23 @@ impl Loop {
 
     async fn start_on(upstream: Arc<Scripted>, hashtags: usize, limits: Limits) -> Self {
         let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
-        let store = Arc::new(Store::in_memory().unwrap());
+        Self::start_with(upstream, clock, Store::in_memory().unwrap(), hashtags, limits).await
+    }
+
+    async fn start_in(store: Store, hashtags: usize, limits: Limits) -> Self {
+        let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
+        let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
+        Self::start_with(upstream, clock, store, hashtags, limits).await
+    }
+
+    async fn start_with(
+        upstream: Arc<Scripted>,
+        clock: SharedClock,
+        store: Store,
+        hashtags: usize,
+        limits: Limits,
+    ) -> Self {
+        let store = Arc::new(store);
         let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let state = State::default();
@@ -65,8 +82,14 @@ impl Loop {
         let parts = Parts { gateway, ledger: ledger_, store, state, telemetry, clock: clock.clone() };
         let poller = Poller::new(parts, plan(hashtags)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
-        tokio::spawn(poller.run(receiver, CancellationToken::new()));
-        Self { upstream, ledger, exposition, clock, _reloads: reloads }
+        let running = tokio::spawn(poller.run(receiver, CancellationToken::new()));
+        Self { upstream, ledger, exposition, clock, running, _reloads: reloads }
+    }
+
+    /// Ends it in the middle of whatever it does, and with it its hold on the store.
+    async fn kill(self) {
+        self.running.abort();
+        let _ = self.running.await;
     }
 
     /// Requests between two moments after the start, of totals and of posts.
@@ -114,6 +137,69 @@ async fn without_a_budget_everything_comes_as_configured() {
     sleep(DAY * 2).await;
     assert_eq!(looped.counts(DAY, DAY * 2), (20 * 24, 20 * 12));
     assert_eq!(looped.metric("tiktok_exporter_stretch_factor{purpose=\"totals\"}"), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_intervals_on_the_page_are_those_in_force() {
+    // 480 credits for totals, 240 for posts are needed.
+    for (credits, totals, posts) in [(10_000, 1.0, 2.0), (600, 1.0, 4.0), (240, 2.0, 2.0)] {
+        let looped = Loop::start(20, per_day(credits)).await;
+        sleep(HOUR * 3).await;
+        for (series, hours) in [
+            ("tiktok_hashtag_refresh_interval_seconds{hashtag=\"t7\"}", totals),
+            ("tiktok_hashtag_sample_refresh_interval_seconds{hashtag=\"t7\",region=\"any\"}", posts),
+        ] {
+            let found = looped.metric(series) / 3_600.0;
+            assert!(
+                (found / hours - 1.0_f64).abs() < 0.15,
+                "{series} is {found} h on {credits} credits a day"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_balance_that_is_counted_anew_is_seen_without_a_request() {
+    let balance = Balance { credits: Credits::new(1_000), counted_on: Date::parse("2027-01-01").unwrap() };
+    let limits = Limits { balance: Some(balance), ..Limits::default() };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite");
+    let looped = Loop::start_in(Store::open(&path).unwrap(), 1, limits).await;
+    sleep(Duration::from_secs(100)).await;
+    let count = |credits| {
+        let beside = Beside::open(&path, true).unwrap();
+        beside.amend(|books| books.count(Credits::new(credits), looped.clock.now())).unwrap();
+    };
+    count(77_000);
+    let received = looped.upstream.received().len();
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(looped.upstream.received().len(), received, "the next look is in an hour");
+    assert_eq!(looped.metric("tiktok_exporter_budget_credits{window=\"balance\"}"), 77_000.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_crashes_spends_no_faster_than_the_budget_allows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.sqlite");
+    let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
+    let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
+    // Four hours of a process every ten seconds that lives for five, and forgets whatever it learned.
+    for _ in 0..4 * 360 {
+        let store = Store::open(&path).unwrap();
+        let looped = Loop::start_with(upstream.clone(), clock.clone(), store, 40, per_day(240)).await;
+        sleep(Duration::from_secs(5)).await;
+        looped.kill().await;
+        sleep(Duration::from_secs(5)).await;
+        forget_results(&path);
+    }
+    let spent = upstream.received().len();
+    assert!((30..=60).contains(&spent), "{spent} credits in four hours, of 240 for the day");
+}
+
+/// What a process would have written that was killed before its answers came.
+fn forget_results(path: &std::path::Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch("DELETE FROM hashtag; DELETE FROM sample; DELETE FROM growth").unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,7 +83,7 @@ totals                    as configured
 posts                     stretched 1.62 times, to every 1d 15h
 balance                   1,000 credits, which last 50.0 days
 
-What would save most:
+What would ease the budget most:
 
 pages_max = 1 in group default               -8 credits a day
 do not sample posts in GB                    -6 credits a day
@@ -93,6 +93,20 @@ posts_interval twice as long in group default  -6 credits a day
         text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
     };
     assert_eq!(squeezed(&out), squeezed(want), "{out}");
+}
+
+#[test]
+fn a_balance_cannot_have_been_counted_on_a_day_that_has_not_come() {
+    let today = Date::of(SystemClock.now());
+    for (day, code) in [(today.plus(-1), 0), (today.plus(1), 0), (today.plus(3), 78)] {
+        let house = House::new(&format!("{WATCH}[budget]\nbalance = 9\nbalance_counted_on = \"{day}\""));
+        for command in ["plan", "check"] {
+            let (found, _, err) = house.run(&[command]);
+            assert_eq!(found, code, "{command} with {day}: {err}");
+            let named = err.contains(&format!("budget.balance_counted_on: {day} lies ahead"));
+            assert_eq!(named, code != 0, "{command} with {day}: {err}");
+        }
+    }
 }
 
 #[test]
@@ -189,6 +203,8 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
 
     let without = House::new(WATCH);
     let (code, _, err) = without.run(&["ledger", "reset-balance"]);
-    assert_eq!(code, 64);
+    assert_eq!(code, 78);
     assert!(err.starts_with("budget.balance: is not set"), "{err}");
+    let (code, _, err) = without.run(&["ledger", "--since", "2026-01-31", "accept-clock"]);
+    assert_eq!((code, err.as_str()), (64, "--since: goes with the table, not with a correction\n"));
 }

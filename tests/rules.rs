@@ -603,6 +603,36 @@ fn results_go_stale_hashtags_vanish_and_some_never_resolve() {
 }
 
 #[test]
+fn what_a_short_budget_stretches_or_pauses_is_not_stale() {
+    let stale = "TikTokResultsStale";
+    for (interval, stretch, checks, note) in [
+        (36_000.0, [10.0, 1.0], &[("29h", 0.0), ("31h", 1.0)][..], "stretched ten times"),
+        (3_600.0, [f64::INFINITY, 1.0], &[("4h", 0.0), ("31h", 0.0)], "paused"),
+        (3_600.0, [1.0, f64::INFINITY], &[("4h", 1.0)], "posts are paused, totals are not"),
+    ] {
+        let mut test = Operations::new(32);
+        let labels = [("hashtag", "x"), ("group", "g"), ("challenge_id", "1"), ("commerce", "unknown")];
+        test.series("tiktok_hashtag_info", &labels, always(1.0))
+            .series("tiktok_hashtag_refresh_interval_seconds", &[("hashtag", "x")], always(interval))
+            .series("tiktok_hashtag_last_success_timestamp_seconds", &[("hashtag", "x")], always(0.0));
+        let sample = [("hashtag", "x"), ("region", "US")];
+        let read = |hour: f64| Some(hour.floor() * 3_600.0).filter(|_| stretch[1] == 1.0);
+        test.series("tiktok_hashtag_sample_refresh_interval_seconds", &sample, always(interval)).series(
+            "tiktok_hashtag_sample_last_success_timestamp_seconds",
+            &sample,
+            read,
+        );
+        for (purpose, factor) in ["totals", "posts"].into_iter().zip(stretch) {
+            test.series("tiktok_exporter_stretch_factor", &[("purpose", purpose)], always(factor));
+        }
+        println!("{note}");
+        test.fires(stale, ",hashtag=\"x\",region=\"\"", checks);
+        test.fires(stale, ",hashtag=\"x\",region=\"US\"", &[("4h", 0.0), ("31h", 0.0)]);
+        test.test.check();
+    }
+}
+
+#[test]
 fn trouble_with_the_api_is_told_by_its_kind() {
     let mut breaker = Operations::new(2);
     for (reason, open) in [("auth", 1.0), ("credits_exhausted", 9.0)] {

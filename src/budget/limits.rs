@@ -154,6 +154,15 @@ impl Standing {
         self.today = date;
     }
 
+    /// Credits that will have been spent at the end of today, if the loop spends `per_day` a day from
+    /// `now` on, as long as every window has some left.
+    pub fn forecast(&self, per_day: f64, now: Timestamp) -> f64 {
+        let days_left = self.today.end().saturating_since(now).as_secs_f64() / 86_400.0;
+        let left = Window::ALL.into_iter().filter_map(|window| self.remaining(window, Purpose::Totals));
+        let more = left.map(Credits::as_f64).fold(per_day * days_left, f64::min);
+        self.spent(Window::Day).all.as_f64() + more
+    }
+
     /// Credits per day that the loop may spend from `now` on so that every window's credits just
     /// reach its end; `None` is without limit. A balance has no end and so no such rate: it is
     /// either there or not.
@@ -194,6 +203,25 @@ mod tests {
             credits += 1;
         }
         credits
+    }
+
+    #[test]
+    fn the_forecast_ends_where_the_first_window_does() {
+        let noon = Timestamp::from_secs(Date::parse("2026-03-30").unwrap().start().as_secs() + 43_200);
+        for (limits, reserve, per_day, want) in [
+            ([None, None, None], 0, 100.0, 60.0),
+            ([None, None, None], 0, 0.0, 10.0),
+            ([Some(100), None, None], 0, 100.0, 60.0),
+            ([Some(40), None, None], 0, 100.0, 40.0),
+            ([Some(40), None, None], 5, 100.0, 35.0),
+            ([Some(100), Some(30), None], 0, 100.0, 30.0),
+            ([Some(100), None, Some(12)], 0, 100.0, 12.0),
+            ([Some(8), None, None], 0, 100.0, 10.0),
+        ] {
+            let mut standing = standing(limits, reserve);
+            (0..10).for_each(|_| standing.spend(Purpose::Totals));
+            assert_eq!(standing.forecast(per_day, noon), want, "{limits:?} at {per_day}");
+        }
     }
 
     #[test]

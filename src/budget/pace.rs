@@ -59,9 +59,12 @@ pub struct Pace {
     pub discovery: Share,
 }
 
-/// A purpose that gets less than this share of its need is paused: its intervals would be
-/// stretched beyond any use.
+/// A purpose that gets less than this share of its need, and less than [`LEAST`], is paused: its
+/// intervals would be stretched beyond any use. What is left goes to the next one.
 const PAUSED_BELOW: f64 = 0.001;
+
+/// One credit a day is worth spending, however much is needed.
+const LEAST: f64 = 1.0;
 
 impl Pace {
     /// Hands `available` credits a day out: totals before posts, posts before discovery. `None` is
@@ -70,13 +73,14 @@ impl Pace {
         let mut left = available.unwrap_or(f64::INFINITY).max(0.0);
         let mut share = |needed: f64| {
             let per_day = needed.min(left);
+            if needed <= 0.0 {
+                return Share { stretch: 1.0, per_day: 0.0 };
+            }
+            if per_day < LEAST.min(needed * PAUSED_BELOW) || per_day <= 0.0 {
+                return Share { stretch: f64::INFINITY, per_day: 0.0 };
+            }
             left -= per_day;
-            let stretch = match per_day {
-                _ if needed <= 0.0 => 1.0,
-                per_day if per_day < needed * PAUSED_BELOW => f64::INFINITY,
-                per_day => needed / per_day,
-            };
-            Share { stretch, per_day }
+            Share { stretch: needed / per_day, per_day }
         };
         Self { totals: share(need.totals), posts: share(need.posts), discovery: share(need.discovery) }
     }
@@ -108,15 +112,26 @@ impl Pacer {
 
     /// Something was started that costs about `cost`, out of `share`.
     pub fn started(&mut self, cost: Credits, share: Share, now: Timestamp) {
-        if share.is_short() && share.per_day > 0.0 {
-            let days = cost.as_f64() / (share.per_day * HASTE);
-            // An hour at the most: until then more is known.
-            let wait = DAY.mul_f64(days.min(1.0 / 24.0));
-            self.next = self.next.max(now - SLACK) + wait;
-        } else {
-            self.next = now;
+        self.next = match wait(cost, share) {
+            Some(wait) => self.next.max(now - SLACK) + wait,
+            None => now,
+        };
+    }
+
+    /// Something was started at `last`, by a process that has ended. Nothing is made up for: what that
+    /// process had missed is not known.
+    pub fn take_up(&mut self, last: Timestamp, share: Share) {
+        if let Some(wait) = wait(Credits::ONE, share) {
+            self.next = self.next.max(last + wait);
         }
     }
+}
+
+/// How long `cost` credits take to come in, if the share is short. An hour at the most: until then
+/// more is known.
+fn wait(cost: Credits, share: Share) -> Option<Duration> {
+    let days = cost.as_f64() / (share.per_day * HASTE);
+    (share.is_short() && share.per_day > 0.0).then(|| DAY.mul_f64(days.min(1.0 / 24.0)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::EXIT_CONFIG;
 use super::text::{count, say};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded, Problems, duration};
 use crate::estimate::{Estimate, MONTH_DAYS, PRICE_PER_100_000};
 use crate::model::Credits;
@@ -43,6 +44,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn load(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
     let loaded = config::load(&args.config_file, config::process_environment())?;
+    config::check_dates(&loaded.config.budget, SystemClock.now())?;
     let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
     let key = config::api_key(&loaded.config.api, variable)?;
     Ok((loaded, key))

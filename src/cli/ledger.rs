@@ -52,6 +52,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    if args.correction.is_some() && args.since.is_some() {
+        say(std::io::stderr(), "--since: goes with the table, not with a correction");
+        return ExitCode::from(EXIT_USAGE);
+    }
     let now = SystemClock.now();
     let done = match &args.correction {
         None => show(args, &config, now),
@@ -61,7 +65,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
                 let advice =
                     "set it together with budget.balance_counted_on; without it no balance is watched";
                 say(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
-                return ExitCode::from(EXIT_USAGE);
+                return ExitCode::from(EXIT_CONFIG);
             };
             reset_balance(&config, credits.map_or(configured.credits, Credits::new), now)
         }
@@ -158,7 +162,6 @@ impl From<Line> for LineReport {
 }
 
 fn text(report: &Report) -> String {
-    let shown = |credits: u64| Credits::new(credits).to_string();
     let mut rows = vec![["day", "endpoint", "purpose", "hashtag", "credits"].map(str::to_owned).to_vec()];
     let mut days: BTreeMap<&str, u64> = BTreeMap::new();
     for line in &report.lines {
@@ -172,13 +175,24 @@ fn text(report: &Report) -> String {
             shown(line.credits),
         ]);
     }
+    if report.lines.is_empty() {
+        return format!("Nothing was spent.\n\n{}", windows(report));
+    }
     let mut sums = vec![["day", "credits"].map(str::to_owned).to_vec()];
     sums.extend(days.iter().map(|(day, credits)| vec![(*day).to_owned(), shown(*credits)]));
     sums.push(vec!["all".to_owned(), shown(days.values().sum())]);
-    let mut windows = vec![["window", "spent", "budget", "remaining"].map(str::to_owned).to_vec()];
-    windows.extend(report.windows.iter().map(|window| {
-        let or_none = |credits: Option<u64>| credits.map_or("-".to_owned(), shown);
+    format!("{}\n\n{}\n\n{}", table(&rows, 4), table(&sums, 1), windows(report))
+}
+
+fn windows(report: &Report) -> String {
+    let or_none = |credits: Option<u64>| credits.map_or("-".to_owned(), shown);
+    let mut rows = vec![["window", "spent", "budget", "remaining"].map(str::to_owned).to_vec()];
+    rows.extend(report.windows.iter().map(|window| {
         vec![window.window.to_owned(), shown(window.spent), or_none(window.budget), or_none(window.remaining)]
     }));
-    format!("{}\n\n{}\n\n{}", table(&rows, 4), table(&sums, 1), table(&windows, 1))
+    table(&rows, 1)
+}
+
+fn shown(credits: u64) -> String {
+    Credits::new(credits).to_string()
 }

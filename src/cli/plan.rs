@@ -35,8 +35,14 @@ fn price(text: &str) -> Result<f64, String> {
 
 /// Exits with 0 and the plan on standard output, or with 78 and every problem on standard error.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let config = match config::load(&args.config_file, config::process_environment()) {
-        Ok(loaded) => loaded.config,
+    let now = SystemClock.now();
+    let loaded = config::load(&args.config_file, config::process_environment());
+    let checked = loaded.and_then(|loaded| {
+        config::check_dates(&loaded.config.budget, now)?;
+        Ok(loaded.config)
+    });
+    let config = match checked {
+        Ok(config) => config,
         Err(problems) => {
             say(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
@@ -44,7 +50,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     // What was spent already matters to the balance alone; without a ledger it is as counted.
     let beside = Beside::open(&config.store.path, false);
-    let now = SystemClock.now();
     let standing = beside.and_then(|beside| beside.read(|books| ledger::standing(books, config.budget, now)));
     let estimate = Estimate::new(&config, standing.ok().as_ref(), args.price);
     let text = match args.report_format {
@@ -63,7 +68,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn text(config: &Config, estimate: &Estimate, price: f64) -> String {
     let facts = [
-        ("first look at everything", format!("{} credits, once", whole(estimate.first_look_credits))),
+        ("first look at everything", format!("{} credits, once", rounded(estimate.first_look_credits))),
         (
             "rate limit",
             format!(
@@ -82,13 +87,14 @@ fn text(config: &Config, estimate: &Estimate, price: f64) -> String {
         .levers
         .iter()
         .map(|lever| {
-            vec![lever.change.clone(), format!("-{} credits a day", whole(lever.saves_credits_per_day))]
+            vec![lever.change.clone(), format!("-{} credits a day", rounded(lever.saves_credits_per_day))]
         })
         .collect::<Vec<_>>();
     format!(
         "The most it can cost, at {price:.2} USD per 100,000 credits and without retries:\n\n{}\n\n{facts}\n\n\
-         What would save most:\n\n{}",
+         {}:\n\n{}",
         costs(estimate),
+        if estimate.is_short() { "What would ease the budget most" } else { "What would save most" },
         table(&levers, 1)
     )
 }
@@ -99,9 +105,9 @@ fn costs(estimate: &Estimate) -> String {
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     let figures = |cost: &crate::estimate::Cost| {
         [
-            format!("{:.1}", cost.credits_per_hour),
-            whole(cost.credits_per_day),
-            whole(cost.credits_per_month),
+            rounded(cost.credits_per_hour),
+            rounded(cost.credits_per_day),
+            rounded(cost.credits_per_month),
             format!("{:.2}", cost.usd_per_month),
         ]
     };
@@ -120,7 +126,7 @@ fn budget(estimate: &Estimate) -> String {
         None => "no limit (set budget.per_day or budget.per_month)".to_owned(),
         Some(credits) => {
             let verdict = if estimate.is_short() { "too little" } else { "enough" };
-            format!("{} credits a day: {verdict}", Credits::estimated(credits.floor()))
+            format!("{} credits a day: {verdict}", rounded(credits))
         }
     }
 }
@@ -131,7 +137,7 @@ fn effect(effect: &Effect) -> String {
         count => format!("; values of {count} hashtags vanish between looks (see max_age)"),
     };
     match effect.stretch {
-        None => format!("paused by the budget{vanishing}"),
+        None => format!("paused by the budget: nothing is spent on them{vanishing}"),
         Some(1.0) => "as configured".to_owned(),
         Some(factor) => {
             format!("stretched {factor:.2} times, to every {}{vanishing}", effect.intervals.join(", "))
@@ -147,6 +153,11 @@ fn balance(estimate: &Estimate) -> String {
     }
 }
 
-fn whole(credits: f64) -> String {
-    Credits::estimated(credits).to_string()
+/// Credits as people read them: in whole ones, and in tenths where those would say too little.
+fn rounded(credits: f64) -> String {
+    if credits.fract() != 0.0 && credits < 10.0 {
+        format!("{credits:.1}")
+    } else {
+        Credits::estimated(credits).to_string()
+    }
 }

@@ -1,9 +1,10 @@
 //! `[budget]`: how many credits may be spent.
 
+use super::problem::{Problem, Problems};
 use super::section::Section;
 use super::value;
 use crate::budget::{Balance, Limits};
-use crate::model::{Credits, Date};
+use crate::model::{Credits, Date, Timestamp};
 
 pub(super) const KEYS: &[&str] = &["per_day", "per_month", "balance", "balance_counted_on", "reserve"];
 
@@ -50,6 +51,27 @@ fn read_balance(section: &mut Section) -> Option<Balance> {
         _ => {}
     }
     Some(Balance { credits: credits?, counted_on: counted_on? })
+}
+
+/// Fails when the balance was counted on a day that has not come anywhere in the world.
+///
+/// # Errors
+///
+/// The one problem.
+pub fn check_dates(limits: &Limits, now: Timestamp) -> Result<(), Problems> {
+    let today = Date::of(now);
+    match limits.balance {
+        // East of Greenwich it may be tomorrow already.
+        Some(balance) if balance.counted_on > today.plus(1) => Err(Problem::new(
+            "budget.balance_counted_on",
+            format!(
+                "{} lies ahead (in UTC it is {today}); give the day on which the credits were counted",
+                balance.counted_on
+            ),
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// What is set aside must leave something to watch with.

@@ -25,6 +25,7 @@ mod web;
 use std::path::Path;
 
 pub use api::ApiConfig;
+pub use budget::check_dates;
 pub use env::process_environment;
 pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
 pub use posts::PostsConfig;

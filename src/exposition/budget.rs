@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prometheus::Gauge;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
@@ -29,6 +30,9 @@ families! {
     RESERVE = "tiktok_exporter_budget_reserve_credits";
     ///Credits spent in the current day and calendar month, UTC, and since the balance was counted (0 while none is).
     WINDOW_SPENT = "tiktok_exporter_budget_spent_credits";
+    ///Credits that will have been spent in the current day (UTC) at its end, if the loop goes on at its present
+    /// pace and as long as the budgets last; while spending is stopped, what is spent already.
+    FORECAST = "tiktok_exporter_forecast_day_credits";
     ///1 while the loop may not spend for this reason: the budget of the day, of the month or the balance is
     /// spent, the ledger cannot be written, or the clock is behind the ledger; else 0. Last values are still shown.
     STOPPED = "tiktok_exporter_spending_stopped";
@@ -39,13 +43,15 @@ families! {
 /// Collects the ledger's families.
 pub(super) struct Budget {
     ledger: Arc<Ledger>,
+    /// Credits a day at which the loop goes.
+    planned: Gauge,
     clock: SharedClock,
     descriptions: Vec<Desc>,
 }
 
 impl Budget {
-    pub(super) fn new(ledger: Arc<Ledger>, clock: SharedClock) -> prometheus::Result<Self> {
-        Ok(Self { ledger, clock, descriptions: describe(ALL)? })
+    pub(super) fn new(ledger: Arc<Ledger>, planned: Gauge, clock: SharedClock) -> prometheus::Result<Self> {
+        Ok(Self { ledger, planned, clock, descriptions: describe(ALL)? })
     }
 }
 
@@ -55,9 +61,14 @@ impl Collector for Budget {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let statement = self.ledger.statement(self.clock.now());
+        let now = self.clock.now();
+        let statement = self.ledger.statement(now);
         let mut sheet = Sheet::default();
         spending(&mut sheet, &statement);
+        if statement.known {
+            let pace = if statement.stopped.is_some() { 0.0 } else { self.planned.get() };
+            sheet.put(&FORECAST, &[], statement.standing.forecast(pace, now));
+        }
         windows(&mut sheet, &statement);
         refusals(&mut sheet, &statement);
         sheet.into_families(ALL)
@@ -65,6 +76,9 @@ impl Collector for Budget {
 }
 
 fn spending(sheet: &mut Sheet, statement: &Statement) {
+    if !statement.known {
+        return;
+    }
     for (endpoint, purpose, credits) in statement.settled.iter() {
         let labels = [("endpoint", endpoint.as_str()), ("purpose", purpose.as_str())];
         sheet.put(&SPENT_TOTAL, &labels, credits.as_f64());
@@ -77,9 +91,11 @@ fn windows(sheet: &mut Sheet, statement: &Statement) {
     let standing = &statement.standing;
     for window in Window::ALL {
         let labels = [("window", window.as_str())];
-        sheet.put(&WINDOW_SPENT, &labels, standing.spent(window).all.as_f64());
-        let remaining = standing.remaining(window, Purpose::AdHoc);
-        for (family, value) in [(&LIMIT, standing.limit(window)), (&REMAINING, remaining)] {
+        let spent = Some(standing.spent(window).all).filter(|_| statement.known);
+        let remaining = standing.remaining(window, Purpose::AdHoc).filter(|_| statement.known);
+        for (family, value) in
+            [(&LIMIT, standing.limit(window)), (&REMAINING, remaining), (&WINDOW_SPENT, spent)]
+        {
             if let Some(credits) = value {
                 sheet.put(family, &labels, credits.as_f64());
             }

@@ -48,7 +48,8 @@ families! {
     FOUND = "tiktok_hashtag_found";
     ///When the hashtag's totals were last refreshed with success.
     LAST_SUCCESS = "tiktok_hashtag_last_success_timestamp_seconds";
-    ///How often the hashtag's totals are meant to be refreshed.
+    ///How often the hashtag's totals are meant to be refreshed: as configured, or stretched by the budget. While the
+    /// budget pauses them, as configured.
     REFRESH_INTERVAL = "tiktok_hashtag_refresh_interval_seconds";
     ///Posts of the last 24 hours over the mean number of posts a day in the last 7 days, counted in a sample
     /// of posts: 0 to 7. Means nothing while tiktok_hashtag_sample_saturated is 1. Refreshed on a schedule.
@@ -84,6 +85,7 @@ families! {
     SAMPLE_UP = "tiktok_hashtag_sample_up";
     ///When the hashtag's posts in the region were last refreshed with success.
     SAMPLE_LAST_SUCCESS = "tiktok_hashtag_sample_last_success_timestamp_seconds";
-    ///How often the hashtag's posts in the region are meant to be refreshed.
+    ///How often the hashtag's posts in the region are meant to be refreshed: as configured, or stretched by the
+    /// budget. While the budget pauses them, as configured.
     SAMPLE_REFRESH_INTERVAL = "tiktok_hashtag_sample_refresh_interval_seconds";
 }

@@ -72,7 +72,7 @@ impl Exposition {
         telemetry: &Telemetry,
     ) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        registry.register(Box::new(Budget::new(ledger.clone(), clock.clone())?))?;
+        registry.register(Box::new(Budget::new(ledger.clone(), telemetry.planned(), clock.clone())?))?;
         telemetry.register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self { state, ledger, changes: telemetry.changes(), clock, registry })

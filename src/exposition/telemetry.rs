@@ -33,7 +33,7 @@ pub struct Telemetry {
     cache_hits: IntCounterVec,
     refreshes: IntCounterVec,
     stretch: GaugeVec,
-    forecast: Gauge,
+    planned: Gauge,
     store_errors: IntCounter,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
@@ -105,10 +105,8 @@ impl Telemetry {
                 ),
                 &["purpose"],
             )?,
-            forecast: Gauge::new(
-                "tiktok_exporter_forecast_day_credits",
-                "Credits that will have been spent in the current day (UTC) at its end, if all goes on as planned now.",
-            )?,
+            // Not shown: the forecast is made of it at every look.
+            planned: Gauge::new("planned", "Credits a day at which the loop goes.")?,
             store_errors: IntCounter::new(
                 "tiktok_exporter_store_errors_total",
                 "Results that could not be written to, or read from, the store on disk.",
@@ -154,7 +152,7 @@ impl Telemetry {
             }
         }
         self.breaker_is(None);
-        self.pace_is(&Pace::new(Need::default(), None), 0.0);
+        self.pace_is(&Pace::new(Need::default(), None));
         let version = env!("CARGO_PKG_VERSION");
         self.build.with_label_values(&[version, std::env::consts::OS, std::env::consts::ARCH]).set(1.0);
     }
@@ -169,7 +167,6 @@ impl Telemetry {
         registry.register(Box::new(self.breaker.clone()))?;
         registry.register(Box::new(self.paused_until.clone()))?;
         registry.register(Box::new(self.stretch.clone()))?;
-        registry.register(Box::new(self.forecast.clone()))?;
         registry.register(Box::new(self.store_errors.clone()))?;
         registry.register(Box::new(self.reload_successful.clone()))?;
         registry.register(Box::new(self.reload_success_time.clone()))?;
@@ -232,8 +229,13 @@ impl Telemetry {
         self.changed();
     }
 
-    /// The budget lets the loop go at this pace, and `forecast` credits will be spent today.
-    pub fn pace_is(&self, pace: &Pace, forecast: f64) {
+    /// Credits a day at which the loop goes.
+    pub(super) fn planned(&self) -> Gauge {
+        self.planned.clone()
+    }
+
+    /// The budget lets the loop go at this pace.
+    pub fn pace_is(&self, pace: &Pace) {
         let shares = [
             (Purpose::Totals, pace.totals),
             (Purpose::Posts, pace.posts),
@@ -242,7 +244,7 @@ impl Telemetry {
         for (purpose, share) in shares {
             self.stretch.with_label_values(&[purpose.as_str()]).set(share.stretch);
         }
-        self.forecast.set(forecast);
+        self.planned.set(pace.per_day());
         self.changed();
     }
 

@@ -54,20 +54,48 @@ pub(super) struct Account {
     /// The state of the store that was read; `None` if it must be read again.
     version: Option<i64>,
     standing: Standing,
-    /// When a credit was last booked.
-    last_entry: Timestamp,
+    /// When a credit was last booked, by purpose.
+    last_entries: [Option<Timestamp>; Purpose::ALL.len()],
     by_kind: ByKind,
     /// Requests under way.
     in_flight: BTreeMap<i64, (Endpoint, Purpose)>,
     /// The day whose turn has been tidied up after.
     tidied: Option<Date>,
+    /// Whether the rows could ever be read.
+    known: bool,
 }
 
 impl Account {
+    /// Nothing is known: the rows cannot be read.
+    pub(super) fn unknown(limits: Limits, now: Timestamp) -> Self {
+        let balance = limits.balance.map(|balance| balance.credits);
+        let standing = Standing {
+            today: Date::of(now),
+            limits: [limits.per_day, limits.per_month, balance],
+            reserve: limits.reserve,
+            spent: Default::default(),
+        };
+        Self {
+            limits,
+            version: None,
+            standing,
+            last_entries: Default::default(),
+            by_kind: ByKind::default(),
+            in_flight: BTreeMap::new(),
+            tidied: None,
+            known: false,
+        }
+    }
+
+    /// Whether the sums are those of the rows, and not of nothing.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// Reads everything from the rows. No request is under way.
     pub(super) fn load(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
-        let last_entry = books.last_entry()?.unwrap_or(now);
-        let today = Date::of(now.max(last_entry));
+        let last_entries = books.last_entries()?;
+        let today = Date::of(last_entries.iter().flatten().fold(now, |latest, at| latest.max(*at)));
         let (balance, since_counted) = balance(books, limits.balance, today)?;
         let standing = Standing {
             today,
@@ -84,7 +112,8 @@ impl Account {
             *by_kind.of(endpoint, purpose) = credits;
         }
         let version = Some(books.version()?);
-        Ok(Self { limits, version, standing, last_entry, by_kind, in_flight: BTreeMap::new(), tidied: None })
+        let (in_flight, tidied) = (BTreeMap::new(), None);
+        Ok(Self { limits, version, standing, last_entries, by_kind, in_flight, tidied, known: true })
     }
 
     /// Has everything read again before the next credit is booked.
@@ -152,10 +181,10 @@ impl Account {
         if let Some(denial) = self.denial(expense.purpose, Credits::ONE, now) {
             return Ok(Err(denial));
         }
-        let at = now.max(self.last_entry);
+        let at = self.last_entry().map_or(now, |last| now.max(last));
         self.standing.advance(Date::of(at));
         let id = books.reserve(expense, self.standing.today, at)?;
-        self.last_entry = at;
+        self.last_entries[expense.purpose as usize] = Some(at);
         self.standing.spend(expense.purpose);
         *self.by_kind.of(expense.endpoint, expense.purpose) += Credits::ONE;
         self.in_flight.insert(id, (expense.endpoint, expense.purpose));
@@ -178,7 +207,7 @@ impl Account {
 
     /// Why so many credits for `purpose` are not granted at `now`.
     pub(super) fn denial(&self, purpose: Purpose, cost: Credits, now: Timestamp) -> Option<Denial> {
-        let behind = self.last_entry.saturating_since(now);
+        let behind = self.last_entry().map_or(Duration::ZERO, |last| last.saturating_since(now));
         if behind > CLOCK_TOLERANCE {
             return Some(Denial::Clock { behind, until: now + CLOCK_RETRY });
         }
@@ -190,8 +219,17 @@ impl Account {
     /// The standing in the windows that `now` lies in.
     pub(super) fn standing_at(&self, now: Timestamp) -> Standing {
         let mut standing = self.standing;
-        standing.advance(Date::of(now.max(self.last_entry)));
+        standing.advance(Date::of(self.last_entry().map_or(now, |last| now.max(last))));
         standing
+    }
+
+    /// When a credit was last booked for `purpose`, if ever.
+    pub(super) fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
+        self.last_entries[purpose as usize]
+    }
+
+    fn last_entry(&self) -> Option<Timestamp> {
+        self.last_entries.into_iter().flatten().max()
     }
 
     /// Credits whose requests have ended: a number that only grows.

@@ -57,6 +57,8 @@ pub struct Ledger {
 /// What the numbers are, for those who show them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
+    /// Whether the ledger could be read; if not, there are no sums.
+    pub known: bool,
     /// Limits and spending by window.
     pub standing: Standing,
     /// Credits that are spent for good, of all time: those under way are not among them.
@@ -94,13 +96,22 @@ enum Wish {
 
 impl Ledger {
     /// Opens the ledger in `store`. What was under way when the last process ended stays spent, and
-    /// is reported. Blocks.
+    /// is reported. From one that cannot be written, or is damaged, nothing can be spent. Blocks.
     ///
     /// # Errors
     ///
-    /// When the store cannot be read. One that cannot be written is opened; nothing can be spent
-    /// from it.
+    /// When the store cannot be read for any other reason.
     pub fn open(store: Arc<Store>, limits: Limits, now: Timestamp) -> Result<Self, StoreError> {
+        match Self::read(store.clone(), limits, now) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                let broken = Some((error.to_string(), now + STORE_RETRY));
+                Ok(Self::with(store, limits, Account::unknown(limits, now), broken, 0))
+            }
+            read => read,
+        }
+    }
+
+    fn read(store: Arc<Store>, limits: Limits, now: Timestamp) -> Result<Self, StoreError> {
         let unsettled_at_start = store.read_books(|books| books.in_flight())?;
         if unsettled_at_start > 0 {
             tracing::warn!(
@@ -114,9 +125,19 @@ impl Ledger {
             account.tidy(books)
         });
         let broken = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
+        Ok(Self::with(store, limits, account, broken, unsettled_at_start))
+    }
+
+    fn with(
+        store: Arc<Store>,
+        limits: Limits,
+        account: Account,
+        broken: Option<(String, Timestamp)>,
+        unsettled_at_start: u64,
+    ) -> Self {
         let kept = Kept { limits, account, broken, denied: Default::default() };
         let shared = Arc::new(Shared { store, queue: Mutex::default(), kept: Mutex::new(kept) });
-        Ok(Self { shared, committer: tokio::sync::Mutex::default(), unsettled_at_start })
+        Self { shared, committer: tokio::sync::Mutex::default(), unsettled_at_start }
     }
 
     /// Puts other budgets into force, from the next request on.
@@ -175,11 +196,20 @@ impl Ledger {
         self.shared.kept().account.standing_at(now)
     }
 
+    /// When a credit was last booked for `purpose`, by this process or one before it.
+    pub fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
+        self.shared.kept().account.last_entry_for(purpose)
+    }
+
     /// All the numbers at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
-        let stopped = self.denial(Purpose::Totals, Credits::ONE, now);
         let kept = self.shared.kept();
+        // Trouble with the store lasts until something has been written, however stale it is.
+        let trouble =
+            kept.broken.as_ref().map(|(why, until)| Denial::Ledger { why: why.clone(), until: *until });
+        let stopped = trouble.or_else(|| kept.account.denial(Purpose::Totals, Credits::ONE, now));
         Statement {
+            known: kept.account.is_known(),
             standing: kept.account.standing_at(now),
             settled: kept.account.settled(),
             unsettled: kept.account.unsettled(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::open::{VERSION, version};
+use super::open::{VERSION, check, version};
 use super::{Books, Store, StoreError};
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds
@@ -19,7 +19,7 @@ impl Beside {
     ///
     /// # Errors
     ///
-    /// When there is none, it cannot be opened, or is of another version.
+    /// When there is none, it cannot be opened, is damaged, or of another version.
     pub fn open(path: &Path, amend: bool) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing { path: path.to_owned() });
@@ -41,6 +41,7 @@ impl Beside {
         if found < VERSION {
             return Err(StoreError::Older { path: path.to_owned() });
         }
+        check(path, &connection)?;
         Ok(Self(Store {
             path: path.to_owned(),
             connection: Mutex::new(connection),

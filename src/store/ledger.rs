@@ -106,11 +106,19 @@ impl Books<'_> {
         Ok(kinds)
     }
 
-    /// When a credit was last added.
-    pub fn last_entry(&self) -> rusqlite::Result<Option<Timestamp>> {
-        let last: Option<i64> =
-            self.0.query_row("SELECT max(last_at) FROM spending", [], |row| row.get(0))?;
-        Ok(last.map(Timestamp::from_millis))
+    /// When a credit was last added, by purpose in the order of [`Purpose::ALL`]. What was spent for
+    /// purposes that this program does not know counts as people's.
+    pub fn last_entries(&self) -> rusqlite::Result<[Option<Timestamp>; Purpose::ALL.len()]> {
+        let mut last = [None; Purpose::ALL.len()];
+        let mut statement =
+            self.0.prepare_cached("SELECT purpose, max(last_at) FROM spending GROUP BY purpose")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let purpose = Purpose::parse(&row.get::<_, String>(0)?).unwrap_or(Purpose::AdHoc);
+            let at = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_millis);
+            last[purpose as usize] = at.max(last[purpose as usize]);
+        }
+        Ok(last)
     }
 
     /// Books one credit on `day` and notes that its request is under way; returns the note's number.

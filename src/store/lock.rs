@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::StoreError;
 
@@ -29,7 +30,7 @@ impl Lock {
             .truncate(false)
             .open(&lock_path)
             .map_err(io)?;
-        match file.try_lock() {
+        match try_for_a_moment(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -46,4 +47,16 @@ impl Lock {
         }
         Ok(Self { _file: file })
     }
+}
+
+/// A process that has just ended may hold it for a moment longer, through a child that it was about
+/// to start.
+fn try_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..4 {
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    file.try_lock()
 }

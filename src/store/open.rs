@@ -20,16 +20,19 @@ const APPLICATION_ID: i64 = 0x544b_4558;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 impl Store {
-    /// Opens the store at `path`, or creates it. On a disk that cannot be written, what is there is
-    /// opened for reading: values can be shown, but nothing can be spent.
+    /// Opens the store at `path`, or creates it. On a disk that cannot be written, and when the store
+    /// is damaged, what can be read of it is opened for reading: values can be shown, but nothing can
+    /// be spent.
     ///
     /// # Errors
     ///
-    /// When another process holds it, it is damaged, of a newer version, or there is none and none
-    /// can be made.
+    /// When another process holds it, it is of a newer version or somebody else's, nothing of it can
+    /// be read, or there is none and none can be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         match Self::open_to_write(path) {
-            Err(error) if error.is_of_the_disk() => Self::open_to_read(path, &error).ok_or(error),
+            Err(error) if error.is_of_the_disk() || matches!(error, StoreError::Damaged { .. }) => {
+                Self::open_to_read(path, &error).ok_or(error)
+            }
             opened => opened,
         }
     }
@@ -76,13 +79,13 @@ impl Store {
     /// lock.
     fn open_to_read(path: &Path, why: &StoreError) -> Option<Self> {
         let connection = open_readable(path)?;
-        if version(&connection).ok()? != VERSION || check(path, &connection).is_err() {
+        if version(&connection).ok()? != VERSION || !is_ours(&connection).ok()? {
             return None;
         }
         tracing::error!(
             error = %why,
-            "the store cannot be written: last values are shown, and nothing is spent until this is mended \
-             and the program restarted"
+            "the store cannot be used: last values are shown as far as they can be read, and nothing is spent \
+             until this is mended and the program restarted"
         );
         Some(Self {
             path: path.to_owned(),
@@ -108,7 +111,7 @@ fn open_readable(path: &Path) -> Option<Connection> {
 }
 
 /// Fails when the content is damaged.
-fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection
         .pragma_query_value(None, "quick_check", |row| row.get(0))
         .map_err(|source| StoreError::sqlite(path, source))?;

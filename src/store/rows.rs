@@ -1,8 +1,9 @@
 //! The store's rows, to and from the state.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, RegionState, Sampled};
@@ -54,37 +55,41 @@ pub struct StoredSample {
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
     let mut remembered = Remembered::default();
-    let mut statement = connection.prepare(
-        "SELECT name, challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at,
-                refreshed_at, outcome, succeeded_at
-         FROM hashtag",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        match read_hashtag(row) {
-            Some((hashtag, stored)) => _ = remembered.hashtags.insert(hashtag, stored),
-            None => remembered.unreadable += 1,
-        }
-    }
-    let mut statement = connection.prepare(
-        "SELECT hashtag, region, stats, taken_at, refreshed_at, outcome, succeeded_at FROM sample",
-    )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        match read_sample(row) {
-            Some((key, stored)) => _ = remembered.samples.insert(key, stored),
-            None => remembered.unreadable += 1,
-        }
-    }
-    let mut statement = connection.prepare("SELECT hashtag, course FROM growth")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        match read_growth(row) {
-            Some((hashtag, growth)) => _ = remembered.growth.insert(hashtag, growth),
-            None => remembered.unreadable += 1,
-        }
-    }
+    let Remembered { hashtags, samples, growth, unreadable } = &mut remembered;
+    let sql = "SELECT name, challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at,
+                      refreshed_at, outcome, succeeded_at
+               FROM hashtag";
+    *unreadable += load_rows(connection, sql, hashtags, read_hashtag)?;
+    let sql = "SELECT hashtag, region, stats, taken_at, refreshed_at, outcome, succeeded_at FROM sample";
+    *unreadable += load_rows(connection, sql, samples, read_sample)?;
+    *unreadable += load_rows(connection, "SELECT hashtag, course FROM growth", growth, read_growth)?;
     Ok(remembered)
+}
+
+/// Reads the rows of a table; returns how many cannot be read. Where the table is damaged, all rows
+/// from there on count as one.
+fn load_rows<K: Eq + Hash, V>(
+    connection: &Connection,
+    sql: &str,
+    into: &mut HashMap<K, V>,
+    read: fn(&Row<'_>) -> Option<(K, V)>,
+) -> rusqlite::Result<usize> {
+    let mut unreadable = 0;
+    let mut load = || -> rusqlite::Result<()> {
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            match read(row) {
+                Some((key, value)) => _ = into.insert(key, value),
+                None => unreadable += 1,
+            }
+        }
+        Ok(())
+    };
+    match load() {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(unreadable + 1),
+        loaded => loaded.map(|()| unreadable),
+    }
 }
 
 pub(super) fn save_growth(

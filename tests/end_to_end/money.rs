@@ -130,7 +130,7 @@ fn a_read_only_disk_at_the_start_shows_last_values_and_spends_nothing() {
     assert_eq!(views(&metrics), views(&before));
     assert_eq!(metrics.value(STOPPED_BY_LEDGER), 1.0);
     assert!(metrics.sum(SPENT) > 0.0, "what was spent is known");
-    assert!(exporter.output().contains("the store cannot be written"), "{}", exporter.output());
+    assert!(exporter.output().contains("the store cannot be used"), "{}", exporter.output());
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(simulator.requests(), received);
     drop(exporter);
@@ -142,28 +142,60 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_damaged_store_is_not_touched_and_the_program_says_what_to_do() {
+fn a_damaged_store_stops_spending_shows_what_can_be_read_and_is_not_touched() {
     let directory = tempfile::tempdir().unwrap();
     let simulator = simulator();
-    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\"]");
+    let names: Vec<String> = (0..60).map(|n| format!("\"damaged{n}\"")).collect();
+    let config = write_config(directory.path(), &simulator, &format!("hashtags = [{}]", names.join(",")));
     let exporter = serve(&config);
-    exporter.wait_for("a value", |metrics| views(metrics).len() == 1);
+    let before = exporter.wait_for("values", |metrics| {
+        views(metrics).len() == 60 && metrics.family("tiktok_hashtag_sample_velocity").len() == 60
+    });
     exporter.terminate();
     let store = directory.path().join("exporter.sqlite");
-    let mut bytes = fs::read(&store).unwrap();
-    bytes[8_192..].fill(0);
-    fs::write(&store, &bytes).unwrap();
     let received = simulator.requests();
 
-    let arguments = ["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
-    let Err((status, output)) = Process::try_start(&arguments) else { panic!("started on a damaged store") };
-    assert_eq!(status.code(), Some(1), "{output}");
+    let mut bytes = fs::read(&store).unwrap();
+    for table in ["spending", "sample"] {
+        let connection =
+            rusqlite::Connection::open_with_flags(&store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let root: u32 = connection
+            .unwrap()
+            .query_row("SELECT rootpage FROM sqlite_master WHERE name = ?1", [table], |row| row.get(0))
+            .unwrap();
+        bytes[(root as usize - 1) * 4096..root as usize * 4096].fill(0xA5);
+    }
+    fs::write(&store, &bytes).unwrap();
+
+    let exporter = serve(&config);
+    let metrics = exporter.wait_for("the stop", |metrics| metrics.value(STOPPED_BY_LEDGER) == 1.0);
+    assert_eq!(views(&metrics), views(&before), "what can be read is shown");
+    assert!(metrics.family("tiktok_hashtag_sample_velocity").is_empty(), "what cannot be read is absent");
+    for family in [SPENT, "tiktok_exporter_budget_spent_credits", "tiktok_exporter_forecast_day_credits"] {
+        assert!(metrics.family(family).is_empty(), "{family}: nothing is known, and that is not 0");
+    }
+    let output = exporter.output();
     assert!(
         output.contains("the store is damaged") && output.contains("Restore it from a backup"),
         "{output}"
     );
-    assert_eq!(fs::read(&store).unwrap(), bytes, "left as it is");
+    let ledger = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"))
+        .args(["ledger", "--config.file", &config])
+        .output()
+        .unwrap();
+    assert_eq!(ledger.status.code(), Some(1), "{ledger:?}");
+    assert!(String::from_utf8_lossy(&ledger.stderr).contains("damaged"), "{ledger:?}");
+    let (status, output) = exporter.terminate();
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(fs::read(&store).unwrap() == bytes, "left as it is");
     assert_eq!(simulator.requests(), received);
+
+    // Nothing at all can be read: then there is nothing to show.
+    fs::write(&store, vec![0xA5; 40_960]).unwrap();
+    let arguments = ["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"];
+    let Err((status, output)) = Process::try_start(&arguments) else { panic!("started on nothing") };
+    assert_eq!(status.code(), Some(1), "{output}");
+    assert!(output.contains("Restore it from a backup"), "{output}");
 }
 
 #[test]
