@@ -4,12 +4,15 @@
 //! at a time; everything else happens here, one thing after the other, so nothing is locked and no
 //! result is lost between two configurations.
 
-use std::collections::{BTreeMap, HashMap};
+mod book;
+mod intake;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -17,18 +20,18 @@ use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
 use crate::config::duration;
 use crate::exposition::Telemetry;
-use crate::gateway::{Failure, Gateway};
+use crate::gateway::Gateway;
 use crate::ledger::Ledger;
-use crate::model::{
-    ChallengeId, DAY, Growth, Hashtag, HashtagRecord, RecentValues, Region, Timestamp, Totals,
-};
+use crate::model::{DAY, Growth, Hashtag, Timestamp};
 use crate::pacing::{self, Pacing};
-use crate::refresh::{self, Collected, Found, Paging, Resolved};
-use crate::schedule::{Job, Past, Schedule};
-use crate::state::{HashtagState, JobKind, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State};
+use crate::refresh::{self, Paging, Resolved};
+use crate::schedule::{Job, Schedule};
+use crate::state::{JobKind, Refresh, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
-use crate::upstream::{Answer, Class, Error, Query};
-use crate::watchlist::{Watched, Watchlist};
+use crate::upstream::{Answer, Query};
+use crate::watchlist::Watchlist;
+use book::{Book, date_anew, last_answer, new_book, past};
+use intake::Refreshed;
 
 /// How long requests in flight may take after the program was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -84,7 +87,7 @@ pub struct Poller {
     parts: Parts,
     plan: Plan,
     schedule: Schedule,
-    book: BTreeMap<Hashtag, Arc<HashtagState>>,
+    book: Book,
     refreshes: JoinSet<Refreshed>,
     running: HashMap<Id, Job>,
     /// How counts of posts grow; what is no longer watched stays until the next start.
@@ -99,23 +102,6 @@ pub struct Poller {
     hold: Timestamp,
     /// The latest time that the clock showed since it last went back.
     latest: Timestamp,
-}
-
-/// What a refresh brought.
-enum Refreshed {
-    Totals(Result<Found, Failure>),
-    Posts(Result<Collected, Failure>),
-}
-
-impl Refreshed {
-    /// Why it did not bring all that it should have.
-    fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Totals(result) => result.as_ref().err(),
-            Self::Posts(Ok(collected)) => collected.cut_short.as_ref(),
-            Self::Posts(Err(failure)) => Some(failure),
-        }
-    }
 }
 
 impl Poller {
@@ -134,7 +120,7 @@ impl Poller {
         })
         .await?;
         report_unreadable(&remembered);
-        let book = new_book(&plan.watchlist, &BTreeMap::new(), &remembered);
+        let book = new_book(&plan.watchlist, &Book::new(), &remembered);
         let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
         parts.gateway.take_over(None);
         let mut poller = Self {
@@ -319,101 +305,6 @@ impl Poller {
         self.running.insert(handle.id(), job);
     }
 
-    /// Takes the end of a refresh in: into the book, the store, the schedule and the snapshot.
-    async fn take_in(&mut self, done: Result<(Id, Refreshed), JoinError>) {
-        let (id, refreshed) = match done {
-            Ok((id, refreshed)) => (id, Some(refreshed)),
-            Err(error) => {
-                tracing::error!(%error, "a refresh ended in a panic; please report this");
-                (error.id(), None)
-            }
-        };
-        let Some(job) = self.running.remove(&id) else { return };
-        let now = self.parts.clock.now();
-        self.latest = self.latest.max(now);
-        let outcome = match refreshed.as_ref().map(Refreshed::failure) {
-            Some(None) => Some(Outcome::Success),
-            Some(Some(failure)) => judge(&job, failure),
-            None => Some(Outcome::Failed),
-        };
-        if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
-            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
-            self.pacing.invalidate();
-        }
-        match outcome {
-            Some(outcome) => {
-                self.parts.telemetry.refreshed(job.kind(), outcome);
-                self.schedule.finished(&job, outcome, now);
-            }
-            None => {
-                self.schedule.put_back(&job);
-                // Pages that were paid for are taken in all the same.
-                if !matches!(refreshed, Some(Refreshed::Posts(Ok(_)))) {
-                    return;
-                }
-            }
-        }
-        let Some(known) = self.book.get_mut(&job.hashtag) else { return };
-        let known = Arc::make_mut(known);
-        match refreshed {
-            Some(Refreshed::Totals(Ok(found))) => {
-                if let Some(posts) = found.record.totals.posts {
-                    enter_growth(&mut self.growth, &job.hashtag, posts, found.at);
-                }
-                enter_totals(known, found);
-            }
-            Some(Refreshed::Posts(Ok(collected))) => enter_sample(known, job.region, collected),
-            // The id may be another hashtag's by now: the next look is by name, which costs the same.
-            Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
-                known.resolved_at = None;
-            }
-            _ => {}
-        }
-        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, &job)) {
-            refresh.last = Some((now, outcome));
-            refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
-        }
-        if job.region.is_none()
-            && let Some(outcome @ (Outcome::Success | Outcome::NotFound)) = outcome
-        {
-            let resolved = outcome == Outcome::Success;
-            known.found = Some(resolved);
-            self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
-        }
-        self.remember(&job).await;
-        self.show_times(&job.hashtag);
-        self.publish();
-    }
-
-    /// Makes the result durable before it is shown.
-    async fn remember(&self, job: &Job) {
-        let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
-        let (store, region) = (self.parts.store.clone(), job.region);
-        let growth = self.growth.get(&job.hashtag).copied();
-        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
-        let saved = blocking(move || {
-            // First, so that no such result is ever taken for a real one.
-            if simulated {
-                store.note_simulated(now)?;
-            }
-            match region {
-                None => {
-                    store.save_hashtag(&known)?;
-                    growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
-                }
-                Some(region) => match known.regions.iter().find(|state| state.region == region) {
-                    Some(state) => store.save_sample(&known.hashtag, state),
-                    None => Ok(()),
-                },
-            }
-        })
-        .await;
-        if let Err(error) = saved {
-            self.parts.telemetry.store_failed();
-            tracing::error!(%error, "a result could not be remembered; it is shown, but a restart will ask for it again");
-        }
-    }
-
     async fn reload(&mut self, reload: Reload) {
         let store = self.parts.store.clone();
         let remembered = blocking(move || store.load()).await.unwrap_or_else(|error| {
@@ -476,102 +367,6 @@ impl Poller {
     }
 }
 
-/// What a failure makes of a refresh; `None` if it says nothing about the hashtag, which then stays
-/// due: nothing was asked, or the account was refused whatever was asked.
-fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
-    let region = job.region.map(|region| region.to_string());
-    match failure {
-        Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
-        Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
-        failure if refresh::is_not_found(failure) => {
-            tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
-            Some(Outcome::NotFound)
-        }
-        failure => {
-            tracing::warn!(hashtag = %job.hashtag, region, error = %failure, "refresh failed; the last good value stays");
-            Some(Outcome::Failed)
-        }
-    }
-}
-
-fn enter_totals(known: &mut HashtagState, found: Found) {
-    let read = |old: Option<Reading>, value: Option<u64>| match value {
-        None => old,
-        Some(value) => {
-            let mut recent = old.map_or_else(RecentValues::default, |reading| reading.recent);
-            recent.push(value);
-            Some(Reading { at: found.at, recent })
-        }
-    };
-    known.posts = read(known.posts.take(), found.record.totals.posts);
-    known.views = read(known.views.take(), found.record.totals.views);
-    known.commerce = found.record.commerce.or(known.commerce);
-    known.resolved_at = Some(found.resolved.at);
-    known.id = Some(found.resolved.id);
-}
-
-fn enter_growth(growth: &mut HashMap<Hashtag, Growth>, hashtag: &Hashtag, posts: u64, at: Timestamp) {
-    match growth.get_mut(hashtag) {
-        Some(known) => _ = known.push(posts, at),
-        None => _ = growth.insert(hashtag.clone(), Growth::new(posts, at)),
-    }
-}
-
-/// A sample that was cut short is entered only where nothing better is shown.
-fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) {
-    let Collected { at, sample, cut_short } = collected;
-    let Some(index) = known.regions.iter().position(|state| Some(state.region) == region) else { return };
-    let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
-    let old = known.regions[index].sample.as_ref();
-    if cut_short.is_none() || !old.is_some_and(is_better) {
-        let state = &mut known.regions[index];
-        state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
-    }
-}
-
-/// The last answer about a hashtag's totals and when it was given, if both counts came with it.
-fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagRecord)> {
-    let (posts, views) = (known.posts.as_ref()?, known.views.as_ref()?);
-    let id = known.id.clone()?;
-    let record = HashtagRecord {
-        id: id.clone(),
-        hashtag: known.hashtag.clone(),
-        totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
-        commerce: known.commerce,
-    };
-    (posts.at == views.at).then_some((id, posts.at, record))
-}
-
-/// Moves what lies after `now` back in time by `back`.
-fn date_anew(known: &mut HashtagState, now: Timestamp, back: Duration) {
-    let refresh = |refresh: &mut Refresh| {
-        let last = refresh.last.as_mut().map(|(at, _)| at);
-        last.into_iter().chain(&mut refresh.last_success).for_each(|at| move_back(at, now, back));
-    };
-    let readings = [&mut known.posts, &mut known.views].into_iter().flatten().map(|reading| &mut reading.at);
-    readings.chain(&mut known.resolved_at).for_each(|at| move_back(at, now, back));
-    refresh(&mut known.refresh);
-    for region in &mut known.regions {
-        refresh(&mut region.refresh);
-        region.sample.iter_mut().for_each(|sample| move_back(&mut sample.at, now, back));
-    }
-}
-
-fn move_back(at: &mut Timestamp, now: Timestamp, back: Duration) {
-    if *at > now {
-        *at = *at - back;
-    }
-}
-
-fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {
-    match job.region {
-        None => Some(&mut known.refresh),
-        Some(region) => {
-            known.regions.iter_mut().find(|state| state.region == region).map(|state| &mut state.refresh)
-        }
-    }
-}
-
 fn nap_until(at: Option<Timestamp>, now: Timestamp) -> Duration {
     at.map_or(NAP, |at| at.saturating_since(now)).min(NAP)
 }
@@ -579,76 +374,6 @@ fn nap_until(at: Option<Timestamp>, now: Timestamp) -> Duration {
 /// How old an answer may be that a person's look-up has already paid for, to count as a refresh.
 fn fresh_enough(interval: Duration) -> Duration {
     interval / 4
-}
-
-/// What the schedule needs to know of each job, out of the book.
-fn past(book: &BTreeMap<Hashtag, Arc<HashtagState>>) -> impl Fn(&Job) -> Past {
-    |job| {
-        let Some(known) = book.get(&job.hashtag) else { return Past::default() };
-        let last = match job.region {
-            None => known.refresh.last,
-            Some(region) => {
-                known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
-            }
-        };
-        let is_gone = known.found == Some(false);
-        Past { last, resolved: known.id.is_some() && !is_gone, absent: is_gone && job.region.is_none() }
-    }
-}
-
-/// The book for a watchlist: entries that stay are taken from the old book, others from the store.
-fn new_book(
-    watchlist: &Watchlist,
-    old: &BTreeMap<Hashtag, Arc<HashtagState>>,
-    remembered: &Remembered,
-) -> BTreeMap<Hashtag, Arc<HashtagState>> {
-    let entry = |watched: &Watched| {
-        let old = old.get(&watched.hashtag).map(Arc::as_ref);
-        (watched.hashtag.clone(), Arc::new(new_entry(watched, old, remembered)))
-    };
-    watchlist.entries.iter().map(entry).collect()
-}
-
-fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembered) -> HashtagState {
-    let region_state = |region: &Region| {
-        let old = old.and_then(|old| old.regions.iter().find(|state| state.region == *region));
-        let stored = remembered.samples.get(&(watched.hashtag.clone(), *region));
-        let (sample, last, last_success) = match (old, stored) {
-            (Some(old), _) => (old.sample.clone(), old.refresh.last, old.refresh.last_success),
-            (None, Some(stored)) => (stored.sample.clone(), stored.last, stored.last_success),
-            (None, None) => (None, None, None),
-        };
-        let refresh = Refresh { interval: watched.posts_interval, last, last_success, next_due: None };
-        RegionState { region: *region, sample, refresh }
-    };
-    let mut entry = match (old, remembered.hashtags.get(&watched.hashtag)) {
-        (Some(old), _) => old.clone(),
-        (None, stored) => {
-            let stored = stored.cloned().unwrap_or_default();
-            HashtagState {
-                hashtag: watched.hashtag.clone(),
-                group: watched.group.clone(),
-                max_age: watched.max_age,
-                id: stored.id,
-                resolved_at: stored.resolved_at,
-                found: stored.found,
-                commerce: stored.commerce,
-                posts: stored.posts,
-                views: stored.views,
-                refresh: Refresh {
-                    last: stored.last,
-                    last_success: stored.last_success,
-                    ..Refresh::default()
-                },
-                regions: Vec::new(),
-            }
-        }
-    };
-    entry.group = watched.group.clone();
-    entry.max_age = watched.max_age;
-    entry.refresh.interval = watched.totals_interval;
-    entry.regions = watched.regions.iter().map(region_state).collect();
-    entry
 }
 
 fn report_unreadable(remembered: &Remembered) {

@@ -1,0 +1,182 @@
+//! Taking results in: into the book, the store, the schedule and the snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::{Id, JoinError};
+
+use super::book::{past, refresh_of};
+use super::{NAP, Poller, blocking};
+use crate::gateway::Failure;
+use crate::model::{Growth, Hashtag, RecentValues, Region, Timestamp};
+use crate::refresh::{self, Collected, Found};
+use crate::schedule::Job;
+use crate::state::{HashtagState, Outcome, Reading, Sampled};
+use crate::upstream::{Class, Error};
+
+/// What a refresh brought.
+pub(super) enum Refreshed {
+    Totals(Result<Found, Failure>),
+    Posts(Result<Collected, Failure>),
+}
+
+impl Refreshed {
+    /// Why it did not bring all that it should have.
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Totals(result) => result.as_ref().err(),
+            Self::Posts(Ok(collected)) => collected.cut_short.as_ref(),
+            Self::Posts(Err(failure)) => Some(failure),
+        }
+    }
+}
+
+impl Poller {
+    /// Takes the end of a refresh in: into the book, the store, the schedule and the snapshot.
+    pub(super) async fn take_in(&mut self, done: Result<(Id, Refreshed), JoinError>) {
+        let (id, refreshed) = match done {
+            Ok((id, refreshed)) => (id, Some(refreshed)),
+            Err(error) => {
+                tracing::error!(%error, "a refresh ended in a panic; please report this");
+                (error.id(), None)
+            }
+        };
+        let Some(job) = self.running.remove(&id) else { return };
+        let now = self.parts.clock.now();
+        self.latest = self.latest.max(now);
+        let outcome = match refreshed.as_ref().map(Refreshed::failure) {
+            Some(None) => Some(Outcome::Success),
+            Some(Some(failure)) => judge(&job, failure),
+            None => Some(Outcome::Failed),
+        };
+        if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
+            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+            self.pacing.invalidate();
+        }
+        match outcome {
+            Some(outcome) => {
+                self.parts.telemetry.refreshed(job.kind(), outcome);
+                self.schedule.finished(&job, outcome, now);
+            }
+            None => {
+                self.schedule.put_back(&job);
+                // Pages that were paid for are taken in all the same.
+                if !matches!(refreshed, Some(Refreshed::Posts(Ok(_)))) {
+                    return;
+                }
+            }
+        }
+        let Some(known) = self.book.get_mut(&job.hashtag) else { return };
+        let known = Arc::make_mut(known);
+        match refreshed {
+            Some(Refreshed::Totals(Ok(found))) => {
+                if let Some(posts) = found.record.totals.posts {
+                    enter_growth(&mut self.growth, &job.hashtag, posts, found.at);
+                }
+                enter_totals(known, found);
+            }
+            Some(Refreshed::Posts(Ok(collected))) => enter_sample(known, job.region, collected),
+            // The id may be another hashtag's by now: the next look is by name, which costs the same.
+            Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
+                known.resolved_at = None;
+            }
+            _ => {}
+        }
+        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, &job)) {
+            refresh.last = Some((now, outcome));
+            refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
+        }
+        if job.region.is_none()
+            && let Some(outcome @ (Outcome::Success | Outcome::NotFound)) = outcome
+        {
+            let resolved = outcome == Outcome::Success;
+            known.found = Some(resolved);
+            self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
+        }
+        self.remember(&job).await;
+        self.show_times(&job.hashtag);
+        self.publish();
+    }
+
+    /// Makes the result durable before it is shown.
+    async fn remember(&self, job: &Job) {
+        let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
+        let (store, region) = (self.parts.store.clone(), job.region);
+        let growth = self.growth.get(&job.hashtag).copied();
+        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
+        let saved = blocking(move || {
+            // First, so that no such result is ever taken for a real one.
+            if simulated {
+                store.note_simulated(now)?;
+            }
+            match region {
+                None => {
+                    store.save_hashtag(&known)?;
+                    growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
+                }
+                Some(region) => match known.regions.iter().find(|state| state.region == region) {
+                    Some(state) => store.save_sample(&known.hashtag, state),
+                    None => Ok(()),
+                },
+            }
+        })
+        .await;
+        if let Err(error) = saved {
+            self.parts.telemetry.store_failed();
+            tracing::error!(%error, "a result could not be remembered; it is shown, but a restart will ask for it again");
+        }
+    }
+}
+
+/// What a failure makes of a refresh; `None` if it says nothing about the hashtag, which then stays
+/// due: nothing was asked, or the account was refused whatever was asked.
+fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
+    let region = job.region.map(|region| region.to_string());
+    match failure {
+        Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
+        Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
+        failure if refresh::is_not_found(failure) => {
+            tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
+            Some(Outcome::NotFound)
+        }
+        failure => {
+            tracing::warn!(hashtag = %job.hashtag, region, error = %failure, "refresh failed; the last good value stays");
+            Some(Outcome::Failed)
+        }
+    }
+}
+
+fn enter_totals(known: &mut HashtagState, found: Found) {
+    let read = |old: Option<Reading>, value: Option<u64>| match value {
+        None => old,
+        Some(value) => {
+            let mut recent = old.map_or_else(RecentValues::default, |reading| reading.recent);
+            recent.push(value);
+            Some(Reading { at: found.at, recent })
+        }
+    };
+    known.posts = read(known.posts.take(), found.record.totals.posts);
+    known.views = read(known.views.take(), found.record.totals.views);
+    known.commerce = found.record.commerce.or(known.commerce);
+    known.resolved_at = Some(found.resolved.at);
+    known.id = Some(found.resolved.id);
+}
+
+fn enter_growth(growth: &mut HashMap<Hashtag, Growth>, hashtag: &Hashtag, posts: u64, at: Timestamp) {
+    match growth.get_mut(hashtag) {
+        Some(known) => _ = known.push(posts, at),
+        None => _ = growth.insert(hashtag.clone(), Growth::new(posts, at)),
+    }
+}
+
+/// A sample that was cut short is entered only where nothing better is shown.
+fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) {
+    let Collected { at, sample, cut_short } = collected;
+    let Some(index) = known.regions.iter().position(|state| Some(state.region) == region) else { return };
+    let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
+    let old = known.regions[index].sample.as_ref();
+    if cut_short.is_none() || !old.is_some_and(is_better) {
+        let state = &mut known.regions[index];
+        state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
+    }
+}

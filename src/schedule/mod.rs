@@ -1,0 +1,306 @@
+//! When to ask for what. Pure: the time is told, nothing is awaited or sent.
+//!
+//! Every job owns a slot in its interval, and the slots of all jobs with the same interval are
+//! spread evenly over it. They depend on the watchlist alone, so a restart or a reload finds the
+//! same slots again and nothing bunches up:
+//!
+//! * a job that was never asked is due at once (the first look at a new hashtag), before all others;
+//! * after a refresh, good or bad, the next one is due at the first slot at least half an interval
+//!   later: one shorter or longer wait, then the interval exactly;
+//! * what was missed, because the program was down or not allowed to spend, is caught up in the
+//!   order latest first, as slowly as it was missed: the usual rate doubles at the most, and no job
+//!   waits past its next slot;
+//! * a hashtag that the upstream does not know is asked rarely, whether it says so or nothing at all,
+//!   and its posts wait until it is known;
+//! * a stretched job ([`Rhythm::Stretched`]) has its slot in a stretched interval: jobs of one interval
+//!   that are stretched alike are still spread evenly over it, the same after every restart;
+//! * a job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its
+//!   last refresh.
+
+mod job;
+mod rhythm;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::model::{Hashtag, Timestamp};
+use crate::state::{JobKind, Outcome};
+use crate::watchlist::Watchlist;
+use slot::{Slot, caught_up, slots};
+
+pub use job::{Job, Past};
+pub use rhythm::Rhythm;
+
+/// All jobs and when they are due.
+#[derive(Debug)]
+pub struct Schedule {
+    not_found_retry: Duration,
+    made_at: Timestamp,
+    jobs: BTreeMap<Job, Entry>,
+    /// The jobs that wait for their time, by kind, in the order in which they are started.
+    queues: [BTreeSet<(Due, Job)>; JobKind::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The slot as configured.
+    slot: Slot,
+    /// How the budget changes it.
+    rhythm: Rhythm,
+    /// When the last refresh ended, and how.
+    last: Option<(Timestamp, Outcome)>,
+    /// Whether the upstream last said that there is no such thing; a failure says neither.
+    absent: bool,
+    state: EntryState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EntryState {
+    /// In the queue.
+    Waiting(Due),
+    /// Started; its due time is kept for [`Schedule::put_back`].
+    Running(Due),
+    /// Posts of a hashtag that is not resolved.
+    Blocked,
+}
+
+/// When a job is due. `None` is "at once": a job that was never asked, before all others.
+type Due = Option<Timestamp>;
+
+impl Entry {
+    /// The slot as it is kept.
+    fn kept_slot(&self) -> Slot {
+        let Slot { interval, offset, .. } = self.slot;
+        match self.rhythm {
+            Rhythm::Stretched(factor) => {
+                Slot { interval: interval.mul_f64(factor), offset: offset.mul_f64(factor), strict: false }
+            }
+            Rhythm::After(own) => Slot { interval: own.max(interval), offset, strict: true },
+        }
+    }
+}
+
+impl Schedule {
+    /// A schedule of nothing.
+    pub fn empty(now: Timestamp) -> Self {
+        Self {
+            not_found_retry: Duration::ZERO,
+            made_at: now,
+            jobs: BTreeMap::new(),
+            queues: Default::default(),
+        }
+    }
+
+    /// Plans the whole watchlist. `past` tells what is remembered of each job.
+    pub fn new(
+        watchlist: &Watchlist,
+        not_found_retry: Duration,
+        past: impl Fn(&Job) -> Past,
+        now: Timestamp,
+    ) -> Self {
+        let mut schedule = Self { not_found_retry, ..Self::empty(now) };
+        for (job, slot) in slots(watchlist) {
+            let past = past(&job);
+            // A stored time from the future is a clock that was wrong, then or now.
+            let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
+            let state = match last {
+                _ if job.region.is_some() && !past.resolved => EntryState::Blocked,
+                // Never asked: at once.
+                None => EntryState::Waiting(None),
+                Some((at, outcome)) => {
+                    let absent = past.absent || outcome == Outcome::NotFound;
+                    let due = schedule.next_due(slot, at, absent);
+                    EntryState::Waiting(Some(caught_up(slot, due, now)))
+                }
+            };
+            let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
+            schedule.insert(job, Entry { slot, rhythm: Rhythm::AS_CONFIGURED, last, absent, state });
+        }
+        schedule
+    }
+
+    /// Plans a watchlist while the jobs of `running` are under way: those that are watched go on
+    /// running, even if they were not watched for a while, and the others keep their time.
+    pub fn taking_over<'a>(
+        running: impl IntoIterator<Item = &'a Job>,
+        watchlist: &Watchlist,
+        not_found_retry: Duration,
+        past: impl Fn(&Job) -> Past,
+        now: Timestamp,
+    ) -> Self {
+        let mut new = Self::new(watchlist, not_found_retry, past, now);
+        for job in running {
+            // It was due when it was started; should it be put back, it still is.
+            if let Some(entry) = new.jobs.get(job) {
+                let due = entry.last.map(|_| now);
+                new.set(job, EntryState::Running(due));
+            }
+        }
+        new
+    }
+
+    /// Takes the next job that is due at `now`, of a kind that is `open`, and marks it as running.
+    pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<Job> {
+        let kinds = JobKind::ALL.into_iter().filter(|kind| open(*kind));
+        let (due, job) = kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?.clone();
+        if due.is_some_and(|due| due > now) {
+            return None;
+        }
+        self.set(&job, EntryState::Running(due));
+        Some(job)
+    }
+
+    /// Gives each job another rhythm. One that differs little from the one in force changes nothing,
+    /// so that jobs keep their slots.
+    pub fn change(&mut self, rhythm: impl Fn(&Job) -> Rhythm, now: Timestamp) {
+        let mut moved = Vec::new();
+        for (job, entry) in &mut self.jobs {
+            let rhythm = rhythm(job).sound();
+            if rhythm.is_near(entry.rhythm) {
+                continue;
+            }
+            entry.rhythm = rhythm;
+            if let (EntryState::Waiting(Some(_)), Some((at, _))) = (entry.state, entry.last) {
+                moved.push((job.clone(), entry.kept_slot(), at, entry.absent));
+            }
+        }
+        for (job, slot, at, absent) in moved {
+            let due = caught_up(slot, self.next_due(slot, at, absent), now);
+            self.set(&job, EntryState::Waiting(Some(due)));
+        }
+    }
+
+    /// A started job ended at `now`: plans its next refresh.
+    pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
+        if let Some(entry) = self.jobs.get_mut(job) {
+            entry.last = Some((now, outcome));
+            entry.absent = match outcome {
+                Outcome::Success => false,
+                Outcome::NotFound => true,
+                Outcome::Failed => entry.absent,
+            };
+            let (slot, absent) = (entry.kept_slot(), entry.absent);
+            let due = self.next_due(slot, now, absent);
+            self.set(job, EntryState::Waiting(Some(due)));
+        }
+    }
+
+    /// A started job was not carried out: it stays due.
+    pub fn put_back(&mut self, job: &Job) {
+        if let Some(Entry { state: EntryState::Running(due), .. }) = self.jobs.get(job) {
+            self.set(job, EntryState::Waiting(*due));
+        }
+    }
+
+    /// A started job could not be carried out for want of its hashtag's id: it waits until that is
+    /// known.
+    pub fn block(&mut self, job: &Job) {
+        self.set(job, EntryState::Blocked);
+    }
+
+    /// The hashtag's id is known (again, or no longer): its posts start, or stop, waiting for
+    /// their time. `asked` tells when posts of a job were last asked for.
+    pub fn resolved(
+        &mut self,
+        hashtag: &Hashtag,
+        resolved: bool,
+        past: impl Fn(&Job) -> Past,
+        now: Timestamp,
+    ) {
+        let first = Job { hashtag: hashtag.clone(), region: None };
+        let posts: Vec<Job> = self
+            .jobs
+            .range(first..)
+            .map(|(job, _)| job)
+            .take_while(|job| job.hashtag == *hashtag)
+            .filter(|job| job.region.is_some())
+            .cloned()
+            .collect();
+        for job in posts {
+            let Some(entry) = self.jobs.get(&job) else { continue };
+            match (entry.state, resolved) {
+                (EntryState::Blocked, true) => {
+                    let due = past(&job).last.map(|_| entry.kept_slot().next(now));
+                    self.set(&job, EntryState::Waiting(due));
+                }
+                (EntryState::Waiting(_), false) => self.set(&job, EntryState::Blocked),
+                _ => {}
+            }
+        }
+    }
+
+    /// Spreads what is overdue, after a time in which nothing could be sent.
+    pub fn catch_up(&mut self, now: Timestamp) {
+        let overdue: Vec<(Timestamp, Job)> = self
+            .queues
+            .iter()
+            .flatten()
+            .filter_map(|(due, job)| Some((due.filter(|due| *due < now)?, job.clone())))
+            .collect();
+        for (due, job) in overdue {
+            let Some(entry) = self.jobs.get(&job) else { continue };
+            let due = caught_up(entry.kept_slot(), due, now);
+            self.set(&job, EntryState::Waiting(Some(due)));
+        }
+    }
+
+    /// When the next waiting job of a kind is due; it may be overdue.
+    pub fn next_wake(&self, kind: JobKind) -> Option<Timestamp> {
+        let (due, _) = self.queues[kind as usize].first()?;
+        Some(due.unwrap_or(self.made_at))
+    }
+
+    /// When a job is due; `None` while it waits for its hashtag to be resolved, or is unknown.
+    pub fn due(&self, job: &Job) -> Option<Timestamp> {
+        match self.jobs.get(job)?.state {
+            EntryState::Waiting(due) | EntryState::Running(due) => Some(due.unwrap_or(self.made_at)),
+            EntryState::Blocked => None,
+        }
+    }
+
+    /// How often a job is refreshed as the budget allows it; `None` if it is unknown.
+    pub fn interval(&self, job: &Job) -> Option<Duration> {
+        self.jobs.get(job).map(|entry| entry.kept_slot().interval)
+    }
+
+    /// How many jobs there are.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there is nothing to do, ever.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    fn next_due(&self, slot: Slot, last: Timestamp, absent: bool) -> Timestamp {
+        if absent {
+            last + self.not_found_retry.max(slot.interval)
+        } else if slot.strict {
+            last + slot.interval
+        } else {
+            slot.next(last + slot.interval / 2)
+        }
+    }
+
+    fn insert(&mut self, job: Job, entry: Entry) {
+        if let EntryState::Waiting(due) = entry.state {
+            self.queues[job.kind() as usize].insert((due, job.clone()));
+        }
+        self.jobs.insert(job, entry);
+    }
+
+    fn set(&mut self, job: &Job, state: EntryState) {
+        let Some(entry) = self.jobs.get_mut(job) else { return };
+        if let EntryState::Waiting(due) = entry.state {
+            self.queues[job.kind() as usize].remove(&(due, job.clone()));
+        }
+        entry.state = state;
+        if let EntryState::Waiting(due) = state {
+            self.queues[job.kind() as usize].insert((due, job.clone()));
+        }
+    }
+}
