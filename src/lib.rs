@@ -30,6 +30,7 @@
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
 //! | [`web`] | `/metrics`, landing page, health, reload |
+//! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
@@ -72,6 +73,7 @@ pub mod ledger;
 pub mod model;
 pub mod pacing;
 pub mod poller;
+pub mod prometheus;
 pub mod refresh;
 pub mod schedule;
 pub mod simulator;

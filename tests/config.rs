@@ -54,6 +54,15 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
             "refresh.posts_interval: \"91d\" is out of range (1s to 90d)",
         ),
         ("[api]\ntimeout = \"11m\"", "api.timeout: \"11m\" is out of range (100ms to 10m)"),
+        ("[prometheus]\ntimeout = \"2m\"", "prometheus.timeout: \"2m\" is out of range (100ms to 1m)"),
+        (
+            "[prometheus]\nurl = \"localhost\"",
+            "prometheus.url: the value is not a URL (as http://127.0.0.1:9090)",
+        ),
+        (
+            "[prometheus]\nurl = \"http://me:secret@localhost\"",
+            "prometheus.url: the URL must not carry a user name or a password",
+        ),
         ("[watchlist]\nmax_pairs = 0", "watchlist.max_pairs: 0 is out of range (1 to 1000000)"),
         ("[budget]\nper_day = 0", "budget.per_day: 0 is out of range (1 to 1000000000000)"),
         ("[budget]\nper_month = -1", "budget.per_month: -1 is out of range (1 to 1000000000000)"),
@@ -135,7 +144,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("hashtags = [\"x\"]", "hashtags: is not a known key; did you mean hashtags in a [[watch]] block?"),
         (
             "zzz = 1",
-            "zzz: is not a known key; known here: api, refresh, posts, budget, web, store, watchlist, watch",
+            "zzz: is not a known key; known here: api, refresh, posts, budget, prometheus, web, store, watchlist, watch",
         ),
     ] {
         assert_eq!(problems(&format!("{settings}{WATCH}"), &[]), want, "{settings}");
@@ -423,7 +432,8 @@ fn a_block_overrides_the_general_settings_for_its_hashtags_only() {
 const EXAMPLE: &str = include_str!("../tiktok-exporter.example.toml");
 
 /// Settings that are absent by default.
-const WITHOUT_DEFAULT: [&str; 5] = ["key_file", "per_day", "per_month", "balance", "balance_counted_on"];
+const WITHOUT_DEFAULT: [&str; 6] =
+    ["key_file", "per_day", "per_month", "balance", "balance_counted_on", "url"];
 
 /// The example with its commented-out defaults in force, but for the keys that have no default.
 fn uncommented_example() -> String {

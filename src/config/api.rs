@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::section::Section;
+use super::url::base_url;
 use super::value;
 use crate::model::WEEK;
 
@@ -79,7 +80,9 @@ pub(super) fn read(mut section: Section) -> ApiConfig {
     let timeouts = SECOND / 10..=10 * MINUTE;
     let timeout = section.duration("timeout", default.timeout, timeouts.clone());
     let config = ApiConfig {
-        base_url: section.get("base_url", default.base_url, |given| base_url(value::filled_text(given)?)),
+        base_url: section.get("base_url", default.base_url, |given| {
+            base_url(value::filled_text(given)?, "https://api.tikliveapi.com")
+        }),
         key_file: section.get("key_file", None, |given| Ok(Some(value::filled_text(given)?.into()))),
         timeout,
         connect_timeout: section.duration("connect_timeout", default.connect_timeout.min(timeout), timeouts),
@@ -110,28 +113,6 @@ fn check(config: &ApiConfig, section: &mut Section) {
 
 fn default_base_url() -> Url {
     Url::parse("https://api.tikliveapi.com/").expect("a constant URL")
-}
-
-/// Reads the base URL. What may carry or be a key or a password is not quoted.
-fn base_url(text: &str) -> Result<Url, String> {
-    let is_harmless = text.contains([':', '/', '.']) && !text.contains(['?', '@', '#']);
-    let shown = if is_harmless { value::quote(text) } else { "the value".to_owned() };
-    let mut url =
-        Url::parse(text).map_err(|_| format!("{shown} is not a URL (as https://api.tikliveapi.com)"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{shown} is neither an http nor an https URL"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("the URL must not carry a user name or a password".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("the URL must not carry a query or a fragment (`?`, `#`)".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
-    }
-    Ok(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

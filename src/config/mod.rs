@@ -12,12 +12,14 @@ mod env;
 mod key;
 mod posts;
 mod problem;
+mod prometheus;
 mod refresh;
 mod schema;
 mod section;
 mod source;
 mod store;
 mod tables;
+mod url;
 mod value;
 mod watch;
 mod web;
@@ -30,6 +32,7 @@ pub use env::process_environment;
 pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
 pub use posts::PostsConfig;
 pub use problem::{Problem, Problems};
+pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
 pub use web::WebConfig;
@@ -51,6 +54,8 @@ pub struct Config {
     pub posts: PostsConfig,
     /// How many credits may be spent.
     pub budget: Limits,
+    /// Where the history is asked for.
+    pub prometheus: PrometheusConfig,
     /// Where the metrics are served.
     pub web: WebConfig,
     /// Where the ledger is kept.
@@ -119,6 +124,7 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let refresh = refresh::read(tables.section("refresh", findings), &api);
     let posts = posts::read(tables.section("posts", findings));
     let budget = budget::read(tables.section("budget", findings));
+    let prometheus = prometheus::read(tables.section("prometheus", findings));
     let web = web::read(tables.section("web", findings));
     let store = store::read(tables.section("store", findings));
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
@@ -133,7 +139,7 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let watchlist = merge(&blocks, max_pairs, findings);
     warn_of_rate(&api, &watchlist, findings);
     warn_of_budget(&budget, &watchlist, findings);
-    Config { api, refresh, posts, budget, web, store, watchlist }
+    Config { api, refresh, posts, budget, prometheus, web, store, watchlist }
 }
 
 fn merge(blocks: &[Block], max_pairs: usize, findings: &mut Findings) -> Watchlist {

@@ -1,14 +1,15 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
 use super::problem::Problem;
-use super::{api, budget, env, posts, refresh, store, value, watch, web};
+use super::{api, budget, env, posts, prometheus, refresh, store, value, watch, web};
 
 /// Every section with its keys, in the order of the documentation. `watch` is a list of tables.
-pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("api", api::KEYS),
     ("refresh", refresh::KEYS),
     ("posts", posts::KEYS),
     ("budget", budget::KEYS),
+    ("prometheus", prometheus::KEYS),
     ("web", web::KEYS),
     ("store", store::KEYS),
     ("watchlist", watch::LIMIT_KEYS),

@@ -1,0 +1,122 @@
+//! Asking a Prometheus: a real one, and everything that may stand in its place.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+#[path = "support/prometheus.rs"]
+#[allow(dead_code, reason = "no test needs all of it")]
+mod server;
+
+use std::time::Duration;
+
+use serde_json::json;
+use tiktok_exporter::prometheus::{Client, QueryError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use url::Url;
+
+/// Long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn client(url: &str, timeout: Duration) -> Client {
+    Client::new(Url::parse(&format!("{url}/")).unwrap(), timeout).unwrap()
+}
+
+#[tokio::test]
+async fn a_real_one_answers_and_says_what_is_wrong_with_a_query() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = tokio::task::spawn_blocking(move || server::Prometheus::start(&data, &json!({})));
+    let server = server.await.unwrap();
+    let client = client(&server.url, PATIENCE);
+    let query = r#"label_replace(vector(1.5), "hashtag", "日本 & \"café\"", "", "") or vector(7)"#;
+    let answer = client.instant(query).await.unwrap();
+    let said: Vec<_> = answer.iter().map(|sample| (sample.label("hashtag"), sample.value)).collect();
+    assert_eq!(said, [("日本 & \"café\"", 1.5), ("", 7.0)]);
+    assert_eq!(client.instant("scalar(vector(2))").await.unwrap()[0].value, 2.0);
+    assert_eq!(client.instant("nothing_has_this_name").await.unwrap(), []);
+    let error = client.instant("1 +").await.unwrap_err();
+    assert!(
+        matches!(&error, QueryError::Refused(why) if why.starts_with("HTTP 400, ") && why.contains("parse error")),
+        "{error:?}"
+    );
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+    let error = client.instant("vector(1)").await.unwrap_err();
+    assert!(matches!(error, QueryError::Unreachable(_)), "{error:?}");
+}
+
+/// What a server does with every connection once it has read a request.
+#[derive(Clone, Copy)]
+enum Behaviour {
+    Hang,
+    HangUp,
+    Say(&'static str),
+    /// Says this again and again.
+    GoOn(&'static str),
+}
+
+/// A server that is no Prometheus; returns its URL.
+async fn impostor(behaviour: Behaviour) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            match behaviour {
+                Behaviour::Hang => held.push(stream),
+                Behaviour::HangUp => {}
+                Behaviour::Say(answer) => {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    held.push(stream);
+                }
+                Behaviour::GoOn(answer) => {
+                    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+                    let _ = stream.write_all(head.as_bytes()).await;
+                    while stream.write_all(answer.as_bytes()).await.is_ok() {}
+                }
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_is_in_its_place_is_told_apart() {
+    const MEGABYTE: &str = {
+        const BYTES: [u8; 1 << 20] = [b' '; 1 << 20];
+        match std::str::from_utf8(&BYTES) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
+    };
+    let short = Duration::from_millis(300);
+    for (behaviour, timeout, want) in [
+        (Behaviour::Hang, short, "Prometheus did not answer within 300ms"),
+        // An answer that begins and never ends is no answer either.
+        (
+            Behaviour::Say("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"status\":"),
+            short,
+            "Prometheus did not answer within 300ms",
+        ),
+        (Behaviour::HangUp, PATIENCE, "Prometheus cannot be reached: "),
+        (
+            Behaviour::Say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
+            PATIENCE,
+            "what answers is not a Prometheus: HTTP 200 with \"<html>\"",
+        ),
+        // A redirect is not followed.
+        (
+            Behaviour::Say(
+                "HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n",
+            ),
+            PATIENCE,
+            "what answers is not a Prometheus: HTTP 302 with \"\"",
+        ),
+        (Behaviour::GoOn(MEGABYTE), PATIENCE, "the answer of Prometheus is larger than 16777216 bytes"),
+    ] {
+        let error = client(&impostor(behaviour).await, timeout).instant("up").await.unwrap_err().to_string();
+        assert!(error.starts_with(want), "{error:?} instead of {want:?}");
+        assert!(!error.contains("127.0.0.1"), "the address is the operator's business: {error:?}");
+    }
+}
