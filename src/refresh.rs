@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::budget::Purpose;
 use crate::gateway::{Errand, Failure, Gateway};
 use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Post, PostSample, Region, Timestamp};
 use crate::upstream::{Class, Cursor, Error, Page, Query, SEARCH_SIZE_MAX};
@@ -22,6 +21,19 @@ pub struct Resolved {
     pub at: Timestamp,
 }
 
+/// The way that led to a hashtag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Its id was known.
+    Id,
+    /// It answers to its name.
+    Name,
+    /// It does not answer to its name; its id was known.
+    NameThenId,
+    /// It does not answer to its name; a search told its id.
+    SearchThenId,
+}
+
 /// A hashtag as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -31,6 +43,8 @@ pub struct Found {
     pub record: HashtagRecord,
     /// Id, and when name and id were last seen together.
     pub resolved: Resolved,
+    /// How it was found.
+    pub route: Route,
 }
 
 /// Looks a hashtag up: by id once that is known, else by name, else through a search. One request
@@ -47,9 +61,9 @@ pub async fn totals(
     known: Option<&Resolved>,
     now: Timestamp,
     max_age: Duration,
+    errand: &mut Errand,
 ) -> Result<Found, Failure> {
-    let mut look_up =
-        LookUp { gateway, max_age, errand: Errand::new(Purpose::Totals, Some(hashtag.clone())) };
+    let mut look_up = LookUp { gateway, max_age, errand };
     let is_recent = |at: Timestamp| !at.is_ahead_of(now) && now.saturating_since(at) < RESOLUTION_TRUSTED_FOR;
     let trusted = known.filter(|known| is_recent(known.at));
     if let Some(known) = trusted {
@@ -59,11 +73,13 @@ pub async fn totals(
         (Err(failure), Some(known)) if is_not_found(&failure) => {
             let found = look_up.by_id(hashtag, known.clone()).await?;
             // It answers to its id alone: asking by name every time would cost twice as much.
-            Ok(Found { resolved: Resolved { at: found.at, ..found.resolved }, ..found })
+            let resolved = Resolved { at: found.at, ..found.resolved };
+            Ok(Found { resolved, route: Route::NameThenId, ..found })
         }
         (Err(failure), None) if is_not_found(&failure) => {
-            let found = look_up.by_search(hashtag).await?;
-            look_up.by_id(hashtag, found).await
+            let resolved = look_up.by_search(hashtag).await?;
+            let found = look_up.by_id(hashtag, resolved).await?;
+            Ok(Found { route: Route::SearchThenId, ..found })
         }
         (result, _) => result,
     }
@@ -72,27 +88,27 @@ pub async fn totals(
 struct LookUp<'a> {
     gateway: &'a Gateway,
     max_age: Duration,
-    errand: Errand,
+    errand: &'a mut Errand,
 }
 
 impl LookUp<'_> {
     async fn by_id(&mut self, hashtag: &Hashtag, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
         let record = answered.answer.hashtag()?;
         if record.hashtag != *hashtag {
             let detail = format!("id {} is no longer #{hashtag}'s but #{}'s", resolved.id, record.hashtag);
             return Err(Error::malformed(detail).into());
         }
-        Ok(Found { at: answered.at, record, resolved })
+        Ok(Found { at: answered.at, record, resolved, route: Route::Id })
     }
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {
         let query = Query::HashtagByName(hashtag.clone());
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
         let record = answered.answer.hashtag()?;
         let resolved = Resolved { id: record.id.clone(), at: answered.at };
-        Ok(Found { at: answered.at, record, resolved })
+        Ok(Found { at: answered.at, record, resolved, route: Route::Name })
     }
 
     /// Some hashtags answer to their id alone; a search tells it. Only the hashtag itself counts,
@@ -103,7 +119,7 @@ impl LookUp<'_> {
             count: SEARCH_SIZE_MAX,
             cursor: Cursor::start(),
         };
-        let answered = self.gateway.ask(&query, self.max_age, &mut self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
         let page = answered.answer.hashtags()?;
         match page.items.into_iter().find(|record| record.hashtag == *hashtag) {
             Some(record) => Ok(Resolved { id: record.id, at: answered.at }),
@@ -150,6 +166,7 @@ impl Sampling {
     /// has ended, or it stops making sense.
     pub fn take(&mut self, page: Page<Post>, now: Timestamp) -> bool {
         self.sample.pages += 1;
+        self.sample.seen += page.items.len() as u64;
         self.sample.exhausted = !page.more;
         // Pages overlap, so every post is counted by its id, once.
         let known = self.seen.len();
@@ -205,17 +222,16 @@ pub struct Collected {
 /// When not even one page came.
 pub async fn posts(
     gateway: &Gateway,
-    hashtag: &Hashtag,
     id: &ChallengeId,
     region: Region,
     paging: Paging,
     max_age: Duration,
+    errand: &mut Errand,
 ) -> Result<Collected, Failure> {
-    let mut errand = Errand::new(Purpose::Posts, Some(hashtag.clone()));
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(id, region), max_age, &mut errand).await;
+        let answered = gateway.ask(&sampling.query(id, region), max_age, errand).await;
         let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
         let cut_short = match (page, taken_at) {
             (Ok((at, page)), _) => {

@@ -94,6 +94,7 @@ fn post(age: Duration, region: Option<&str>, [plays, likes, comments, shares, sa
         comments: Some(comments),
         shares: Some(shares),
         saves: Some(saves),
+        ..Post::default()
     }
 }
 
@@ -108,10 +109,13 @@ fn filled() -> HashtagState {
             post(DAY * 10, Some("US"), [5_000, 400, 40, 25, 20]),
         ],
         pages: 2,
-        exhausted: false,
+        ..PostSample::default()
     };
-    let anywhere =
-        PostSample { posts: vec![post(HOUR, Some("US"), [0, 7, 0, 0, 0])], pages: 1, exhausted: false };
+    let anywhere = PostSample {
+        posts: vec![post(HOUR, Some("US"), [0, 7, 0, 0, 0])],
+        pages: 1,
+        ..PostSample::default()
+    };
 
     let mut state = unknown("BookTok", "books", &["any", "US"]);
     state.id = ChallengeId::parse("1585692").ok();
@@ -281,7 +285,7 @@ fn figures_that_no_post_gives_are_absent_and_never_zero() {
     ] {
         let mut state = filled();
         let all: BTreeSet<String> = Shown::new([state.clone()]).results().into_keys().collect();
-        let sample = PostSample { posts, pages: 1, exhausted: true };
+        let sample = PostSample { posts, pages: 1, exhausted: true, ..PostSample::default() };
         let us = &mut state.regions[1];
         us.sample = Some(Sampled { at: NOW, stats: sample.stats(us.region, NOW) });
         let left: BTreeSet<String> = Shown::new([state]).results().into_keys().collect();

@@ -15,7 +15,7 @@ use tiktok_exporter::clock::{SharedClock, SystemClock, TimerClock};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{ChallengeId, Credits, HOUR, Hashtag, HashtagRecord, Timestamp, Totals};
+use tiktok_exporter::model::{ChallengeId, Credits, Flags, HOUR, Hashtag, HashtagRecord, Timestamp, Totals};
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{
@@ -171,7 +171,8 @@ async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
         id: ChallengeId::parse("7").unwrap(),
         hashtag: Hashtag::parse("booktok").unwrap(),
         totals: Totals { posts: Some(1), views: Some(2) },
-        commerce: None,
+        flags: Flags::default(),
+        description: None,
     };
     road.gateway.remember(name("booktok"), EPOCH - SECOND * 500, Answer::Hashtag(record.clone())).await;
     let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();
@@ -189,7 +190,8 @@ async fn an_answer_from_the_future_is_of_unknown_age_and_asked_for_again() {
         id: ChallengeId::parse("7").unwrap(),
         hashtag: Hashtag::parse("booktok").unwrap(),
         totals: Totals { posts: Some(1), views: Some(2) },
-        commerce: None,
+        flags: Flags::default(),
+        description: None,
     };
     road.gateway.remember(name("booktok"), EPOCH + HOUR * 24, Answer::Hashtag(record)).await;
     let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();

@@ -47,8 +47,9 @@ fn region_state() -> RegionState {
         comments: None,
         shares: None,
         saves: None,
+        ..Post::default()
     };
-    let sample = PostSample { posts: vec![post], pages: 1, exhausted: true };
+    let sample = PostSample { posts: vec![post], pages: 1, exhausted: true, ..PostSample::default() };
     RegionState {
         region: Region::parse("US").unwrap(),
         sample: Some(Sampled { at: NOW, stats: sample.stats(Region::Any, NOW) }),

@@ -59,8 +59,9 @@ pub struct Pace {
     pub discovery: Share,
 }
 
-/// A purpose that gets less than this share of its need, and less than [`LEAST`], is paused: its
-/// intervals would be stretched beyond any use. What is left goes to the next one.
+/// Posts, or discovery, that get less than this share of their need, and less than [`LEAST`], are
+/// paused: their intervals would be stretched beyond any use. Totals come first and take what there
+/// is, however little.
 const PAUSED_BELOW: f64 = 0.001;
 
 /// One credit a day is worth spending, however much is needed.
@@ -71,18 +72,23 @@ impl Pace {
     /// as many as are needed.
     pub fn new(need: Need, available: Option<f64>) -> Self {
         let mut left = available.unwrap_or(f64::INFINITY).max(0.0);
-        let mut share = |needed: f64| {
+        let mut share = |needed: f64, least: f64| {
             let per_day = needed.min(left);
             if needed <= 0.0 {
                 return Share { stretch: 1.0, per_day: 0.0 };
             }
-            if per_day < LEAST.min(needed * PAUSED_BELOW) || per_day <= 0.0 {
+            if per_day < least || per_day <= 0.0 {
                 return Share { stretch: f64::INFINITY, per_day: 0.0 };
             }
             left -= per_day;
             Share { stretch: needed / per_day, per_day }
         };
-        Self { totals: share(need.totals), posts: share(need.posts), discovery: share(need.discovery) }
+        let worth_while = |needed: f64| LEAST.min(needed * PAUSED_BELOW);
+        Self {
+            totals: share(need.totals, 0.0),
+            posts: share(need.posts, worth_while(need.posts)),
+            discovery: share(need.discovery, worth_while(need.discovery)),
+        }
     }
 
     /// Credits per day that will be spent at this pace.
@@ -155,6 +161,8 @@ mod tests {
             (Some(150.0), [1.0, 4.0, endless]),
             (Some(100.0), [1.0, endless, endless]),
             (Some(40.0), [2.5, endless, endless]),
+            (Some(0.03125), [3_200.0, endless, endless]),
+            (Some(300.03125), [1.0, 1.0, endless]),
             (Some(0.0), [endless, endless, endless]),
             (Some(-5.0), [endless, endless, endless]),
         ] {

@@ -96,10 +96,14 @@ impl AnswerCache {
 /// Bytes an entry takes, roughly.
 fn weight(result: &Result<Answer, Failure>) -> u32 {
     let bytes = match result {
-        Ok(Answer::Posts(page)) => 200 * page.items.len(),
-        Ok(Answer::Hashtags(page)) => 150 * page.items.len(),
+        Ok(Answer::Posts(page)) => page.items.iter().map(|post| 300 + length(&post.title)).sum(),
+        Ok(Answer::Hashtags(page)) => page.items.iter().map(|record| 150 + length(&record.description)).sum(),
         Ok(Answer::Regions(regions)) => 2 * regions.len(),
         Ok(Answer::Hashtag(_)) | Err(_) => 0,
     };
     u32::try_from(300 + bytes).unwrap_or(u32::MAX)
+}
+
+fn length(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
 }

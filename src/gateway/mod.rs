@@ -11,6 +11,7 @@
 mod cache;
 mod paid;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::clock::SharedClock;
 use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
-use crate::model::{Hashtag, Timestamp};
+use crate::model::{Credits, Hashtag, Timestamp};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
 use paid::Paid;
@@ -47,12 +48,37 @@ pub struct Errand {
     purpose: Purpose,
     hashtag: Option<Hashtag>,
     retries: u32,
+    bill: Arc<Bill>,
+}
+
+/// What an errand has come to so far. Can be looked at while it is on its way.
+#[derive(Debug, Default)]
+pub struct Bill {
+    spent: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Bill {
+    /// What its requests have cost. What others have paid for already is not among it.
+    pub fn spent(&self) -> Credits {
+        Credits::new(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Questions that have got an answer, be it a bad one.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
 }
 
 impl Errand {
     /// An errand for `purpose`, about `hashtag` if it is about one. Booked so in the ledger.
     pub fn new(purpose: Purpose, hashtag: Option<Hashtag>) -> Self {
-        Self { purpose, hashtag, retries: RETRIES }
+        Self { purpose, hashtag, retries: RETRIES, bill: Arc::default() }
+    }
+
+    /// What it comes to.
+    pub fn bill(&self) -> Arc<Bill> {
+        self.bill.clone()
     }
 
     fn take_retry(&mut self) -> bool {
@@ -162,10 +188,11 @@ impl Gateway {
         errand: &mut Errand,
     ) -> Result<Answered, Failure> {
         let fetch = async {
-            let result = self.fetch(query, errand).await;
+            let result = self.fetch(query, &mut *errand).await;
             (self.clock.now(), result)
         };
         let result = self.cache.get_or_fetch(query, max_age, self.clock.now(), fetch).await;
+        errand.bill.answered.fetch_add(1, Ordering::Relaxed);
         let hit = result.as_ref().is_ok_and(|answered| answered.cached);
         self.telemetry.cache_queried(query.endpoint(), hit);
         result

@@ -1,6 +1,7 @@
 //! The transport behind the ledger: nothing is sent that was not paid for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Errand;
 use crate::budget::{Denial, Expense};
@@ -38,6 +39,9 @@ impl Paid {
             Err(error) if error.never_sent => Settlement::NeverSent,
             _ => Settlement::Spent,
         };
+        if settlement == Settlement::Spent {
+            errand.bill.spent.fetch_add(1, Ordering::Relaxed);
+        }
         self.ledger.settle(reservation, settlement).await;
         Ok(answer)
     }

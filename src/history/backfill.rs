@@ -148,7 +148,7 @@ impl Observer {
             if let Ok(record) = answer {
                 read(&mut state.posts, record.totals.posts, now);
                 read(&mut state.views, record.totals.views, now);
-                state.commerce = record.commerce;
+                state.commerce = record.flags.commerce;
                 state.id = Some(record.id);
             }
             if outcome != Outcome::Failed {

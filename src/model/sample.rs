@@ -18,6 +18,8 @@ const CLOCK_SKEW: Duration = HOUR;
 pub struct PostSample {
     /// The posts, in the order of the answers.
     pub posts: Vec<Post>,
+    /// How many posts the pages held, those that came twice counted twice.
+    pub seen: u64,
     /// How many pages were asked for.
     pub pages: u32,
     /// Whether the upstream said that there is nothing more.
@@ -164,11 +166,12 @@ mod tests {
             comments: None,
             shares: Some(1),
             saves: Some(2),
+            ..Post::default()
         }
     }
 
     fn sample(posts: Vec<Post>, exhausted: bool) -> PostSample {
-        PostSample { posts, pages: 2, exhausted }
+        PostSample { seen: posts.len() as u64, posts, pages: 2, exhausted }
     }
 
     #[test]

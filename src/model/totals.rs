@@ -21,6 +21,21 @@ pub struct HashtagRecord {
     pub hashtag: Hashtag,
     /// Its counts at the moment of the answer.
     pub totals: Totals,
-    /// Whether the platform flags it as commercial.
+    /// What the platform flags it as.
+    pub flags: Flags,
+    /// What the platform says about it, as it came: any characters, of any length.
+    pub description: Option<String>,
+}
+
+/// What the platform flags a hashtag as. `None` is "the answer did not say".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// Commercial.
     pub commerce: Option<bool>,
+    /// A challenge in the narrow sense: somebody calls on others to join in.
+    pub challenge: Option<bool>,
+    /// Of professionally made content ("PGC").
+    pub pgc_show: Option<bool>,
+    /// Tied to a piece of music.
+    pub strong_music: Option<bool>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{ChallengeId, Hashtag, HashtagRecord, Region, Timestamp, Totals};
+use crate::model::{ChallengeId, Flags, Hashtag, HashtagRecord, Region, Timestamp, Totals};
 use crate::schedule::{Job, Past};
 use crate::state::{HashtagState, Refresh, RegionState};
 use crate::store::Remembered;
@@ -96,7 +96,8 @@ pub(super) fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestam
         id: id.clone(),
         hashtag: known.hashtag.clone(),
         totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
-        commerce: known.commerce,
+        flags: Flags { commerce: known.commerce, ..Flags::default() },
+        description: None,
     };
     (posts.at == views.at).then_some((id, posts.at, record))
 }

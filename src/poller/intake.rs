@@ -157,7 +157,7 @@ fn enter_totals(known: &mut HashtagState, found: Found) {
     };
     known.posts = read(known.posts.take(), found.record.totals.posts);
     known.views = read(known.views.take(), found.record.totals.views);
-    known.commerce = found.record.commerce.or(known.commerce);
+    known.commerce = found.record.flags.commerce.or(known.commerce);
     known.resolved_at = Some(found.resolved.at);
     known.id = Some(found.resolved.id);
 }

@@ -16,11 +16,11 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Admission, Denial};
+use crate::budget::{Admission, Denial, Purpose};
 use crate::clock::SharedClock;
 use crate::config::duration;
 use crate::exposition::Telemetry;
-use crate::gateway::Gateway;
+use crate::gateway::{Errand, Gateway};
 use crate::ledger::Ledger;
 use crate::model::{DAY, Growth, Hashtag, Timestamp};
 use crate::pacing::{self, Pacing};
@@ -288,7 +288,9 @@ impl Poller {
                 // An id that led nowhere may have a successor, which only the name leads to.
                 let resolved = resolved.filter(|_| known.found != Some(false));
                 self.refreshes.spawn(async move {
-                    let found = refresh::totals(&gateway, &hashtag, resolved.as_ref(), now, max_age).await;
+                    let mut errand = Errand::new(Purpose::Totals, Some(hashtag.clone()));
+                    let known = resolved.as_ref();
+                    let found = refresh::totals(&gateway, &hashtag, known, now, max_age, &mut errand).await;
                     Refreshed::Totals(found)
                 })
             }
@@ -296,9 +298,10 @@ impl Poller {
                 let Some(Resolved { id, .. }) = resolved else { return self.schedule.block(&job) };
                 let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(watched.posts_interval);
-                let hashtag = job.hashtag.clone();
+                let mut errand = Errand::new(Purpose::Posts, Some(job.hashtag.clone()));
                 self.refreshes.spawn(async move {
-                    Refreshed::Posts(refresh::posts(&gateway, &hashtag, &id, region, paging, max_age).await)
+                    let posts = refresh::posts(&gateway, &id, region, paging, max_age, &mut errand).await;
+                    Refreshed::Posts(posts)
                 })
             }
         };

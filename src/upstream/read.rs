@@ -7,9 +7,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::wire::{Challenge, Envelope, Listing, Object, Outcome, Scalar, Video};
+use super::wire::{Challenge, Creator, Envelope, Listing, Object, Outcome, Scalar, Video};
 use super::{Answer, Class, Cursor, Error, Page, Query, RawAnswer};
-use crate::model::{ChallengeId, Hashtag, HashtagRecord, Post, Region, Timestamp, Totals};
+use crate::model::{Author, ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Timestamp, Totals};
 
 /// Reads `raw` as the answer to `query`.
 pub fn read(query: &Query, raw: &RawAnswer) -> Result<Answer, Error> {
@@ -179,7 +179,14 @@ fn hashtag(challenge: &Challenge) -> Result<HashtagRecord, &'static str> {
     if posts.is_none() && views.is_none() {
         return Err("the hashtag has neither a user_count nor a view_count");
     }
-    Ok(HashtagRecord { id, hashtag, totals: Totals { posts, views }, commerce: challenge.is_commerce.flag() })
+    let flags = Flags {
+        commerce: challenge.is_commerce.flag(),
+        challenge: challenge.is_challenge.flag(),
+        pgc_show: challenge.is_pgcshow.flag(),
+        strong_music: challenge.is_strong_music.flag(),
+    };
+    let description = challenge.desc.text();
+    Ok(HashtagRecord { id, hashtag, totals: Totals { posts, views }, flags, description })
 }
 
 fn hashtags(raw: &RawAnswer) -> Result<Page<HashtagRecord>, Error> {
@@ -225,7 +232,13 @@ fn post(video: &Video) -> Option<Post> {
         comments: video.comment_count.count(),
         shares: video.share_count.count(),
         saves: video.collect_count.count(),
+        title: video.title.text(),
+        author: video.author.as_ref().and_then(|object| author(object.0.as_ref()?)),
     })
+}
+
+fn author(creator: &Creator) -> Option<Author> {
+    Some(Author { account: creator.unique_id.text()?, nickname: creator.nickname.text() })
 }
 
 /// The codes of a list whose shape is not documented: a map from code to name, an array of codes,
@@ -360,7 +373,8 @@ mod tests {
             id: ChallengeId::parse("1585692").unwrap(),
             hashtag: Hashtag::parse("booktok").unwrap(),
             totals: Totals { posts: Some(52_000_000), views: Some(68_000_000_000_000) },
-            commerce: Some(true),
+            flags: Flags { commerce: Some(true), ..Flags::default() },
+            description: None,
         };
         for body in [
             r#"{"id":"1585692","cha_name":"BookTok","user_count":52000000,"view_count":68000000000000,"is_commerce":true}"#,
@@ -415,7 +429,7 @@ mod tests {
         let body = r#"{"videos":[
             {"video_id":"a","create_time":1700000000,"play_count":10,"digg_count":"2","title":null,"region":"us"},
             {"aweme_id":77,"create_time":"1700000001","play_count":null,"author":null,"region":"Mars"},
-            {"id":"c","create_time":-5},
+            {"id":"c","create_time":-5,"title":" <b>\"x\"</b> ","author":{"unique_id":"ana","nickname":null}},
             {"title":"no id"}, null, "text", [1]
         ],"cursor":35,"hasMore":1}"#;
         let Ok(Answer::Posts(page)) = read(&posts_query(), &raw(200, body)) else { panic!("not read") };
@@ -427,6 +441,10 @@ mod tests {
         assert_eq!(page.items[0].region, Region::parse("US").ok());
         assert_eq!(page.items[1].created_at, Some(Timestamp::from_secs(1_700_000_001)));
         assert_eq!((page.items[1].plays, page.items[1].region, page.items[2].created_at), (None, None, None));
+        let author = Some(Author { account: "ana".to_owned(), nickname: None });
+        assert_eq!(page.items[2].author, author);
+        assert_eq!(page.items[2].title.as_deref(), Some("<b>\"x\"</b>"));
+        assert_eq!((&page.items[0].title, &page.items[1].author), (&None, &None));
     }
 
     #[test]

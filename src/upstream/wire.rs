@@ -17,7 +17,11 @@ pub(super) struct Challenge {
     pub(super) cha_name: Scalar,
     pub(super) user_count: Scalar,
     pub(super) view_count: Scalar,
+    pub(super) desc: Scalar,
     pub(super) is_commerce: Scalar,
+    pub(super) is_challenge: Scalar,
+    pub(super) is_pgcshow: Scalar,
+    pub(super) is_strong_music: Scalar,
     status: Scalar,
     message: Scalar,
     msg: Scalar,
@@ -127,6 +131,16 @@ pub(super) struct Video {
     pub(super) comment_count: Scalar,
     pub(super) share_count: Scalar,
     pub(super) collect_count: Scalar,
+    pub(super) title: Scalar,
+    pub(super) author: Option<Object<Creator>>,
+}
+
+/// Whoever published a post.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Creator {
+    pub(super) unique_id: Scalar,
+    pub(super) nickname: Scalar,
 }
 
 /// A single JSON value of whatever type.
