@@ -32,6 +32,7 @@
 //! | [`web`] | `/metrics`, landing page, health, reload |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
+//! | `wording` | numbers and times as people read them |
 //! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
 //!
@@ -82,3 +83,4 @@ pub mod store;
 pub mod upstream;
 pub mod watchlist;
 pub mod web;
+mod wording;

@@ -86,7 +86,6 @@ fn assert_same(got: &BTreeMap<String, f64>, want: &BTreeMap<String, f64>) {
 
 fn post(age: Duration, region: Option<&str>, [plays, likes, comments, shares, saves]: [u64; 5]) -> Post {
     Post {
-        id: String::new(),
         created_at: Some(NOW - age),
         region: region.map(|code| Region::parse(code).unwrap()),
         plays: Some(plays),

@@ -40,13 +40,11 @@ fn hashtag_state(name: &str) -> HashtagState {
 fn region_state() -> RegionState {
     let post = Post {
         id: "1".into(),
+        author: Some("some.one".into()),
+        title: Some("<b>日本</b> \"quoted\"".into()),
         created_at: Some(NOW),
-        region: None,
         plays: Some(3),
         likes: Some(1),
-        comments: None,
-        shares: None,
-        saves: None,
         ..Post::default()
     };
     let sample = PostSample { posts: vec![post], pages: 1, exhausted: true, ..PostSample::default() };
@@ -85,6 +83,20 @@ fn the_next_process_reads_back_what_was_written() {
     assert_eq!(stored.sample, region.sample);
     assert_eq!((stored.last, stored.last_success), (region.refresh.last, region.refresh.last_success));
     assert_eq!(remembered.unreadable, 0);
+}
+
+#[test]
+fn samples_from_before_posts_were_kept_are_read_without_posts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let (hashtag, region) = fill(&Store::open(&path).unwrap());
+    tamper(&path, "UPDATE sample SET stats = json_remove(stats, '$.best')");
+    let mut want = region.sample.unwrap();
+    assert_eq!(want.stats.best.len(), 1);
+    want.stats.best.clear();
+    let remembered = Store::open(&path).unwrap().load().unwrap();
+    let got = remembered.samples.get(&(hashtag.hashtag, region.region)).unwrap();
+    assert_eq!((remembered.unreadable, got.sample.as_ref()), (0, Some(&want)));
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use credits::Credits;
 pub use date::{Date, InvalidDate};
 pub use growth::Growth;
 pub use hashtag::{ChallengeId, Hashtag, InvalidChallengeId, InvalidHashtag};
-pub use post::{Author, Post};
+pub use post::Post;
 pub use region::{InvalidRegion, Region};
 pub use resolution::RecentValues;
 pub use sample::{PostSample, SampleStats};

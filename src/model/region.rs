@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A market: one country by its ISO 3166-1 alpha-2 code, or any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Region {
     /// No region asked for; shown as `any`.
     Any,
@@ -64,6 +67,20 @@ impl Region {
             Self::Any => "any",
             Self::Country(code) => std::str::from_utf8(code).unwrap_or_default(),
         }
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> Self {
+        region.to_string()
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = InvalidRegion;
+
+    fn try_from(text: String) -> Result<Self, InvalidRegion> {
+        Self::parse_label(&text)
     }
 }
 

@@ -12,6 +12,8 @@ use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
 
 /// A post dated further ahead than this has no believable date.
 const CLOCK_SKEW: Duration = HOUR;
+/// Best posts that are kept of a sample.
+const BEST: usize = 3;
 
 /// Posts of one hashtag as one refresh found them, each post once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +65,10 @@ pub struct SampleStats {
     /// Share of the posts whose own region is the asked one, 0 to 1. Absent when any region was
     /// asked for, or when the sample is empty.
     pub region_match_ratio: Option<f64>,
+    /// The posts of the last 7 days that were played most, at most three; older ones where there are
+    /// fewer. Empty in what was stored before posts were kept.
+    #[serde(default)]
+    pub best: Vec<Post>,
 }
 
 impl PostSample {
@@ -118,7 +124,18 @@ impl PostSample {
             oldest_post_age_seconds: self.oldest(now).map(|at| now.saturating_since(at).as_secs_f64()),
             pages: self.pages,
             region_match_ratio: self.region_match_ratio(region),
+            best: self.best(now),
         }
+    }
+
+    fn best(&self, now: Timestamp) -> Vec<Post> {
+        let mut posts: Vec<&Post> = self.posts.iter().collect();
+        let merit = |post: &Post| {
+            let is_recent = dated(post, now).is_some_and(|at| at >= now - WEEK);
+            (is_recent, post.plays, post.likes)
+        };
+        posts.sort_by(|a, b| merit(b).cmp(&merit(a)).then_with(|| a.id.cmp(&b.id)));
+        posts.into_iter().take(BEST).cloned().collect()
     }
 
     /// The sum over the posts that say; `None` when there are posts and none does.
@@ -158,7 +175,6 @@ mod tests {
 
     fn post(age: Duration, plays: u64) -> Post {
         Post {
-            id: String::new(),
             created_at: Some(NOW - age),
             region: Region::parse("US").ok(),
             plays: Some(plays),
@@ -194,6 +210,31 @@ mod tests {
                 stats.velocity
             );
         }
+    }
+
+    #[test]
+    fn the_best_posts_are_the_most_played_of_the_week_before_all_older_ones() {
+        let of = |id: &str, post: Post| Post { id: id.to_owned(), ..post };
+        let posts = vec![
+            of("old", post(DAY * 8, 9_000_000)),
+            of("silent", Post { plays: None, ..post(HOUR, 0) }),
+            of("undated", Post { created_at: None, ..post(HOUR, 5_000_000) }),
+            of("future", post(HOUR, 7_000_000)),
+            of("b", post(HOUR, 50)),
+            of("a", post(DAY, 50)),
+            of("most", post(DAY * 6, 700)),
+        ];
+        let mut future = posts[3].clone();
+        future.created_at = Some(NOW + DAY);
+        let posts = posts.into_iter().map(|post| if post.id == "future" { future.clone() } else { post });
+        let best = |posts: Vec<Post>| {
+            let stats = sample(posts, true).stats(Region::Any, NOW);
+            stats.best.into_iter().map(|post| post.id).collect::<Vec<_>>()
+        };
+        assert_eq!(best(posts.clone().collect()), ["most", "a", "b"]);
+        let few = |post: &Post| !["a", "b", "silent"].contains(&post.id.as_str());
+        assert_eq!(best(posts.filter(few).collect()), ["most", "old", "future"]);
+        assert_eq!(best(vec![]), [""; 0]);
     }
 
     #[test]

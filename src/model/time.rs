@@ -3,6 +3,8 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// 3,600 seconds.
 pub const HOUR: Duration = Duration::from_secs(3_600);
 /// 86,400 seconds.
@@ -14,7 +16,7 @@ pub const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// A moment in UTC, in whole milliseconds since 1970-01-01. May lie before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

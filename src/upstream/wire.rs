@@ -124,6 +124,8 @@ pub(super) struct Video {
     pub(super) video_id: Scalar,
     pub(super) aweme_id: Scalar,
     pub(super) id: Scalar,
+    pub(super) author: Object<Author>,
+    pub(super) title: Scalar,
     pub(super) region: Scalar,
     pub(super) create_time: Scalar,
     pub(super) play_count: Scalar,
@@ -131,16 +133,13 @@ pub(super) struct Video {
     pub(super) comment_count: Scalar,
     pub(super) share_count: Scalar,
     pub(super) collect_count: Scalar,
-    pub(super) title: Scalar,
-    pub(super) author: Option<Object<Creator>>,
 }
 
-/// Whoever published a post.
+/// Who published a post.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub(super) struct Creator {
+pub(super) struct Author {
     pub(super) unique_id: Scalar,
-    pub(super) nickname: Scalar,
 }
 
 /// A single JSON value of whatever type.
@@ -259,6 +258,12 @@ impl<'de> Deserialize<'de> for Scalar {
 /// numbers.
 #[derive(Debug)]
 pub(super) struct Object<T>(pub(super) Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

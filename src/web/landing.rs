@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::wording::{counted, exact, relative, short, utc};
 use crate::budget::Trip;
 use crate::exposition::Telemetry;
 use crate::model::{SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
+use crate::wording::{counted, exact, relative, short, utc};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
 const ROWS_MAX: usize = 500;

@@ -4,7 +4,6 @@
 mod landing;
 mod metrics;
 mod server;
-mod wording;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
