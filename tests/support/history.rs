@@ -6,10 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use promql_parser::parser::Expr;
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
+use tiktok_exporter::config;
+use tiktok_exporter::history::{Directory, Span, backfill};
+use tiktok_exporter::model::Timestamp;
 
 use super::prometheus::{Prometheus, Series};
 use super::promtool::{promtool, rule_files, succeed};
@@ -19,8 +23,8 @@ pub const NOW: i64 = 1_800_000_000;
 pub const HOUR: i64 = 3_600;
 pub const DAY: i64 = 24 * HOUR;
 pub const DAYS: i64 = 30;
-/// Rules look back; what they need to be there from the first day on.
-const BEFORE: i64 = 16;
+/// The labels that scraping adds.
+const SCRAPED: [(&str, &str); 2] = [("instance", "a:10110"), ("job", "tiktok")];
 /// As long as a block may be and a query of a group that is evaluated every hour has points for.
 pub const BLOCK: &str = "--max-block-duration=162h";
 
@@ -80,6 +84,30 @@ pub fn metrics_in(expr: &str) -> BTreeSet<String> {
     names.0
 }
 
+/// The metrics of which an expression reads old samples, or hours of them.
+pub fn looked_back_at(expr: &str) -> BTreeSet<String> {
+    const LONG: Duration = Duration::from_secs(2 * HOUR as u64);
+
+    #[derive(Default)]
+    struct Past(BTreeSet<String>);
+    impl ExprVisitor for Past {
+        type Error = std::convert::Infallible;
+
+        fn pre_visit(&mut self, expr: &Expr) -> Result<bool, Self::Error> {
+            match expr {
+                Expr::MatrixSelector(it) if it.range >= LONG => self.0.extend(it.vs.name.clone()),
+                Expr::VectorSelector(it) if it.offset.is_some() => self.0.extend(it.name.clone()),
+                Expr::Subquery(it) if it.range >= LONG => self.0.extend(metrics_in(&it.expr.to_string())),
+                _ => {}
+            }
+            Ok(true)
+        }
+    }
+    let mut past = Past::default();
+    let Ok(_) = walk_expr(&mut past, &promql_parser::parser::parse(expr).unwrap());
+    past.0
+}
+
 /// A Prometheus that holds the history and goes on knowing no more.
 pub struct History {
     // Before the folder: it must end first.
@@ -88,20 +116,13 @@ pub struct History {
 }
 
 impl History {
-    /// Thirty days of a dozen hashtags, one sample an hour.
-    ///
-    /// `HISTORY` names a directory of files to take instead, for a look at the simulator's world:
-    /// `tiktok-exporter backfill --days 46 --until 2027-01-15T08:00:00Z --step 5m --output DIRECTORY`.
-    /// They have twelve times as many samples, and take some minutes.
+    /// Thirty days of the demo's hashtags, one sample an hour.
     pub fn of_thirty_days() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
 
-        match std::env::var_os("HISTORY") {
-            Some(files) => import_files(Path::new(&files), &data),
-            None => import(&world::results(), &data, folder.path()),
-        }
+        import(&results(folder.path()), &data, folder.path());
         import(&world::exporter(), &data, folder.path());
         import(&own_metrics(folder.path()), &data, folder.path());
         record(&data, folder.path());
@@ -120,16 +141,6 @@ fn import(text: &str, data: &Path, folder: &Path) {
     succeed(
         promtool().args(["tsdb", "create-blocks-from", BLOCK, "openmetrics", "--quiet"]).arg(file).arg(data),
     );
-}
-
-/// Turns the files of a directory, one for each block, into blocks.
-fn import_files(files: &Path, data: &Path) {
-    let files = std::fs::read_dir(files).unwrap().map(|entry| entry.unwrap().path());
-    for file in files.filter(|path| path.extension().is_some_and(|ending| ending == "om")) {
-        succeed(
-            promtool().args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"]).arg(file).arg(data),
-        );
-    }
 }
 
 /// Evaluates the recording rules over the history, hour by hour.
@@ -212,140 +223,38 @@ fn own_metrics(folder: &Path) -> String {
     text
 }
 
-/// A simulated course of a dozen hashtags, and of the exporter that watches them.
+/// What the exporter showed about the demo's hashtags: its own back-fill, one look an hour at the
+/// totals and one in six hours at the posts.
+///
+/// `tiktok-exporter backfill` looks at the demo's world every few minutes, which takes this long
+/// history minutes to write and to record.
+fn results(folder: &Path) -> String {
+    let interval = |key: &str, value: &str| (format!("TIKTOK_EXPORTER__REFRESH__{key}"), value.to_owned());
+    let slower = [
+        interval("TOTALS_INTERVAL", "1h"),
+        interval("POSTS_INTERVAL", "6h"),
+        interval("MAX_AGE", "1d"),
+        interval("NOT_FOUND_RETRY", "1d"),
+    ];
+    let config = config::load_str(include_str!("../../src/cli/demo.toml"), slower).unwrap().config;
+    let moment = |time: i64| Timestamp::from_secs(time);
+    let settings = backfill::Settings {
+        page_size: config.posts.page_size,
+        watchlist: config.watchlist,
+        seed: 1,
+        span: Span { from: moment(NOW - DAYS * DAY), to: moment(NOW + 1), step: Duration::from_secs(3_600) },
+    };
+    let files = folder.join("past");
+    let directory = Directory::create(&files, &SCRAPED.map(|(name, value)| (name.into(), value.into())));
+    backfill::backfill(&settings, &directory.unwrap(), &|_| ()).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(files).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap().replace("# EOF\n", "")).collect()
+}
+
+/// What the exporter said about itself, which no back-fill knows.
 mod world {
     use super::*;
-
-    struct Course {
-        name: &'static str,
-        group: &'static str,
-        /// Posts a day, and by how much a day grows over the day before.
-        rate: f64,
-        growth: f64,
-        /// Begins so many days before now, lasts so many days, multiplies the posts by so much.
-        burst: (f64, f64, f64),
-    }
-
-    const fn course(
-        name: &'static str,
-        group: &'static str,
-        rate: f64,
-        growth: f64,
-        burst: (f64, f64, f64),
-    ) -> Course {
-        Course { name, group, rate, growth, burst }
-    }
-
-    const NONE: (f64, f64, f64) = (99.0, 0.0, 1.0);
-    const COURSES: [Course; 12] = [
-        // Takes off now, since two days, has been; grows, shrinks, stands still.
-        course("booktok", "books", 4_000.0, 0.0, (0.8, 5.0, 9.0)),
-        course("bookhaul", "books", 600.0, 0.0, (2.0, 5.0, 5.0)),
-        course("cozyreads", "books", 90.0, 0.002, NONE),
-        course("日本語の本", "books", 150.0, -0.01, (12.0, 2.0, 4.0)),
-        course("cleantok", "home", 2_500.0, 0.01, NONE),
-        course("smallspaces", "home", 300.0, 0.0, (1.6, 9.0, 4.0)),
-        course("thriftflip", "home", 450.0, -0.02, NONE),
-        course("diyhacks", "home", 800.0, 0.0, (6.0, 3.0, 6.0)),
-        course("skincareroutine", "beauty", 5_000.0, 0.0, NONE),
-        course("glowup", "beauty", 1_200.0, 0.005, (20.0, 3.0, 8.0)),
-        course("nailart", "beauty", 700.0, 0.0, (0.5, 2.0, 12.0)),
-        course("moneytok", "money", 1_800.0, 0.0, (4.0, 2.5, 5.0)),
-    ];
-    const REGIONS: [&str; 3] = ["US", "GB", "DE"];
-
-    impl Course {
-        /// Posts up to a time, on average as many at night as in the evening.
-        fn posts(&self, time: i64) -> f64 {
-            let days = (time - NOW) as f64 / DAY as f64;
-            let grown =
-                if self.growth == 0.0 { days } else { ((1.0 + self.growth).powf(days) - 1.0) / self.growth };
-            let (began, lasts, factor) = self.burst;
-            let burst = (days + began).clamp(0.0, lasts) * (factor - 1.0);
-            // Evenings are busy; each hashtag has its own.
-            let rhythm = 0.08 * (std::f64::consts::TAU * (days + self.rate % 7.0 / 7.0)).sin();
-            (self.rate * (300.0 + grown + burst + rhythm)).floor()
-        }
-
-        fn velocity(&self, time: i64) -> f64 {
-            let posts = |ago: i64| self.posts(time) - self.posts(time - ago * DAY);
-            posts(1) * 7.0 / posts(7).max(1.0)
-        }
-    }
-
-    /// What exporters showed about hashtags, an hour at a time.
-    pub fn results() -> String {
-        let mut text = String::new();
-        let times = || (NOW - (DAYS + BEFORE) * DAY..=NOW).step_by(HOUR as usize);
-        for course in &COURSES {
-            let hashtag = course.name;
-            let mut put = |metric: &str, labels: &str, value: &dyn Fn(i64) -> f64| {
-                for time in times() {
-                    let value = value(time);
-                    writeln!(
-                        text,
-                        "tiktok_hashtag_{metric}{{hashtag=\"{hashtag}\"{labels},instance=\"a:10110\",job=\"tiktok\"}} \
-                         {value} {time}"
-                    )
-                    .unwrap();
-                }
-            };
-            put(
-                "info",
-                &format!(",group=\"{}\",challenge_id=\"1\",commerce=\"false\"", course.group),
-                &|_| 1.0,
-            );
-            put("posts", "", &|time| course.posts(time));
-            put("views", "", &|time| (course.posts(time) * 2_345.6).floor());
-            for (metric, value) in
-                [("posts_resolution", 1.0), ("views_resolution", 1.0), ("up", 1.0), ("found", 1.0)]
-            {
-                put(metric, "", &|_| value);
-            }
-            put("refresh_interval_seconds", "", &|_| HOUR as f64);
-            put("last_success_timestamp_seconds", "", &|time| time as f64);
-            for (index, region) in REGIONS.into_iter().enumerate() {
-                let index = index as f64;
-                // The posts of a region run ahead of those of the next.
-                let velocity = move |time: i64| {
-                    (course.velocity(time + (3 - index as i64) * 2 * HOUR) * (1.1 - 0.1 * index)).min(7.0)
-                };
-                let in_a_day = move |time| (velocity(time) * 5.0).round();
-                let saturated = move |time: i64| f64::from(u8::from(index == 0.0 && velocity(time) > 3.0));
-                let plays = move |time| 1e5 + in_a_day(time) * 5e4 / (1.0 + index);
-                let labels = format!(",region=\"{region}\"");
-                put("sample_velocity", &labels, &velocity);
-                put("engagement_weighted_velocity", &labels, &|time| velocity(time) * plays(time) / 35.0);
-                put("sample_plays", &labels, &plays);
-                for (metric, share) in [
-                    ("sample_likes", 0.09),
-                    ("sample_comments", 0.004),
-                    ("sample_shares", 0.006),
-                    ("sample_saves", 0.011),
-                    ("sample_engagement_ratio", 0.111),
-                ] {
-                    let ratio = metric.ends_with("ratio");
-                    put(metric, &labels, &|time| {
-                        share * (1.0 + 0.1 * index) * if ratio { 1.0 } else { plays(time) }
-                    });
-                }
-                for (window, posts) in [("24h", 1.0), ("7d", 4.0), ("all", 7.0)] {
-                    put("sample_posts", &format!("{labels},window=\"{window}\""), &|time| {
-                        in_a_day(time) * posts
-                    });
-                }
-                put("sample_saturated", &labels, &saturated);
-                put("sample_pages", &labels, &|_| 1.0);
-                put("sample_region_match_ratio", &labels, &|_| 0.8 - 0.1 * index);
-                put("sample_up", &labels, &|_| 1.0);
-                put("sample_refresh_interval_seconds", &labels, &|_| 6.0 * HOUR as f64);
-                put("sample_last_success_timestamp_seconds", &labels, &|time| {
-                    (time - time % (6 * HOUR)) as f64
-                });
-            }
-        }
-        text
-    }
 
     /// What the exporter said about itself, every 20 minutes.
     pub fn exporter() -> String {
@@ -364,6 +273,9 @@ mod world {
         put("up", "", &|_| 1.0);
         put("tiktok_exporter_build_info", "version=\"0.1.0\",os=\"linux\",arch=\"x86_64\"", &|_| 1.0);
         put("tiktok_exporter_simulated_data", "", &|_| 1.0);
+        put("tiktok_exporter_config_last_reload_successful", "", &|_| 1.0);
+        put("process_start_time_seconds", "", &|_| (NOW - 9 * DAY) as f64);
+        put("process_resident_memory_bytes", "", &|_| 17e6);
         for (endpoint, share) in [("challenge-info-id", 12.0), ("challenge-posts", 6.0)] {
             for (outcome, part) in [
                 ("success", 0.9),
