@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::brief::Desk;
 use crate::budget::Admission;
 use crate::clock::SharedClock;
 use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
@@ -91,6 +92,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The client of Prometheus cannot be set up.
+    #[error("prometheus.url: cannot set up the HTTP client: {0}")]
+    Prometheus(reqwest::Error),
     /// The metrics cannot be set up.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] PageError),
@@ -130,6 +134,7 @@ pub struct App {
     telemetry: Arc<Telemetry>,
     gateway: Arc<Gateway>,
     ledger: Arc<Ledger>,
+    desk: Desk,
     api: ApiConfig,
     key: ApiKey,
     fixed: (SocketAddr, PathBuf),
@@ -204,6 +209,7 @@ impl App {
         };
         let fixed = (config.web.listen_address, config.store.path.clone());
         let api = config.api.clone();
+        let desk = Desk::new(&config.prometheus).map_err(StartError::Prometheus)?;
         let poller = Poller::new(parts, plan(config)).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
@@ -213,6 +219,7 @@ impl App {
             page: page.clone(),
             state: state.clone(),
             telemetry: telemetry.clone(),
+            desk: desk.clone(),
             clock: clock.clone(),
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
@@ -231,6 +238,7 @@ impl App {
             telemetry,
             gateway,
             ledger,
+            desk,
             api,
             key,
             fixed,
@@ -311,6 +319,7 @@ impl App {
             let new = gateway(&config.api, &key, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
+        self.desk.configure(&config.prometheus).map_err(|error| StartError::Prometheus(error).to_string())?;
         self.ledger.limits_are(config.budget);
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: plan(config), gateway: gateway.clone(), done };

@@ -30,6 +30,7 @@
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
 //! | [`web`] | `/metrics`, landing page, health, reload |
+//! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | `wording` | numbers and times as people read them |
@@ -62,6 +63,7 @@
 //! Not there yet: discovery, and the ad-hoc commands for which the ledger already has its purposes.
 
 pub mod app;
+pub mod brief;
 pub mod budget;
 pub mod cli;
 pub mod clock;

@@ -54,7 +54,17 @@ fn with_host(method: &str, path: &str, host: &str) -> String {
 }
 
 /// The pages that answer GET once the first snapshot stands.
-const PAGES: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/brief",
+    "/brief.md",
+    "/brief.json",
+    "/brief.css",
+    "/api/v1/trends",
+    "/metrics",
+    "/-/healthy",
+    "/-/ready",
+];
 
 async fn filled_site() -> Site {
     let site = Site::start(None).await;
@@ -75,6 +85,11 @@ async fn every_page_says_of_which_type_it_is() {
             "\ntiktok_hashtag_views{hashtag=\"booktok\"} 12345\n",
         ),
         ("/metrics?name%5B%5D=up", "text/plain; version=0.0.4; charset=utf-8", "tiktok_hashtag_views"),
+        ("/brief?group=books", "text/html; charset=utf-8", "booktok"),
+        ("/brief.md", "text/markdown; charset=utf-8", "\n## 1. \\#booktok (GB)\n"),
+        ("/brief.json?region=US", "application/json", "\"hashtag\":\"booktok\""),
+        ("/brief.css", "text/css; charset=utf-8", "article{"),
+        ("/api/v1/trends", "application/json", "\"signals\":[\"heating_up\"]"),
         ("/-/healthy", "text/plain; charset=utf-8", "tiktok-exporter is healthy.\n"),
         ("/-/ready", "text/plain; charset=utf-8", "tiktok-exporter is ready.\n"),
     ] {
@@ -115,6 +130,9 @@ async fn what_is_not_there_is_not_found() {
     for path in [
         "/metrics/",
         "/metric",
+        "/brief/",
+        "/api/v1",
+        "/api/v1/trend",
         "/METRICS",
         "//",
         "/-/",
@@ -140,6 +158,8 @@ async fn a_method_that_a_page_does_not_know_is_refused_with_those_it_does() {
     for (path, methods, allowed) in [
         ("/", ["POST", "PUT", "DELETE"], "GET,HEAD"),
         ("/metrics", ["POST", "PATCH", "DELETE"], "GET,HEAD"),
+        ("/brief", ["POST", "PUT", "DELETE"], "GET,HEAD"),
+        ("/api/v1/trends", ["POST", "PUT", "DELETE"], "GET,HEAD"),
         ("/-/healthy", ["POST", "PUT", "OPTIONS"], "GET,HEAD"),
         ("/-/ready", ["POST", "PUT", "DELETE"], "GET,HEAD"),
         ("/-/reload", ["GET", "HEAD", "DELETE"], "POST,PUT"),

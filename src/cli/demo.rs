@@ -72,6 +72,7 @@ fn greet(app: &App) {
          ************************************************************\n\
          \n\
          the watchlist   {url}/\n\
+         the brief       {url}/brief\n\
          the metrics     {url}/metrics\n\
          \n\
          Stop it with Ctrl-C. For real data: tiktok-exporter serve --help\n"

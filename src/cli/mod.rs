@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration (as in `sysexits.h`).
 
+mod brief;
 mod check;
 mod demo;
 mod history;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Args),
     /// Show what a configuration costs, what the budget makes of it, and what would save most
     Plan(plan::Args),
+    /// Show the hashtags worth posting under, why, and the posts that do best there; costs no credits
+    Brief(brief::Args),
     /// Write the past of the simulated world for Prometheus
     Backfill(history::BackfillArgs),
     /// Write the history in the table of the published tutorial for Prometheus
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => with_runtime(simulate::run(args)),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Brief(args) => with_runtime(brief::run(args)),
         Command::Backfill(args) => history::run_backfill(&args),
         Command::Import(args) => history::run_import(&args),
         Command::Ledger(args) => ledger::run(&args),

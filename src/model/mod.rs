@@ -1,5 +1,6 @@
 //! The nouns of the product and their maths. Pure: no clock, no I/O, none of the vendor's names.
 
+mod chance;
 mod credits;
 mod date;
 mod growth;
@@ -11,6 +12,7 @@ mod sample;
 mod time;
 mod totals;
 
+pub use chance::steady_chance;
 pub use credits::Credits;
 pub use date::{Date, InvalidDate};
 pub use growth::Growth;

@@ -55,6 +55,11 @@ pub struct Plan {
     pub longest_interval: Duration,
 }
 
+/// What was last known of a watchlist, out of the store.
+pub fn last_known(watchlist: &Watchlist, remembered: &Remembered) -> Snapshot {
+    Snapshot { hashtags: new_book(watchlist, &Book::new(), remembered).into_values().collect() }
+}
+
 /// A new plan for a running poller; the sender is told once it is in force.
 pub struct Reload {
     /// The plan.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::{VERSION, check, version};
-use super::{Books, Store, StoreError};
+use super::{Books, Remembered, Store, StoreError};
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds
 /// it. It spends nothing, so it needs no lock: SQLite keeps readers and the writer apart, and the
@@ -49,6 +49,24 @@ impl Beside {
             read_only: None,
             _lock: None,
         }))
+    }
+
+    /// [`Store::load`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn load(&self) -> Result<Remembered, StoreError> {
+        self.0.load()
+    }
+
+    /// [`Store::holds_simulated`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn holds_simulated(&self) -> Result<bool, StoreError> {
+        self.0.holds_simulated()
     }
 
     /// [`Store::read_books`].

@@ -49,7 +49,7 @@ pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "TikTok hashtags" }
-                style { (PreEscaped(include_str!("landing.css"))) }
+                style { (PreEscaped(include_str!("page.css"))) (PreEscaped(include_str!("landing.css"))) }
             }
             body {
                 (heading())
@@ -80,6 +80,8 @@ fn heading() -> Markup {
             h1 { "TikTok hashtags" }
             p { "tiktok-exporter " (env!("CARGO_PKG_VERSION")) }
             nav {
+                a href="/brief" { "brief" }
+                a href="/api/v1/trends" { "trends" }
                 a href="/metrics" { "metrics" }
                 a href="/-/healthy" { "healthy" }
                 a href="/-/ready" { "ready" }
@@ -108,7 +110,7 @@ fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
     }
 }
 
-fn banners(telemetry: &Telemetry) -> Markup {
+pub(super) fn banners(telemetry: &Telemetry) -> Markup {
     html! {
         @if telemetry.is_simulated() {
             p.banner.simulated { "SIMULATED DATA. No hashtag, count or trend on this page is real." }

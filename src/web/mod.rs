@@ -1,6 +1,7 @@
-//! What the exporter answers over HTTP. Reads the snapshot and the counters; computes nothing and
-//! asks the upstream for nothing.
+//! What the exporter answers over HTTP. Reads the snapshot and the counters, and asks the upstream for
+//! nothing. The brief alone asks somebody else: a Prometheus, if there is one.
 
+mod brief;
 mod landing;
 mod metrics;
 mod server;
@@ -16,6 +17,7 @@ use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
+use crate::brief::Desk;
 use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::state::State;
@@ -35,6 +37,8 @@ pub struct App {
     pub state: State,
     /// The exporter's own counters.
     pub telemetry: Arc<Telemetry>,
+    /// Where briefs and trends are asked for.
+    pub desk: Desk,
     /// The time.
     pub clock: SharedClock,
     /// Whether the first snapshot stands.
@@ -66,6 +70,7 @@ pub fn router(app: App) -> Router {
         .route("/-/healthy", get(|| async { "tiktok-exporter is healthy.\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
+        .merge(brief::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
         .with_state(app)
 }

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tiktok_exporter::brief::Desk;
 use tiktok_exporter::budget::Limits;
+use tiktok_exporter::config::PrometheusConfig;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
@@ -33,6 +35,14 @@ pub struct Site {
 impl Site {
     /// Serves an empty watchlist; `reload` is who reloads, if that is allowed.
     pub async fn start(reload: Option<mpsc::Sender<ReloadRequest>>) -> Self {
+        Self::with_prometheus(reload, &PrometheusConfig::default()).await
+    }
+
+    /// The same, whose briefs ask this Prometheus.
+    pub async fn with_prometheus(
+        reload: Option<mpsc::Sender<ReloadRequest>>,
+        prometheus: &PrometheusConfig,
+    ) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
@@ -46,6 +56,7 @@ impl Site {
             page,
             state: state.clone(),
             telemetry: telemetry.clone(),
+            desk: Desk::new(prometheus).unwrap(),
             clock,
             readiness: readiness.clone(),
             reload,

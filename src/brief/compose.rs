@@ -1,0 +1,364 @@
+//! Snapshot and evidence make a report.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::report::VERSION;
+use super::{
+    Asked, BestPost, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow,
+    Question, Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
+};
+use crate::config::duration;
+use crate::model::{Post, Region, SampleStats, Timestamp, steady_chance};
+use crate::prometheus::QueryError;
+use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
+use crate::wording::utc;
+
+/// A sample with fewer posts of the last 7 days says little.
+const FEW_POSTS: u64 = 10;
+/// Below this share of posts from the region, a region's sample is mostly about others.
+const FEW_FROM_HERE: f64 = 0.5;
+/// A reading older than so many intervals is not fresh, as in the rules; an interval counts as at
+/// least five minutes there, since Prometheus sees a reading at its next scrape only.
+const FRESH_INTERVALS: u32 = 2;
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Makes the report on a question whose filters are [watched](Question::check).
+///
+/// `evidence` is what a Prometheus says, if there is one to ask.
+pub fn compose(
+    question: &Question,
+    snapshot: &Snapshot,
+    evidence: Option<Result<&Evidence, &QueryError>>,
+    simulated: bool,
+    now: Timestamp,
+) -> Report {
+    let ranking = ranking(question, evidence);
+    let nothing = Evidence::default();
+    let evidence = evidence.and_then(Result::ok).unwrap_or(&nothing);
+    let mut trends: Vec<Trend> = pairs(question, snapshot)
+        .map(|(hashtag, region)| {
+            let facts = evidence.facts(hashtag.hashtag.as_str());
+            Subject { hashtag, region, facts, thresholds: &evidence.thresholds, now }.trend()
+        })
+        .filter(|trend| trend.score.is_some() || trend.certainty.sample_posts.is_some())
+        .filter(|trend| question.kind == Kind::Brief || !trend.signals.is_empty())
+        .collect();
+    trends.sort_by(before);
+    if question.kind == Kind::Brief {
+        // A counter velocity is that of all regions: without this, one hashtag would take all places.
+        let mut seen = HashSet::new();
+        trends.retain(|trend| seen.insert(trend.hashtag.clone()));
+    }
+    trends.truncate(question.limit);
+    for (trend, rank) in trends.iter_mut().zip(1..) {
+        trend.rank = rank;
+    }
+    let asked = Asked {
+        group: question.group.clone(),
+        region: question.region.map(String::from),
+        hashtag: question.hashtag.as_ref().map(ToString::to_string),
+        limit: question.limit,
+        since_seconds: question.since.map(|since| since.as_secs()),
+    };
+    Report { version: VERSION, generated_at: utc(now), simulated, asked, ranking, trends }
+}
+
+/// The pairs that are asked for, without hashtags that do not exist any more.
+fn pairs<'a>(
+    question: &'a Question,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (&'a HashtagState, &'a RegionState)> {
+    let is_asked = |hashtag: &&HashtagState| {
+        question.group.as_ref().is_none_or(|group| **group == *hashtag.group)
+            && question.hashtag.as_ref().is_none_or(|asked| *asked == hashtag.hashtag)
+            && hashtag.found != Some(false)
+    };
+    let hashtags = snapshot.hashtags.iter().map(AsRef::as_ref).filter(is_asked);
+    let all = hashtags.flat_map(|hashtag| hashtag.regions.iter().map(move |region| (hashtag, region)));
+    all.filter(|(_, region)| question.region.is_none_or(|asked| asked == region.region))
+}
+
+fn ranking(question: &Question, evidence: Option<Result<&Evidence, &QueryError>>) -> Ranking {
+    let history = question.since.map(duration::show);
+    let without = |why: String| {
+        let mut notes = vec![format!("{why}: ranked by the sample velocity, which says less")];
+        if let Some(history) = &history {
+            notes.push(format!("nothing is known of the last {history}: this is the state of now"));
+        }
+        Ranking { by: Measure::SampleVelocity, notes }
+    };
+    match evidence {
+        None => without("no Prometheus is set (prometheus.url)".to_owned()),
+        Some(Err(error)) => without(error.to_string()),
+        Some(Ok(evidence)) if !evidence.has_velocities() => without(
+            "Prometheus has no counter velocity (it takes the rules of alerts/ and a week of history)"
+                .to_owned(),
+        ),
+        Some(Ok(_)) => match history {
+            None => Ranking { by: Measure::CounterVelocity, notes: Vec::new() },
+            Some(history) => {
+                let note = format!(
+                    "ranked by the highest counter velocity of the last {history}; signals, posts and posting \
+                     windows are those of now"
+                );
+                Ranking { by: Measure::CounterVelocityPeak, notes: vec![note] }
+            }
+        },
+    }
+}
+
+/// What can be relied on more comes first, then what is faster, then what is played more.
+fn before(a: &Trend, b: &Trend) -> Ordering {
+    let reliable = |trend: &Trend| match trend.score_is {
+        Some(Measure::CounterVelocity | Measure::CounterVelocityPeak) => 2,
+        Some(Measure::SampleVelocity) => 1,
+        None => 0,
+    };
+    let falling = |a: Option<f64>, b: Option<f64>| b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0));
+    reliable(b)
+        .cmp(&reliable(a))
+        .then_with(|| falling(a.score, b.score))
+        .then_with(|| falling(a.velocity.engagement_weighted, b.velocity.engagement_weighted))
+        .then_with(|| (&a.hashtag, &a.region).cmp(&(&b.hashtag, &b.region)))
+}
+
+/// A hashtag in a region, and all that is known of it.
+struct Subject<'a> {
+    hashtag: &'a HashtagState,
+    region: &'a RegionState,
+    facts: Facts,
+    thresholds: &'a Thresholds,
+    now: Timestamp,
+}
+
+impl Subject<'_> {
+    fn trend(&self) -> Trend {
+        let (score, score_is) = self.score().unzip();
+        let stats = self.stats();
+        let why = self.why(score_is);
+        Trend {
+            rank: 0,
+            hashtag: self.hashtag.hashtag.to_string(),
+            group: self.hashtag.group.to_string(),
+            region: self.region.region.to_string(),
+            score,
+            score_is,
+            velocity: Velocity {
+                counter: self.facts.velocity,
+                counter_peak: self.facts.velocity_peak,
+                counter_mean: self.facts.velocity_mean,
+                sample: stats.map(|stats| stats.velocity),
+                engagement_weighted: stats.and_then(|stats| stats.engagement_weighted_velocity),
+            },
+            signals: signals(&why),
+            why,
+            totals: Totals {
+                posts: self.current(self.hashtag.posts.as_ref()),
+                views: self.current(self.hashtag.views.as_ref()),
+                age_seconds: self.age(self.hashtag.refresh.last_success),
+            },
+            commerce: self.hashtag.commerce,
+            certainty: self.certainty(score_is),
+            posting_window: self.posting_window(),
+            posts: stats.map_or(&[][..], |stats| &stats.best).iter().map(|post| self.best(post)).collect(),
+        }
+    }
+
+    /// The region's sample, unless it is missing or too old.
+    fn sample(&self) -> Option<&Sampled> {
+        self.region.sample.as_ref().filter(|sample| self.hashtag.is_current(sample.at, self.now))
+    }
+
+    fn stats(&self) -> Option<&SampleStats> {
+        self.sample().map(|sample| &sample.stats)
+    }
+
+    /// The sample velocity, where it is one: a sample that does not reach back a week has none.
+    fn sample_velocity(&self) -> Option<f64> {
+        self.stats().filter(|stats| !stats.saturated).map(|stats| stats.velocity)
+    }
+
+    fn score(&self) -> Option<(f64, Measure)> {
+        let peak = self.facts.velocity_peak.map(|peak| (peak, Measure::CounterVelocityPeak));
+        let counter = self.facts.velocity.map(|velocity| (velocity, Measure::CounterVelocity));
+        peak.or(counter).or_else(|| Some((self.sample_velocity()?, Measure::SampleVelocity)))
+    }
+
+    fn why(&self, score_is: Option<Measure>) -> Vec<Check> {
+        let (facts, limits) = (&self.facts, self.thresholds);
+        let at_least = |name, value: Option<f64>, threshold: f64| Check {
+            name: String::from(name),
+            value,
+            needs: Comparison::AtLeast,
+            threshold,
+            met: value.is_some_and(|value| value >= threshold),
+        };
+        let mut checks = Vec::new();
+        if score_is == Some(Measure::CounterVelocityPeak) {
+            checks.push(at_least("peak_heating_up", facts.velocity_peak, limits.heating_up));
+        }
+        if facts.velocity.is_some() {
+            checks.push(at_least("heating_up", facts.velocity, limits.heating_up));
+            checks.push(at_least("trend_candidate", facts.velocity, limits.trend_candidate));
+            checks.push(Check {
+                name: "steady_chance".to_owned(),
+                value: facts.chance,
+                needs: Comparison::AtMost,
+                threshold: limits.chance,
+                met: facts.chance.is_some_and(|chance| chance <= limits.chance),
+            });
+            checks.push(at_least("posts_gain_steps", facts.posts_gain_steps, limits.gain_steps));
+        } else if self.stats().is_some() {
+            let velocity = self.sample_velocity();
+            checks.push(at_least("sample_heating_up", velocity, limits.heating_up));
+            checks.push(at_least("sample_trend_candidate", velocity, limits.trend_candidate));
+        }
+        if facts.views_zscore.is_some() {
+            // After a gap a steady count scores as high as the times of its readings.
+            let gap = facts.readings_zscore.filter(|score| *score > limits.gap_zscore);
+            let zscore = limits.views_zscore.max(gap.map_or(0.0, |score| score * limits.gap_factor));
+            checks.push(at_least("views_zscore", facts.views_zscore, zscore));
+            checks.push(at_least("views_gain", facts.views_gain, limits.views_gain));
+            checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.gain_steps));
+        }
+        checks
+    }
+
+    fn certainty(&self, score_is: Option<Measure>) -> Certainty {
+        let (sample, stats) = (self.sample(), self.stats());
+        let by_counter = self.facts.velocity.is_some();
+        let chance = if by_counter {
+            self.facts.chance
+        } else {
+            self.sample_velocity().and(stats).and_then(|stats| steady_chance(stats.posts_24h, stats.posts_7d))
+        };
+        let totals_fresh = self.is_fresh(&self.hashtag.refresh);
+        let sample_fresh = self.is_fresh(&self.region.refresh);
+        let mut doubts = Vec::new();
+        if !by_counter {
+            doubts.push("counted in one sample of posts, not in the growth of the total".to_owned());
+            match stats {
+                Some(stats) if stats.saturated => doubts.push(
+                    "the sample does not reach back 7 days: its velocity tells its size, not a trend"
+                        .to_owned(),
+                ),
+                Some(stats) if stats.posts_7d < FEW_POSTS => {
+                    doubts.push(format!("only {} posts of the last 7 days in the sample", stats.posts_7d));
+                }
+                _ => {}
+            }
+        }
+        if let Some(chance) = chance.filter(|chance| *chance > self.thresholds.chance) {
+            doubts.push(format!(
+                "a steady stream does the same with a chance of up to {:.1} %",
+                chance * 100.0
+            ));
+        }
+        if !totals_fresh && score_is != Some(Measure::SampleVelocity) {
+            doubts.push("the totals are not fresh".to_owned());
+        }
+        match stats {
+            None => doubts.push("no sample of posts that is young enough".to_owned()),
+            Some(_) if !sample_fresh => doubts.push("the sample of posts is not fresh".to_owned()),
+            _ => {}
+        }
+        if let Some(share) =
+            stats.and_then(|stats| stats.region_match_ratio).filter(|share| *share < FEW_FROM_HERE)
+        {
+            let (share, region) = (share * 100.0, self.region.region);
+            doubts.push(format!("only {share:.0} % of the sampled posts are from {region}"));
+        }
+        Certainty {
+            level: match doubts.len() {
+                0 => Level::High,
+                1 => Level::Medium,
+                _ => Level::Low,
+            },
+            doubts,
+            chance,
+            sample_posts: stats.map(|stats| stats.posts_all),
+            sample_posts_24h: stats.map(|stats| stats.posts_24h),
+            sample_posts_7d: stats.map(|stats| stats.posts_7d),
+            saturated: stats.map(|stats| stats.saturated),
+            sample_age_seconds: sample.map(|sample| self.now.saturating_since(sample.at).as_secs()),
+            fresh: totals_fresh && sample_fresh,
+            region_match_ratio: stats.and_then(|stats| stats.region_match_ratio),
+        }
+    }
+
+    /// From the latch of the rules, which remembers on which side of the thresholds it was; else from
+    /// the sample of now.
+    fn posting_window(&self) -> PostingWindow {
+        let limits = self.thresholds;
+        let (state, note) = match (self.facts.posting_window, self.sample_velocity()) {
+            (Some(open), _) => {
+                let state = if open > 0.0 { WindowState::Open } else { WindowState::Closed };
+                (state, "by the rules in Prometheus".to_owned())
+            }
+            (None, Some(velocity)) => {
+                let state = match velocity {
+                    velocity if velocity >= limits.window_open => WindowState::Open,
+                    velocity if velocity < limits.window_close => WindowState::Closed,
+                    _ => WindowState::Hold,
+                };
+                let note = format!(
+                    "by the sample velocity {velocity:.2}: opens at {:.2}, closes below {:.2}",
+                    limits.window_open, limits.window_close
+                );
+                (state, note)
+            }
+            (None, None) => (WindowState::Unknown, "nothing to go by".to_owned()),
+        };
+        PostingWindow { state, note }
+    }
+
+    fn current(&self, reading: Option<&Reading>) -> Option<u64> {
+        reading.filter(|reading| self.hashtag.is_current(reading.at, self.now)).map(Reading::value)
+    }
+
+    fn is_fresh(&self, refresh: &Refresh) -> bool {
+        let most = refresh.interval.max(SHORTEST_INTERVAL).saturating_mul(FRESH_INTERVALS);
+        refresh
+            .last_success
+            .is_some_and(|at| !at.is_ahead_of(self.now) && self.now.saturating_since(at) <= most)
+    }
+
+    fn age(&self, at: Option<Timestamp>) -> Option<u64> {
+        at.filter(|at| !at.is_ahead_of(self.now)).map(|at| self.now.saturating_since(at).as_secs())
+    }
+
+    fn best(&self, post: &Post) -> BestPost {
+        BestPost {
+            id: post.id.clone(),
+            author: post.author.clone(),
+            title: post.title.clone(),
+            plays: post.plays,
+            likes: post.likes,
+            comments: post.comments,
+            shares: post.shares,
+            saves: post.saves,
+            published_at: post.created_at.map(utc).filter(|text| !text.is_empty()),
+            age_seconds: self.age(post.created_at),
+            region: post.region.map(|region: Region| region.to_string()),
+            url: post.link(),
+        }
+    }
+}
+
+/// What the checks amount to, as the alerts of the rules put them together.
+fn signals(checks: &[Check]) -> Vec<Signal> {
+    let met = |name: &str| checks.iter().any(|check| check.name == name && check.met);
+    let mut signals = Vec::new();
+    if met("views_zscore") && met("views_gain") && met("views_gain_steps") {
+        signals.push(Signal::Trending);
+    }
+    let is_no_chance = met("steady_chance") && met("posts_gain_steps");
+    if (met("trend_candidate") && is_no_chance) || met("sample_trend_candidate") {
+        signals.push(Signal::TrendCandidate);
+    } else if (met("heating_up") && is_no_chance) || met("sample_heating_up") {
+        signals.push(Signal::HeatingUp);
+    }
+    signals
+}

@@ -1,0 +1,78 @@
+//! The brief for creators and the feed of trends, over HTTP.
+//!
+//! What is asked for wrongly gets status 400 and one line that says why: as JSON where JSON was asked
+//! for, as text elsewhere.
+
+mod page;
+
+use axum::Router;
+use axum::extract::{RawQuery, State as Extract};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use super::App;
+use crate::brief::{BadQuestion, Kind, Question, Report, markdown};
+
+const JSON: &str = "application/json";
+
+/// The routes of the brief and of the feed.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/brief", get(brief_page))
+        .route(
+            "/brief.css",
+            get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE) }),
+        )
+        .route("/brief.json", get(brief_json))
+        .route("/brief.md", get(brief_markdown))
+        .route("/api/v1/trends", get(trends))
+}
+
+async fn brief_page(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+    match report(&app, Kind::Brief, query).await {
+        Ok(report) => {
+            let page = page::page(&report, &app.state.snapshot(), &app.telemetry);
+            (page::HEADERS, page.into_string()).into_response()
+        }
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn brief_markdown(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+    match report(&app, Kind::Brief, query).await {
+        Ok(report) => {
+            ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&report)).into_response()
+        }
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn brief_json(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+    as_json(report(&app, Kind::Brief, query).await)
+}
+
+async fn trends(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+    as_json(report(&app, Kind::Trends, query).await)
+}
+
+async fn report(app: &App, kind: Kind, query: Option<String>) -> Result<Report, BadQuestion> {
+    let question = Question::parse(kind, &query.unwrap_or_default())?;
+    let simulated = app.telemetry.is_simulated();
+    app.desk.report(question, app.state.snapshot(), simulated, app.clock.now()).await
+}
+
+fn as_json(report: Result<Report, BadQuestion>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, JSON), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    match report {
+        Ok(report) => match serde_json::to_string(&report) {
+            Ok(body) => (content_type, body).into_response(),
+            Err(error) => super::broken("write the report", &error),
+        },
+        Err(why) => {
+            let body = json!({ "error": why.to_string() }).to_string();
+            (StatusCode::BAD_REQUEST, content_type, body).into_response()
+        }
+    }
+}
