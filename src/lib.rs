@@ -29,7 +29,7 @@
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
-//! | [`web`] | `/metrics`, landing page, health, reload |
+//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
@@ -39,7 +39,8 @@
 //!
 //! What is absent, on purpose:
 //!
-//! * **A scrape that causes a request.** `web` and `exposition` read the snapshot and nothing else.
+//! * **A scrape that causes a request.** `exposition` reads the snapshot and nothing else; so does `web`,
+//!   but for the brief and the feed, which may ask a Prometheus, and never the upstream.
 //! * **A second road to the upstream.** Only `gateway` holds a transport, and only behind a credit
 //!   that the ledger has reserved on disk, so what is counted is what is spent. The ledger can count
 //!   too much (a request that was killed on its way), never too little.

@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "support/impostor.rs"]
+#[allow(dead_code, reason = "no test needs all of it")]
+mod impostor;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "no test needs all of it")]
 mod server;
 
 use std::time::Duration;
 
+use impostor::{Behaviour, Impostor};
 use serde_json::json;
 use tiktok_exporter::prometheus::{Client, QueryError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use url::Url;
 
 /// Long enough for a busy machine.
@@ -44,52 +46,9 @@ async fn a_real_one_answers_and_says_what_is_wrong_with_a_query() {
     assert!(matches!(error, QueryError::Unreachable(_)), "{error:?}");
 }
 
-/// What a server does with every connection once it has read a request.
-#[derive(Clone, Copy)]
-enum Behaviour {
-    Hang,
-    HangUp,
-    Say(&'static str),
-    /// Says this again and again.
-    GoOn(&'static str),
-}
-
-/// A server that is no Prometheus; returns its URL.
-async fn impostor(behaviour: Behaviour) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            match behaviour {
-                Behaviour::Hang => held.push(stream),
-                Behaviour::HangUp => {}
-                Behaviour::Say(answer) => {
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    held.push(stream);
-                }
-                Behaviour::GoOn(answer) => {
-                    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-                    let _ = stream.write_all(head.as_bytes()).await;
-                    while stream.write_all(answer.as_bytes()).await.is_ok() {}
-                }
-            }
-        }
-    });
-    url
-}
-
 #[tokio::test]
 async fn what_is_in_its_place_is_told_apart() {
-    const MEGABYTE: &str = {
-        const BYTES: [u8; 1 << 20] = [b' '; 1 << 20];
-        match std::str::from_utf8(&BYTES) {
-            Ok(text) => text,
-            Err(_) => "",
-        }
-    };
+    let megabyte: &str = " ".repeat(1 << 20).leak();
     let short = Duration::from_millis(300);
     for (behaviour, timeout, want) in [
         (Behaviour::Hang, short, "Prometheus did not answer within 300ms"),
@@ -113,9 +72,13 @@ async fn what_is_in_its_place_is_told_apart() {
             PATIENCE,
             "what answers is not a Prometheus: HTTP 302 with \"\"",
         ),
-        (Behaviour::GoOn(MEGABYTE), PATIENCE, "the answer of Prometheus is larger than 16777216 bytes"),
+        (Behaviour::GoOn(megabyte), PATIENCE, "the answer of Prometheus is larger than 16777216 bytes"),
     ] {
-        let error = client(&impostor(behaviour).await, timeout).instant("up").await.unwrap_err().to_string();
+        let error = client(&Impostor::start(behaviour).await.url, timeout)
+            .instant("up")
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with(want), "{error:?} instead of {want:?}");
         assert!(!error.contains("127.0.0.1"), "the address is the operator's business: {error:?}");
     }

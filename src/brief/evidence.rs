@@ -111,15 +111,26 @@ const THRESHOLDS: [(&str, ThresholdOf); 10] = [
     ("global:tiktok_posting_window_close:threshold", |thresholds| &mut thresholds.window_close),
 ];
 
+impl Thresholds {
+    /// The constants by the names under which the rules record them.
+    pub fn named(mut self) -> Vec<(&'static str, f64)> {
+        THRESHOLDS.iter().map(|(name, of)| (*name, *of(&mut self))).collect()
+    }
+}
+
 impl Evidence {
+    /// The recorded series that are asked for.
+    pub fn series() -> impl Iterator<Item = &'static str> {
+        FACTS.iter().map(|(name, _)| *name).chain(THRESHOLDS.iter().map(|(name, _)| *name))
+    }
+
     /// Asks `client` for all of it, and, with `since`, for how the velocity was in that time.
     ///
     /// # Errors
     ///
     /// When any part of it has no answer.
     pub async fn fetch(client: &Client, since: Option<Duration>) -> Result<Self, QueryError> {
-        let names: Vec<&str> =
-            FACTS.iter().map(|(name, _)| *name).chain(THRESHOLDS.iter().map(|(name, _)| *name)).collect();
+        let names: Vec<&str> = Self::series().collect();
         // Replicas and several exporters are one, as in the rules.
         let now = format!("max by (__name__, hashtag) ({{__name__=~\"{}\"}})", names.join("|"));
         let over = |function: &str| {

@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Keep results in this file over restarts; without it they are kept in memory
     #[arg(long = "store.path", value_name = "FILE")]
     store_path: Option<PathBuf>,
+    /// Let the brief ask this Prometheus for the growth of totals
+    #[arg(long = "prometheus.url", value_name = "URL")]
+    prometheus_url: Option<String>,
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -49,11 +52,9 @@ pub(super) async fn run(args: Args) -> ExitCode {
     let simulator = Arc::new(Simulator::new(settings));
     tokio::spawn(simulator::serve(listener, simulator, Arc::new(SystemClock), stopping));
 
-    let source = Source::Embedded {
-        toml: DEMO_TOML,
-        overrides: vec![("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}"))],
-        key: "demo",
-    };
+    let mut overrides = vec![("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}"))];
+    overrides.extend(args.prometheus_url.map(|url| ("TIKTOK_EXPORTER__PROMETHEUS__URL".to_owned(), url)));
+    let source = Source::Embedded { toml: DEMO_TOML, overrides, key: "demo" };
     let options = Options {
         listen_address: args.web.listen_address,
         enable_lifecycle: args.web.enable_lifecycle,

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod brief;
 mod demo;
 mod faults;
 mod kills;
 mod money;
 mod process;
+#[path = "../support/prometheus.rs"]
+#[allow(dead_code, reason = "no test needs all of it")]
+mod prometheus;
 mod serve;
