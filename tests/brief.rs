@@ -28,9 +28,12 @@ use tiktok_exporter::model::{HOUR, Post, SampleStats};
 use tiktok_exporter::prometheus::QueryError;
 use tiktok_exporter::state::{HashtagState, Snapshot};
 
+/// What a test makes of the figures of a sample.
+type Change<'a> = &'a dyn Fn(&mut SampleStats);
+
 /// A watchlist of hashtags in one region each, with a change to the figures of their samples.
-fn watch(hashtags: &[(&str, &dyn Fn(&mut SampleStats))]) -> Snapshot {
-    let state = |(name, change): &(&str, &dyn Fn(&mut SampleStats))| {
+fn watch(hashtags: &[(&str, Change<'_>)]) -> Snapshot {
+    let state = |(name, change): &(&str, Change<'_>)| {
         let mut state = known(name, "books", &["US"], 1_000_000, NOW - HOUR);
         change(&mut state.regions[0].sample.as_mut().unwrap().stats);
         Arc::new(state)
@@ -178,8 +181,7 @@ fn signals_are_those_of_the_alerts() {
     ] {
         assert_eq!(only(&snapshot, &evidence([("x", facts)])).signals, want, "{note}");
     }
-    let of_sample =
-        |stats: &dyn Fn(&mut SampleStats)| only(&watch(&[("x", stats)]), &Evidence::default()).signals;
+    let of_sample = |stats: Change<'_>| only(&watch(&[("x", stats)]), &Evidence::default()).signals;
     assert_eq!(of_sample(&velocity(1.4)), []);
     assert_eq!(of_sample(&velocity(1.5)), [heating_up]);
     assert_eq!(of_sample(&velocity(3.0)), [candidate]);
@@ -212,7 +214,7 @@ fn every_doubt_is_said_and_counts() {
     let foreign = |stats: &mut SampleStats| stats.region_match_ratio = Some(0.3);
     let saturated = |stats: &mut SampleStats| stats.saturated = true;
     let steady = |stats: &mut SampleStats| (stats.posts_24h, stats.posts_7d) = (2, 14);
-    type Case<'a> = (&'a dyn Fn(&mut SampleStats), Option<Facts>, Level, &'a [&'a str]);
+    type Case<'a> = (Change<'a>, Option<Facts>, Level, &'a [&'a str]);
     let cases: [Case<'_>; 7] = [
         (&plain, Some(good), Level::High, &[]),
         (&steady, None, Level::Medium, &[one_sample]),
@@ -392,14 +394,29 @@ async fn no_form_of_the_brief_makes_more_of_a_post_than_text_and_its_link() {
         assert!(!page.contains(outside), "{outside} is on the page");
     }
     assert_eq!(page.matches("href=\"https://").count(), links.len());
-    let text = site.page("/brief.md?limit=50").await;
-    assert_eq!(text.matches("](").count(), links.len(), "{text}");
-    for link in links {
-        assert!(page.contains(&format!("href=\"{link}\"")), "{link} is not on the page");
-        assert!(text.contains(&format!("]({link}) by ")), "{link} is not in the text: {text}");
+    // What a reader of Markdown makes of it.
+    let mut rendered = String::new();
+    let source = site.page("/brief.md?limit=50").await;
+    pulldown_cmark::html::push_html(&mut rendered, pulldown_cmark::Parser::new(&source));
+    for tag in ["<script", "<img", "</main", "<h3", "<code", "<table"] {
+        assert!(!rendered.contains(tag), "{tag} was made of {source}");
     }
-    assert!(!text.contains("<script>") && !text.contains("http://") && !text.contains(" www.evil"), "{text}");
-    assert!(text.contains("(no title)"), "{text}");
+    assert_eq!(rendered.matches("<a ").count(), links.len(), "{rendered}");
+    for link in links {
+        for made in [&page, &rendered] {
+            assert!(made.contains(&format!("<a href=\"{link}\"")), "{link} is not in {made}");
+        }
+    }
+    for post in HOSTILE {
+        let title = post
+            .title
+            .unwrap_or("(no title)")
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        assert!(rendered.replace("&quot;", "\"").contains(&title), "{title} is not in {rendered}");
+    }
+    assert!(!source.contains("http://") && !source.contains(" www.evil"), "addresses become links: {source}");
     let report: Report = serde_json::from_str(&site.page("/brief.json?limit=50").await).unwrap();
     let posts = report.trends.iter().flat_map(|trend| &trend.posts);
     let got: BTreeSet<_> = posts.map(|post| (post.title.as_deref(), post.url.as_deref())).collect();

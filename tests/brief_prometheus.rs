@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 #[path = "support/impostor.rs"]
+#[allow(dead_code, reason = "no test needs all of it")]
 mod impostor;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "no test needs all of it")]
@@ -15,7 +16,7 @@ mod snapshot;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use impostor::{Behaviour, Impostor};
 use serde_json::json;
@@ -23,6 +24,7 @@ use server::Prometheus;
 use site::Site;
 use snapshot::{NOW, known, publish};
 use tiktok_exporter::brief::{Measure, Report, Signal, WindowState};
+use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::config::PrometheusConfig;
 
 /// Long enough for a busy machine.
@@ -49,11 +51,16 @@ fn names(report: &Report) -> Vec<&str> {
     report.trends.iter().map(|trend| trend.hashtag.as_str()).collect()
 }
 
+/// The time by which Prometheus goes, too.
+fn now() -> i64 {
+    SystemClock.now().as_secs()
+}
+
 /// What the rules would have recorded in the last 26 hours, one sample an hour.
 fn history() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = now();
     let mut text = String::new();
-    let mut series = |name: &str, hashtag: &str, value: &dyn Fn(u64) -> f64| {
+    let mut series = |name: &str, hashtag: &str, value: &dyn Fn(i64) -> f64| {
         for hours_ago in (0..26).rev() {
             let at = now - 60 - hours_ago * 3_600;
             let _ = writeln!(text, "{name}{{hashtag=\"{hashtag}\"}} {} {at}", value(hours_ago));
@@ -87,7 +94,6 @@ fn with_history(directory: &Path) -> Prometheus {
     std::fs::write(&rules_file, rules.to_string()).unwrap();
     let server = Prometheus::start(&data, &json!({ "rule_files": [rules_file] }));
     let deadline = Instant::now() + PATIENCE;
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
     while server.instant("global:tiktok_heating_up:threshold", now()).unwrap().is_empty() {
         assert!(Instant::now() < deadline, "the rule is never evaluated");
         std::thread::sleep(Duration::from_millis(100));
