@@ -23,7 +23,7 @@ use crate::poller::{Parts, Plan, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::upstream::{HttpSettings, HttpTransport, SetupError};
-use crate::web::{self, Readiness, ReloadRequest};
+use crate::web::{self, Access, Readiness, ReloadRequest};
 
 /// Where the configuration comes from, again at every reload.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Options {
     pub listen_address: Option<SocketAddr>,
     /// Whether `/-/reload` works.
     pub enable_lifecycle: bool,
+    /// The web configuration file, if one is used.
+    pub web_config: Option<PathBuf>,
     /// Where results are kept.
     pub stored: Stored,
 }
@@ -142,7 +144,8 @@ pub struct App {
     tasks: TaskTracker,
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
-    address: SocketAddr,
+    access: Access,
+    url: String,
     signals: Signals,
 }
 
@@ -187,6 +190,8 @@ impl App {
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new().map_err(PageError::from)?);
         telemetry.reloaded(clock.now());
+        let access = access(&options, bound, &telemetry)?;
+        let scheme = if access.rules().speak_tls() { "https" } else { "http" };
         let simulated = store.holds_simulated()?;
         if simulated && is_real_api(&config.api) {
             return Err(StartError::Simulated);
@@ -223,15 +228,18 @@ impl App {
             clock: clock.clone(),
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
+            access: access.clone(),
         });
         let tasks = TaskTracker::new();
         tasks.spawn(page.keep_printing(state, stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
-        tasks.spawn(web::serve(listener, router, stopping.clone()));
+        tasks.spawn(access.clone().keep_current(stopping.clone()));
+        tasks.spawn(web::serve(listener, router, access.clone(), stopping.clone()));
         // The store is open and the first snapshot stands.
         readiness.set();
-        tracing::info!(address = %bound, "listening on http://{bound}");
+        let url = format!("{scheme}://{bound}");
+        tracing::info!(address = %bound, "listening on {url}");
         Ok(Self {
             source,
             clock,
@@ -246,14 +254,15 @@ impl App {
             tasks,
             reloads,
             reload_requests,
-            address: bound,
+            access,
+            url,
             signals,
         })
     }
 
-    /// Where the web server listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where the web server listens, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Runs until SIGTERM or SIGINT; reloads on SIGHUP and on request.
@@ -297,6 +306,7 @@ impl App {
     }
 
     async fn try_reload(&mut self) -> Result<(), String> {
+        self.access.read_again().await?;
         // Small files, read in a millisecond, but from whatever disk they are on.
         let source = self.source.clone();
         let now = self.clock.now();
@@ -337,6 +347,23 @@ impl App {
 /// Whether the vendor itself is asked, and no simulator by another address.
 fn is_real_api(api: &ApiConfig) -> bool {
     api.base_url.host_str() == ApiConfig::default().base_url.host_str()
+}
+
+/// Who may come in. Warns when everybody can reload who reaches the port.
+fn access(options: &Options, bound: SocketAddr, telemetry: &Arc<Telemetry>) -> Result<Access, Problems> {
+    let access = match &options.web_config {
+        Some(path) => Access::from_file(path.clone(), telemetry.clone())?,
+        None => Access::open(telemetry.clone()),
+    };
+    let rules = access.rules();
+    rules.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    if options.enable_lifecycle && rules.are_open() && !bound.ip().is_loopback() {
+        tracing::warn!(
+            "--web.enable-lifecycle: whoever reaches {bound} can reload (ask for passwords or certificates with \
+             --web.config.file)"
+        );
+    }
+    Ok(access)
 }
 
 fn gateway(

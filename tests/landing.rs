@@ -13,6 +13,7 @@ mod site;
 mod snapshot;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use landing::{Row, rows, text};
@@ -20,9 +21,10 @@ use reqwest::Method;
 use site::Site;
 use snapshot::{MAX_AGE, NOW, known, publish, reading, unknown};
 use tiktok_exporter::budget::Trip;
+use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::model::{HOUR, Hashtag};
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
-use tiktok_exporter::web;
+use tiktok_exporter::web::{self, Access};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -284,7 +286,8 @@ async fn laid_out(page: &str, widths: [u32; 5]) -> String {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let answer = axum::response::Html(html);
     let router = axum::Router::new().route("/", axum::routing::get(move || async { answer }));
-    tokio::spawn(web::serve(listener, router, CancellationToken::new()));
+    let access = Access::open(Arc::new(Telemetry::new().unwrap()));
+    tokio::spawn(web::serve(listener, router, access, CancellationToken::new()));
     let document = browser::document(&url).await;
     let measured = document.split_once("measured:").and_then(|(_, rest)| rest.split_once(';'));
     measured.unwrap_or_else(|| panic!("nothing was measured: {document}")).0.to_owned()

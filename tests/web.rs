@@ -262,6 +262,91 @@ async fn the_name_by_which_the_server_is_called_changes_nothing() {
 }
 
 #[tokio::test]
+async fn every_answer_forbids_what_nobody_needs() {
+    let site = filled_site().await;
+    let answers = PAGES.map(|path| ("GET", path)).into_iter();
+    for (method, path) in answers.chain([("GET", "/nowhere"), ("DELETE", "/metrics"), ("POST", "/-/reload")])
+    {
+        let response = site.request(method.parse().unwrap(), path).await;
+        let headers = response.headers();
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{method} {path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{method} {path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{method} {path}: {policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_make_anything_happen_by_whatever_name_it_comes() {
+    let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
+    let site = Site::start(Some(reload)).await;
+    let own = site.address.to_string();
+    // The second is a page that made its own name lead here: to the browser it is the same site.
+    for (host, headers) in [
+        (own.as_str(), "Origin: https://evil.example"),
+        ("evil.example", "Origin: http://evil.example"),
+        (&own, &format!("Origin: http://{own}")),
+        (&own, "Origin: null"),
+        (&own, "Sec-Fetch-Site: cross-site"),
+        (&own, "Sec-Fetch-Mode: no-cors"),
+    ] {
+        for method in ["POST", "PUT"] {
+            let request = format!(
+                "{method} /-/reload HTTP/1.1\r\nHost: {host}\r\n{headers}\r\nContent-Length: 0\r\n\
+                 Connection: close\r\n\r\n"
+            );
+            let answer = exchange(site.address, &request).await;
+            assert!(answer.status.starts_with("HTTP/1.1 403 "), "{request}: {}", answer.status);
+        }
+    }
+    assert!(requests.try_recv().is_err(), "something was reloaded");
+    let page = site.page("/metrics").await;
+    assert!(page.contains("tiktok_exporter_web_refused_total{reason=\"cross_site\"} 12\n"), "{page}");
+    // Reading is free to everybody.
+    let read = site.send(Method::GET, "/-/healthy", &[("origin", "https://evil.example")]).await;
+    assert_eq!(read.status(), 200);
+    assert_eq!(read.headers().get("access-control-allow-origin"), None, "but not to other sites' scripts");
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_needs_is_not_waited_for() {
+    let site = filled_site().await;
+    let request =
+        "POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\nConnection: close\r\n\r\n";
+    let answer = exchange(site.address, request).await;
+    assert!(answer.status.starts_with("HTTP/1.1 413 "), "{}", answer.status);
+}
+
+#[tokio::test]
+async fn a_client_too_many_is_told_to_come_back_and_counted() {
+    let site = filled_site().await;
+    // Both ends of 512 connections are in this process.
+    let pid = std::process::id().to_string();
+    let raised =
+        std::process::Command::new("prlimit").args(["--pid", &pid, "--nofile=4096:"]).status().unwrap();
+    assert!(raised.success(), "the limit of open files cannot be raised");
+    let mut held = Vec::new();
+    for number in 0..512 {
+        let stream = TcpStream::connect(site.address).await;
+        held.push(stream.unwrap_or_else(|error| panic!("connection {number}: {error}")));
+    }
+    let answer = exchange(site.address, &with_host("GET", "/metrics", "localhost")).await;
+    assert!(answer.status.starts_with("HTTP/1.1 503 "), "{}", answer.status);
+    assert_eq!(answer.headers["retry-after"], "5");
+    assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
+    drop(held);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = exchange(site.address, &with_host("GET", "/metrics", "localhost")).await;
+        if answer.body.contains("tiktok_exporter_web_refused_total{reason=\"too_many_clients\"}") {
+            assert!(!answer.body.contains("{reason=\"too_many_clients\"} 0\n"), "not counted");
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "no place gets free: {}", answer.status);
+    }
+}
+
+#[tokio::test]
 async fn nonsense_is_refused_and_the_server_lives_on() {
     let site = filled_site().await;
     let long = "x".repeat(1 << 20);

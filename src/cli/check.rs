@@ -12,6 +12,7 @@ use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded, Problems, durati
 use crate::estimate::{Estimate, MONTH_DAYS, PRICE_PER_100_000};
 use crate::model::Credits;
 use crate::watchlist::Watched;
+use crate::web::Rules;
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -19,30 +20,59 @@ pub(super) struct Args {
     /// The configuration file (TOML).
     #[arg(long = "config.file", value_name = "FILE")]
     config_file: PathBuf,
+    /// The web configuration file, if one is used (YAML)
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
+}
+
+/// What was found.
+struct Checked {
+    loaded: Loaded,
+    key: Option<ApiKey>,
+    web: Option<Rules>,
 }
 
 /// Exits with 0 and a summary on standard output, or with 78 and every problem on standard error.
 pub(super) fn run(args: &Args) -> ExitCode {
     match load(args) {
-        Ok((loaded, key)) => {
+        Ok(Checked { loaded, key, web }) => {
             let missing = format!("{KEY_VARIABLE}: no API key is set; it is needed to serve");
             let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
-            for warning in loaded.warnings.iter().chain(&key_warnings) {
+            let web_warnings = web.as_ref().map_or(&[][..], Rules::warnings);
+            for warning in loaded.warnings.iter().chain(&key_warnings).chain(web_warnings) {
                 say(std::io::stderr(), &format!("warning: {warning}"));
             }
             let name = args.config_file.display();
-            say(std::io::stdout(), &format!("{name} is valid.\n\n{}", summary(&loaded.config, key.as_ref())));
+            let mut summary = summary(&loaded.config, key.as_ref());
+            if let (Some(web), Some(path)) = (&web, &args.web_config) {
+                summary +=
+                    &format!("\n{}", fact("lets in", &format!("{} ({})", web.summary(), path.display())));
+            }
+            say(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            let found = count(problems.as_slice().len(), "problem");
-            say(std::io::stderr(), &format!("{problems}\n{found} in the configuration"));
+            for problems in &problems {
+                say(std::io::stderr(), &problems.to_string());
+            }
+            let found: usize = problems.iter().map(|problems| problems.as_slice().len()).sum();
+            let found = count(found, "problem");
+            say(std::io::stderr(), &format!("{found} in the configuration"));
             ExitCode::from(EXIT_CONFIG)
         }
     }
 }
 
-fn load(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
+/// Reads both files, or tells what is wrong with either.
+fn load(args: &Args) -> Result<Checked, Vec<Problems>> {
+    let web = args.web_config.as_deref().map(Rules::load).transpose();
+    match (load_main(args), web) {
+        (Ok((loaded, key)), Ok(web)) => Ok(Checked { loaded, key, web }),
+        (main, web) => Err(main.err().into_iter().chain(web.err()).collect()),
+    }
+}
+
+fn load_main(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
     let loaded = config::load(&args.config_file, config::process_environment())?;
     config::check_dates(&loaded.config.budget, SystemClock.now())?;
     let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
@@ -89,7 +119,11 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         ("store", config.store.path.display().to_string()),
         ("listens on", config.web.listen_address.to_string()),
     ];
-    facts.map(|(name, fact)| format!("{name:<20} {fact}")).join("\n")
+    facts.map(|(name, value)| fact(name, &value)).join("\n")
+}
+
+fn fact(name: &str, value: &str) -> String {
+    format!("{name:<20} {value}")
 }
 
 /// The different values of one duration over the watchlist, shortest first.

@@ -58,13 +58,14 @@ pub(super) async fn run(args: Args) -> ExitCode {
     let options = Options {
         listen_address: args.web.listen_address,
         enable_lifecycle: args.web.enable_lifecycle,
+        web_config: args.web.web_config,
         stored: args.store_path.map_or(Stored::InMemory, Stored::At),
     };
     run_app(source, options, greet).await
 }
 
 fn greet(app: &App) {
-    let url = format!("http://{}", app.address());
+    let url = app.url();
     println!(
         "\n\
          ************************************************************\n\

@@ -23,6 +23,9 @@ pub(super) struct WebArgs {
     /// Listen here, whatever the configuration says; port 0 takes a free one
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
     pub(super) listen_address: Option<SocketAddr>,
+    /// TLS, users and headers, in the format of Prometheus' exporter-toolkit (YAML)
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub(super) web_config: Option<PathBuf>,
     /// Let POST or PUT /-/reload read the configuration anew (SIGHUP always does)
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
@@ -32,6 +35,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
     let options = Options {
         listen_address: args.web.listen_address,
         enable_lifecycle: args.web.enable_lifecycle,
+        web_config: args.web.web_config,
         ..Options::default()
     };
     run_app(Source::File(args.config_file), options, |_| {}).await

@@ -107,13 +107,14 @@ fn shown(path: &Path) -> String {
     }
 }
 
+/// Whether users who have nothing to do with the file can read it.
 #[cfg(unix)]
-fn is_readable_by_all(path: &Path) -> bool {
+pub(crate) fn is_readable_by_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_readable_by_all(_: &Path) -> bool {
+pub(crate) fn is_readable_by_all(_: &Path) -> bool {
     false
 }

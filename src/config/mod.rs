@@ -29,6 +29,7 @@ use std::path::Path;
 pub use api::ApiConfig;
 pub use budget::check_dates;
 pub use env::process_environment;
+pub(crate) use key::is_readable_by_all;
 pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
 pub use posts::PostsConfig;
 pub use problem::{Problem, Problems};

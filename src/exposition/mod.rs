@@ -6,6 +6,7 @@ mod budget;
 mod families;
 mod jobs;
 mod print;
+mod refusal;
 mod results;
 mod sheet;
 mod telemetry;
@@ -24,6 +25,7 @@ use crate::state::State;
 use budget::Budget;
 
 pub use print::{Pieces, Print};
+pub use refusal::Refusal;
 pub use results::result_families;
 pub use telemetry::Telemetry;
 

@@ -9,6 +9,7 @@ use prometheus::{
     Registry,
 };
 
+use super::Refusal;
 use crate::budget::{Need, Pace, Purpose, Trip};
 use crate::model::Timestamp;
 use crate::state::{JobKind, Outcome};
@@ -37,6 +38,8 @@ pub struct Telemetry {
     store_errors: IntCounter,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
+    refusals: IntCounterVec,
+    web_config: IntGauge,
     simulated: IntGauge,
     build: GaugeVec,
 }
@@ -119,6 +122,16 @@ impl Telemetry {
                 "tiktok_exporter_config_last_reload_success_timestamp_seconds",
                 "When the configuration was last loaded with success.",
             )?,
+            refusals: counters(
+                "tiktok_exporter_web_refused_total",
+                "Connections and requests that the web server refused, by reason.",
+                &["reason"],
+            )?,
+            web_config: IntGauge::new(
+                "tiktok_exporter_web_config_last_reload_successful",
+                "1 if the web configuration file is in force as it is now, or none is used; 0 if it or a file it names \
+                 cannot be used and an earlier state is still in force.",
+            )?,
             simulated: IntGauge::new(
                 "tiktok_exporter_simulated_data",
                 "1 if the upstream says that it is a simulator: no result on this page is real then; else 0.",
@@ -151,6 +164,10 @@ impl Telemetry {
                 self.refreshes.with_label_values(&[kind.as_str(), outcome.as_str()]);
             }
         }
+        for refusal in Refusal::ALL {
+            self.refusals.with_label_values(&[refusal.as_str()]);
+        }
+        self.web_config.set(1);
         self.breaker_is(None);
         self.pace_is(&Pace::new(Need::default(), None));
         let version = env!("CARGO_PKG_VERSION");
@@ -159,8 +176,14 @@ impl Telemetry {
 
     /// Makes the metrics part of `registry`'s page.
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        for vector in [&self.requests, &self.retries, &self.cache_queries, &self.cache_hits, &self.refreshes]
-        {
+        for vector in [
+            &self.requests,
+            &self.retries,
+            &self.cache_queries,
+            &self.cache_hits,
+            &self.refreshes,
+            &self.refusals,
+        ] {
             registry.register(Box::new(vector.clone()))?;
         }
         registry.register(Box::new(self.durations.clone()))?;
@@ -170,6 +193,7 @@ impl Telemetry {
         registry.register(Box::new(self.store_errors.clone()))?;
         registry.register(Box::new(self.reload_successful.clone()))?;
         registry.register(Box::new(self.reload_success_time.clone()))?;
+        registry.register(Box::new(self.web_config.clone()))?;
         registry.register(Box::new(self.simulated.clone()))?;
         registry.register(Box::new(self.build.clone()))
     }
@@ -264,6 +288,18 @@ impl Telemetry {
     /// The configuration could not be loaded; the old one stays.
     pub fn reload_failed(&self) {
         self.reload_successful.set(0);
+        self.changed();
+    }
+
+    /// The web server turned somebody away.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refusals.with_label_values(&[refusal.as_str()]).inc();
+        self.changed();
+    }
+
+    /// Whether the web configuration file is in force as it is now.
+    pub fn web_config_is(&self, current: bool) {
+        self.web_config.set(i64::from(current));
         self.changed();
     }
 

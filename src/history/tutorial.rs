@@ -25,6 +25,8 @@ const COLUMNS: [&str; 8] = [
 ];
 /// Nobody captured anything before there was a TikTok: 2016-09-01.
 const EARLIEST: Timestamp = Timestamp::from_secs(1_472_688_000);
+/// 2^53: no count of anything is so large, and a sample could not hold it exactly.
+const COUNT_END: f64 = 9_007_199_254_740_992.0;
 /// Broken rows that are quoted in the report; the others are counted.
 const QUOTED: usize = 10;
 
@@ -194,7 +196,7 @@ fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Opt
             None
         }
     };
-    let count = |value: f64| value >= 0.0 && value.fract() == 0.0;
+    let count = |value: f64| (0.0..COUNT_END).contains(&value) && value.fract() == 0.0;
     let [posts, views, last_24h] =
         ["post_count", "view_count", "last_24h"].map(|column| figure(column, count));
     let velocity = figure("velocity", |value| (0.0..=7.0).contains(&value));
@@ -257,8 +259,6 @@ impl<'a> Shown<'a> {
         put("tiktok_hashtag_last_success_timestamp_seconds", &[], Some(reading.at.as_secs_f64()));
         put("tiktok_hashtag_refresh_interval_seconds", &[], Some(DAY.as_secs_f64()));
         put("tiktok_hashtag_sample_velocity", &[any], reading.velocity);
-        let interval = reading.velocity.map(|_| DAY.as_secs_f64());
-        put("tiktok_hashtag_sample_refresh_interval_seconds", &[any], interval);
         put("tiktok_hashtag_sample_posts", &[any, ("window", "24h")], reading.last_24h);
         // The table has the mean, rounded to two digits: the count is the next whole number.
         let of_week = reading.daily_avg_7d.map(|mean| (mean * 7.0).round());

@@ -11,6 +11,13 @@ use super::wire::{Challenge, Envelope, Listing, Object, Outcome, Scalar, Video};
 use super::{Answer, Class, Cursor, Error, Page, Query, RawAnswer};
 use crate::model::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Timestamp, Totals};
 
+/// The largest answer that is read as a list of regions, of which there are some 250. Its shape is not
+/// known, so all of it is held, and that can take eighty times its size.
+const REGIONS_MAX_BYTES: usize = 256 << 10;
+
+/// The end of all times that are taken for one, in Unix seconds.
+const YEAR_10000: i64 = 253_402_300_800;
+
 /// Reads `raw` as the answer to `query`.
 pub fn read(query: &Query, raw: &RawAnswer) -> Result<Answer, Error> {
     read_body(query, raw).map_err(|error| Error { retry_after: raw.retry_after, ..error })
@@ -208,7 +215,7 @@ fn posts(raw: &RawAnswer) -> Result<Page<Post>, Error> {
 }
 
 fn page<W, T>(listing: Listing<W>, read: impl Fn(&W) -> Option<T>) -> Result<Page<T>, Error> {
-    let found = listing.items.unwrap_or_default();
+    let found = listing.items.map(|items| items.0).unwrap_or_default();
     let items: Vec<T> = found.iter().filter_map(|object| object.0.as_ref().and_then(&read)).collect();
     if items.is_empty() && !found.is_empty() {
         return Err(Error::malformed(format!("none of the {} items can be read", found.len())));
@@ -221,8 +228,11 @@ fn page<W, T>(listing: Listing<W>, read: impl Fn(&W) -> Option<T>) -> Result<Pag
 /// A post; one without an id cannot be told from its copies on other pages and is left out.
 fn post(video: &Video) -> Option<Post> {
     let id = [&video.video_id, &video.aweme_id, &video.id].into_iter().find_map(Scalar::text)?;
-    let created_at =
-        video.create_time.count().and_then(|secs| i64::try_from(secs).ok()).filter(|secs| *secs > 0);
+    let created_at = video
+        .create_time
+        .count()
+        .and_then(|secs| i64::try_from(secs).ok())
+        .filter(|secs| (1..YEAR_10000).contains(secs));
     Some(Post {
         id,
         author: video.author.0.as_ref().and_then(|author| Post::author(&author.unique_id.text()?)),
@@ -240,6 +250,9 @@ fn post(video: &Video) -> Option<Post> {
 /// The codes of a list whose shape is not documented: a map from code to name, an array of codes,
 /// or an array of objects; at the top or one level down.
 fn regions(raw: &RawAnswer) -> Result<Vec<Region>, Error> {
+    if raw.body.len() > REGIONS_MAX_BYTES {
+        return Err(Error::malformed(format!("a list of regions of {} bytes", raw.body.len())));
+    }
     let value: Value = json(raw)?;
     let mut codes = region_codes(&value);
     if codes.is_empty() {

@@ -33,7 +33,7 @@ pub(super) struct Challenge {
 #[serde(default, bound = "T: serde::Deserialize<'de>")]
 pub(super) struct Listing<T> {
     #[serde(rename = "videos", alias = "challenge_list")]
-    pub(super) items: Option<Vec<Object<T>>>,
+    pub(super) items: Option<Items<T>>,
     pub(super) cursor: Scalar,
     #[serde(rename = "hasMore")]
     pub(super) has_more: Scalar,
@@ -249,6 +249,41 @@ impl<'de> Deserialize<'de> for Scalar {
         }
 
         deserializer.deserialize_any(AnyValue)
+    }
+}
+
+/// The items of a page, of which few are asked for. A page that goes on and on is an error: an item
+/// takes a hundred times the memory that its text took.
+#[derive(Debug)]
+pub(super) struct Items<T>(pub(super) Vec<Object<T>>);
+
+/// No page has more.
+const ITEMS_MAX: usize = 1_000;
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Few<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {ITEMS_MAX} items")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Items<T>, A::Error> {
+                let mut taken = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    if taken.len() == ITEMS_MAX {
+                        return Err(serde::de::Error::invalid_length(ITEMS_MAX + 1, &self));
+                    }
+                    taken.push(item);
+                }
+                Ok(Items(taken))
+            }
+        }
+
+        deserializer.deserialize_seq(Few(std::marker::PhantomData))
     }
 }
 

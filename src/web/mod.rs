@@ -1,7 +1,9 @@
 //! What the exporter answers over HTTP. Reads the snapshot and the counters, and asks the upstream for
 //! nothing. The brief alone asks somebody else: a Prometheus, if there is one.
 
+mod access;
 mod brief;
+mod gate;
 mod landing;
 mod metrics;
 mod server;
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +25,7 @@ use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::state::State;
 
+pub use access::{Access, Rules};
 pub use metrics::MetricsPage;
 pub use server::serve;
 
@@ -45,6 +49,8 @@ pub struct App {
     pub readiness: Readiness,
     /// Who reloads, if that is allowed over HTTP.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// Who may come in.
+    pub access: Access,
 }
 
 /// A latch: once ready, ready for good.
@@ -64,6 +70,7 @@ impl Readiness {
 
 /// All routes. GET routes answer HEAD as well; other methods get 405, other paths 404.
 pub fn router(app: App) -> Router {
+    let gate = gate::Gate::new(app.access.clone());
     Router::new()
         .route("/", get(landing_page))
         .route("/metrics", get(metrics::metrics))
@@ -73,6 +80,7 @@ pub fn router(app: App) -> Router {
         .merge(brief::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
         .with_state(app)
+        .layer(from_fn_with_state(gate, gate::pass))
 }
 
 async fn landing_page(Extract(app): Extract<App>) -> Response {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::process::{Metrics, Process};
 
 /// Every family that the exporter promises, and the labels of its series.
-const FAMILIES: [(&str, &[&str]); 46] = [
+const FAMILIES: [(&str, &[&str]); 48] = [
     ("tiktok_hashtag_posts", &["hashtag"]),
     ("tiktok_hashtag_views", &["hashtag"]),
     ("tiktok_hashtag_posts_resolution", &["hashtag"]),
@@ -50,6 +50,8 @@ const FAMILIES: [(&str, &[&str]); 46] = [
     ("tiktok_exporter_simulated_data", &[]),
     ("tiktok_exporter_config_last_reload_successful", &[]),
     ("tiktok_exporter_config_last_reload_success_timestamp_seconds", &[]),
+    ("tiktok_exporter_web_refused_total", &["reason"]),
+    ("tiktok_exporter_web_config_last_reload_successful", &[]),
     ("process_cpu_seconds_total", &[]),
     ("process_resident_memory_bytes", &[]),
     ("process_open_fds", &[]),

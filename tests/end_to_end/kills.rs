@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::process::{KEY, Simulator, serve, write_config};
+use crate::process::{KEY, Simulator, serve, setting, write_config};
 
 /// Requests in flight at the most, as `api.concurrency` has it by default.
 const IN_FLIGHT: u64 = 8;
@@ -64,10 +64,6 @@ const WATCH: &str = r#"
     hashtags = ["booktok", "indiebeauty", "日本", "capybara", "skincare", "fyp"]
     regions = ["US", "GB", "DE"]
 "#;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
-}
 
 /// Runs the exporter until it is killed.
 fn live_for(config: &str, life: Duration) {

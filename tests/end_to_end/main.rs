@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod access;
 mod brief;
+#[path = "../support/certificates.rs"]
+mod certificates;
+mod chaos;
 mod demo;
 mod faults;
 mod kills;
@@ -11,4 +15,5 @@ mod process;
 #[path = "../support/prometheus.rs"]
 #[allow(dead_code, reason = "no test needs all of it")]
 mod prometheus;
+mod scrapers;
 mod serve;

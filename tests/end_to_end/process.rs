@@ -170,9 +170,9 @@ fn collect(
 ) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for line in lines.lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("listening on http://") {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]".contains(c)));
-                let _ = addresses.send(format!("http://{}", &rest[..end.unwrap_or(rest.len())]));
+            if let Some((_, rest)) = line.split_once("listening on http") {
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".:[]/".contains(c)));
+                let _ = addresses.send(format!("http{}", &rest[..end.unwrap_or(rest.len())]));
             }
             let mut output = output.lock().unwrap();
             output.push_str(&line);
@@ -255,6 +255,11 @@ path = "{}"
     path.display().to_string()
 }
 
+/// A number that the environment may set.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
+}
+
 /// Starts `serve` with the configuration at `path`.
 pub fn serve(path: &str) -> Process {
     Process::start(&["serve", "--config.file", path, "--web.listen-address", "127.0.0.1:0"])
@@ -269,7 +274,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    fn parse(text: &str) -> Self {
+    /// Reads the text of a page.
+    pub fn parse(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         let series = samples.map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value in {line}"));

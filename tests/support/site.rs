@@ -13,7 +13,7 @@ use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::{self, App, MetricsPage, Readiness, ReloadRequest};
+use tiktok_exporter::web::{self, Access, App, MetricsPage, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -52,6 +52,7 @@ impl Site {
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
         tokio::spawn(page.clone().keep_printing(state.clone(), stopping.clone()));
+        let access = Access::open(telemetry.clone());
         let app = App {
             page,
             state: state.clone(),
@@ -60,10 +61,11 @@ impl Site {
             clock,
             readiness: readiness.clone(),
             reload,
+            access: access.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(web::serve(listener, web::router(app), stopping.clone()));
+        let serving = tokio::spawn(web::serve(listener, web::router(app), access, stopping.clone()));
         // Fails when a provider is installed already, which is as good. None is used: no TLS here.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A page that never comes is to fail its test, not to hang it.

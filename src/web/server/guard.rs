@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// From the first byte of a request to the end of its headers.
-const REQUEST: Duration = Duration::from_secs(10);
+pub(super) const REQUEST: Duration = Duration::from_secs(10);
 
 /// For taking an answer, from when it is first waited for.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -37,11 +37,14 @@ struct Times {
     begun: Option<Instant>,
     /// When the client was first waited for since the last request.
     waiting: Option<Instant>,
+    /// Whether requests, answers and what keeps the connection going come mixed, as in HTTP/2. Bytes
+    /// say nothing then, only requests that are complete.
+    mixed: bool,
 }
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S) -> (Self, Requests) {
-        let times = Times { moved: Instant::now(), begun: None, waiting: None };
+        let times = Times { moved: Instant::now(), begun: None, waiting: None, mixed: false };
         let times = Arc::new(Mutex::new(times));
         let alarm = Box::pin(sleep_until(Instant::now() + REQUEST.min(IDLE)));
         (Self { stream, times: times.clone(), alarm }, Requests(times))
@@ -65,7 +68,7 @@ impl<S> Guarded<S> {
     fn wrote<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let now = Instant::now();
         if written.is_ready() {
-            lock(&self.times).moved = now;
+            lock(&self.times).wrote(now);
             return written;
         }
         let limit = {
@@ -85,10 +88,30 @@ impl Requests {
         let mut times = lock(&self.0);
         times.begun = None;
         times.waiting = None;
+        times.moved = Instant::now();
+    }
+
+    /// From now on requests come mixed with other things.
+    pub(super) fn are_mixed(&self) {
+        lock(&self.0).mixed = true;
     }
 }
 
 impl Times {
+    fn read(&mut self, now: Instant) {
+        // The time of the first request runs from the handshake on in either case.
+        if !self.mixed {
+            self.moved = now;
+            self.begun.get_or_insert(now);
+        }
+    }
+
+    fn wrote(&mut self, now: Instant) {
+        if !self.mixed {
+            self.moved = now;
+        }
+    }
+
     fn limit(&self, writes: bool) -> Instant {
         let request = self.begun.map(|at| at + REQUEST);
         let answer = self.waiting.filter(|_| writes).map(|at| at + ANSWER);
@@ -115,8 +138,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             let now = Instant::now();
             let limit = {
                 let mut times = lock(&self.times);
-                times.moved = now;
-                *times.begun.get_or_insert(now) + REQUEST
+                times.read(now);
+                times.limit(false)
             };
             if self.alarm.deadline() > limit {
                 self.alarm.as_mut().reset(limit);

@@ -1,0 +1,137 @@
+//! Who checks the certificates of clients, beyond what rustls brings.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use webpki::EndEntityCert;
+
+/// Takes every certificate whose key the client has.
+#[derive(Debug)]
+pub(super) struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+    required: bool,
+}
+
+impl AnyCertificate {
+    pub(super) fn new(provider: Arc<CryptoProvider>, required: bool) -> Self {
+        Self { provider, required }
+    }
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        self.required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Takes those of another verifier's certificates that are made out to one of these names.
+#[derive(Debug)]
+pub(super) struct Named {
+    verifier: Arc<dyn ClientCertVerifier>,
+    names: Vec<String>,
+}
+
+impl Named {
+    /// `names` are DNS names, IP addresses or URIs, compared as they stand.
+    pub(super) fn new(verifier: Arc<dyn ClientCertVerifier>, names: Vec<String>) -> Self {
+        Self { verifier, names }
+    }
+
+    fn is_named(&self, certificate: &EndEntityCert<'_>) -> bool {
+        let is_wanted = |name: &str| self.names.iter().any(|wanted| wanted == name);
+        let has_address = |address: IpAddr| {
+            certificate.verify_is_valid_for_subject_name(&ServerName::IpAddress(address.into())).is_ok()
+        };
+        certificate.valid_dns_names().any(is_wanted)
+            || certificate.valid_uri_names().any(is_wanted)
+            || self.names.iter().filter_map(|name| name.parse().ok()).any(has_address)
+    }
+}
+
+impl ClientCertVerifier for Named {
+    fn client_auth_mandatory(&self) -> bool {
+        self.verifier.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.verifier.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
+        let parsed = EndEntityCert::try_from(certificate);
+        match parsed.is_ok_and(|certificate| self.is_named(&certificate)) {
+            true => Ok(verified),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
