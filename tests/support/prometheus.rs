@@ -81,6 +81,13 @@ impl Prometheus {
         self.client.get(format!("{}/metrics", self.url)).send().unwrap().text().unwrap()
     }
 
+    /// Time of processors that it has used.
+    pub fn processor_seconds(&self) -> f64 {
+        let page = self.metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+        line.unwrap().parse().unwrap()
+    }
+
     fn ask(&self, path: &str, form: &[(&str, String)]) -> Result<Value, String> {
         let mut url = url::Url::parse(&format!("{}{path}", self.url)).unwrap();
         url.query_pairs_mut().extend_pairs(form);
