@@ -145,8 +145,11 @@ fn others(metric: &str) -> Vec<Line> {
         "" => vec![""],
         _ => vec!["a", "b", "c"],
     };
-    let labels =
-        if metric == "global:tiktok_links:info" { ",exporter=\"http://localhost:10110\"" } else { "" };
+    let labels = match (metric, label) {
+        ("global:tiktok_links:info", _) => ",exporter=\"http://localhost:10110\"",
+        (_, "instance") => ",job=\"tiktok\"",
+        _ => "",
+    };
     let line = |value: &str| Line {
         series: format!("{metric}{{{}=\"{value}\"{labels}}}", if label.is_empty() { "job" } else { label }),
         since: NOW - DAYS * DAY,
@@ -165,10 +168,11 @@ fn value_of(metric: &str) -> Wave {
             (time as f64 / (DAY * (3 + seed % 7)) as f64 + seed as f64 / 17.0) * std::f64::consts::TAU;
         2.0 + 1.9 * angle.sin() + (time / STEP * (seed + 7) % 97) as f64 / 1_000.0
     }
-    let whole: [(&str, Wave); 6] = [
+    let whole: [(&str, Wave); 7] = [
         ("posting_advice", |seed, time| wave(seed, time).min(2.0).floor()),
         ("posting_window", |seed, time| f64::from(u8::from(wave(seed, time) >= 2.0))),
         ("saturated", |seed, time| f64::from(u8::from(wave(seed, time) >= 3.0))),
+        ("sample_posts", |seed, time| (wave(seed, time) * 10.0).floor()),
         ("hashtag_info", |_, _| 1.0),
         (":fresh", |_, _| 1.0),
         ("ALERTS", |_, _| 1.0),
