@@ -260,6 +260,7 @@ fn recorded_names_say_what_labels_are_left() {
         let level = [
             "global",
             "hashtag",
+            "hashtag_day",
             "hashtag_group",
             "hashtag_hour",
             "hashtag_region",

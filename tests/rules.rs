@@ -168,6 +168,28 @@ fn views_cases() -> Vec<Case> {
             .views(burst(336))
             .read_every(24)
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        // Nothing but counts, as somebody else's history may be.
+        case("counts-steady").views(steady).counts_only(),
+        case("counts-burst").views(burst(336)).counts_only().fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("counts-rounded-slow")
+            .counts_only()
+            .rounded_to(1e5)
+            .views(|hour| 1.2e6 + 300.0 * hour)
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
+        // Steady growth scores higher after a hole, and nothing tells that it was one.
+        case("counts-missing-days")
+            .views(steady)
+            .counts_only()
+            .exporter_down(230..302)
+            .fires(0, &[REF_VIEWS]),
+        // The rounding grows a thousandfold at 1 M, and the exporter does not know yet.
+        case("past-a-million")
+            .views(|hour| {
+                let count: f64 = 9.2e5 + 900.0 * hour;
+                let step = if count < 1e6 { 1e2 } else { 1e5 };
+                (count / step).floor() * step
+            })
+            .fires(0, &[REF_VIEWS, REF_GAIN]),
         // Days of history at the end: 6, 7 and 8. A day more for a daily gain's own history.
         case("points-6").views(burst(LAST)).watched_since(DAYS - 6 * 24),
         case("points-7").views(burst(LAST)).watched_since(DAYS - 7 * 24).fires(LAST, &[TRENDING, REF_VIEWS]),
@@ -357,6 +379,10 @@ fn spike_cases() -> Vec<Case> {
         hourly("hours-19").views(spike).watched_since(SPIKE_AT - 19),
         hourly("hours-20").views(spike).watched_since(SPIKE_AT - 20).fires(SPIKE_AT, &[SPIKE]),
         hourly("missing-hours").views(spike).exporter_down(70..76),
+        // Nothing but counts: what moves in 20 hours of the day is refreshed hourly.
+        hourly("counts-daily-rhythm").views(daily).counts_only(),
+        hourly("counts-spike").views(spike).counts_only().fires(SPIKE_AT, &[SPIKE]),
+        case("counts-read-every-2h").read_every(2).views(spike).counts_only(),
         hourly("restart").views(daily).exporter_down(88..89).moves(89),
         hourly("spike-restart").views(spike).moves(88).fires(SPIKE_AT, &[SPIKE]),
         hourly("two-exporters").views(daily).watched_twice(),
@@ -442,6 +468,20 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
         test.expect_number(&selector, HOURS, Some(f64::from(u8::from(region == "FF"))));
     }
     test.check();
+}
+
+#[test]
+fn samples_that_tell_no_time_were_read_when_they_were_scraped() {
+    let mut test = Operations::by_the_hour(4);
+    for (region, velocity) in [("US", 3.2), ("GB", 1.6), ("DE", 1.4)] {
+        let labels = [("hashtag", "imported"), ("region", region)];
+        test.series("tiktok_hashtag_sample_velocity", &labels, always(velocity));
+    }
+    test.series("tiktok_hashtag_views", &[("hashtag", "imported")], always(1e6))
+        .fires(REF_HEATING_UP, ",hashtag=\"imported\",group=\"\"", &[("2h", 2.0)])
+        .fires(REF_CANDIDATE, ",hashtag=\"imported\",region=\"US\"", &[("2h", 1.0)])
+        .fires(REF_CANDIDATE, "", &[("2h", 1.0)]);
+    test.test.check();
 }
 
 /// Operations: every few minutes a sample and an evaluation.

@@ -259,6 +259,8 @@ impl<'a> Shown<'a> {
         put("tiktok_hashtag_last_success_timestamp_seconds", &[], Some(reading.at.as_secs_f64()));
         put("tiktok_hashtag_refresh_interval_seconds", &[], Some(DAY.as_secs_f64()));
         put("tiktok_hashtag_sample_velocity", &[any], reading.velocity);
+        let interval = reading.velocity.map(|_| DAY.as_secs_f64());
+        put("tiktok_hashtag_sample_refresh_interval_seconds", &[any], interval);
         put("tiktok_hashtag_sample_posts", &[any, ("window", "24h")], reading.last_24h);
         // The table has the mean, rounded to two digits: the count is the next whole number.
         let of_week = reading.daily_avg_7d.map(|mean| (mean * 7.0).round());

@@ -8,6 +8,9 @@ const KEPT: usize = 8;
 /// The platform rounds large counts for display: 1,820,000,000 next moves to 1,830,000,000. The
 /// step is not announced, so it is read off the values: the largest power of ten that divides them
 /// all. One value of an exact count can end in zeros by chance; eight distinct ones hardly do.
+///
+/// The step grows a thousandfold where a count passes a million or a billion. So once the two latest
+/// values end in that many more zeros than the ones before, those count no more.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecentValues(Vec<u64>);
 
@@ -46,19 +49,24 @@ impl RecentValues {
         if self.0.is_empty() {
             return None;
         }
-        let step = self.0.iter().filter(|value| **value != 0).map(|value| step_shown_by(*value)).min();
-        Some(step.unwrap_or(1))
+        let steps: Vec<u64> =
+            self.0.iter().filter(|value| **value != 0).map(|value| step_shown_by(*value)).collect();
+        let latest = steps.iter().take(2).copied().min().filter(|step| steps.len() > 1 && *step >= NO_CHANCE);
+        let least = latest.map_or(0, |step| step / GROWTH);
+        Some(steps.into_iter().take_while(|step| *step > least).min().unwrap_or(1))
     }
 }
 
-/// From so many nines at its end on a value is one below the round number that was meant: whoever
-/// made a number of "4.1 B" by floating-point arithmetic gets 4,099,999,999 now and then.
-const MEANT_ROUND: u64 = 100_000;
+/// A multiple of this is round on purpose, and one below it was meant to be: whoever made a number of
+/// "4.1 B" by floating-point arithmetic gets 4,099,999,999 now and then.
+const NO_CHANCE: u64 = 100_000;
+/// How much the platform's step grows at once.
+const GROWTH: u64 = 1_000;
 
 /// The step that `value`, which is not zero, shows by itself.
 fn step_shown_by(value: u64) -> u64 {
     let above = value.checked_add(1).map_or(1, power_of_ten_in);
-    if above >= MEANT_ROUND { above } else { power_of_ten_in(value) }
+    if above >= NO_CHANCE { above } else { power_of_ten_in(value) }
 }
 
 /// The largest power of ten that divides `value`, which is not zero.
@@ -86,6 +94,11 @@ mod tests {
             (vec![1_820_000_000, 1_825_300_000], Some(100_000)),
             (vec![11_045_675, 11_045_671], Some(1)),
             (vec![0, 4_200], Some(100)),
+            (vec![999_700, 999_900, 1_000_000], Some(100)),
+            (vec![999_900, 1_000_000, 1_100_000], Some(100_000)),
+            (vec![999_900_000, 1_000_000_000, 1_100_000_000], Some(100_000_000)),
+            (vec![1_200_000, 1_234_567], Some(1)),
+            (vec![1_780_000_000, 1_800_000_000, 1_900_000_000], Some(10_000_000)),
             (vec![4_099_999_999, 4_000_000_000], Some(100_000_000)),
             (vec![4_099_999_999, 4_012_345_678], Some(1)),
             (vec![29_999], Some(1)),

@@ -66,9 +66,10 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "tiktok-parameters",
     "tiktok-readings",
+    "tiktok-readings-steps",
     "tiktok-readings-history",
     "tiktok-reference",
     "tiktok-trending",

@@ -56,6 +56,11 @@ pub fn chernoff(k: f64, n: f64, p: f64) -> f64 {
     (-(part(k, n * p) + part(n - k, n * (1.0 - p)))).exp()
 }
 
+/// The round number that a count one below it stands for; else the count.
+pub fn meant(count: f64) -> f64 {
+    if (count + 1.0) % 1e5 == 0.0 { count + 1.0 } else { count }
+}
+
 /// One value an hour, with holes.
 #[derive(Debug, Clone, Default)]
 pub struct Signal(pub Vec<Option<f64>>);
@@ -88,12 +93,12 @@ impl Signal {
 pub struct Readings {
     pub views: Signal,
     pub posts: Signal,
-    /// When the totals were read, in seconds.
+    /// When the totals were read, in seconds, where that is told.
     pub read_at: Signal,
-    /// The step of the rounding, the same for views and posts.
-    pub resolution: f64,
-    /// Hours between two refreshes.
-    pub interval: f64,
+    /// The step of the rounding, the same for views and posts, where it is told.
+    pub resolution: Option<f64>,
+    /// Hours between two refreshes, where that is told.
+    pub interval: Option<f64>,
 }
 
 /// The constants of `alerts/parameters.rules.yml`.
@@ -115,12 +120,37 @@ impl Rules<'_> {
     }
 
     fn distance(&self, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
-        let read_at = &self.readings.read_at;
-        Some(read_at.at(now)? - read_at.max(window, now - lag, self.left)?)
+        let now_read = self.read_at(now)?;
+        let told = self.readings.read_at.max(window, now - lag, self.left).map(|before| now_read - before);
+        // A count that does not tell its time must have been there, at most 1.4 times as far back.
+        let counted = |hour| self.readings.views.at(hour).is_some();
+        let furthest = lag * 7 / 5;
+        told.or_else(|| (now - furthest..=now - lag).any(counted).then_some((lag * 3600) as f64))
+    }
+
+    /// When the count was read: what does not tell was read when it was scraped.
+    fn read_at(&self, now: Hour) -> Option<f64> {
+        self.readings.read_at.at(now).or_else(|| self.readings.views.at(now).map(|_| (now * 3600) as f64))
+    }
+
+    /// Seconds between two refreshes; a day where it is not told.
+    fn interval(&self) -> f64 {
+        self.readings.interval.map_or(86_400.0, |hours| (hours * 3600.0).max(300.0))
+    }
+
+    /// Whether the hashtag is refreshed hourly; where that is not told, whether it moves so often.
+    fn is_hourly(&self, now: Hour) -> bool {
+        let Some(hours) = self.readings.interval else {
+            let from = now - DAY + Hour::from(self.left == LeftEnd::Open);
+            let day: Vec<f64> = (from..=now).filter_map(|hour| self.readings.views.at(hour)).collect();
+            let changes = day.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            return changes as f64 >= self.parameter("spike_hours:min");
+        };
+        hours * 3600.0 <= self.parameter("spike_refresh_interval:max_seconds")
     }
 
     fn age(&self, now: Hour) -> Option<f64> {
-        Some((now * 3600) as f64 - self.readings.read_at.at(now)?)
+        Some((now * 3600) as f64 - self.read_at(now)?)
     }
 
     /// What makes growth over `lag` hours of the growth between the two readings, where they can be
@@ -128,7 +158,7 @@ impl Rules<'_> {
     fn factor(&self, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
         let lags = self.distance(lag, window, now)? / (lag * 3600) as f64;
         let apart = self.parameter("reading_distance:min")..=self.parameter("reading_distance:max");
-        let fresh = self.parameter("reading_age:max_intervals") * self.readings.interval * 3600.0;
+        let fresh = self.parameter("reading_age:max_intervals") * self.interval();
         (apart.contains(&lags) && self.age(now)? <= fresh).then(|| 1.0 / lags)
     }
 
@@ -141,6 +171,34 @@ impl Rules<'_> {
     fn gain(&self, counts: &Signal, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
         let gain = counts.at(now)? - counts.max(window, now - lag, self.left)?;
         Some(gain * self.factor(lag, window, now)?)
+    }
+
+    /// The highest count of the day before the last one.
+    fn day_before(&self, counts: &Signal, now: Hour) -> Option<f64> {
+        counts.max(DAY, now - DAY, self.left)
+    }
+
+    /// The step that a count shows by itself, now and the day before.
+    fn resolution_shown(&self, counts: &Signal, now: Hour) -> Option<f64> {
+        let current = meant(counts.at(now)?);
+        let before = self.day_before(counts, now).map_or(current, meant);
+        let moves_in =
+            |(least, step): &(f64, f64)| current >= *least && current % step == 0.0 && before % step == 0.0;
+        let coarsest = [(1e9, 1e8), (1e6, 1e5), (1e4, 1e2)].into_iter().find(moves_in);
+        Some(coarsest.map_or(1.0, |(_, step)| step))
+    }
+
+    /// That or what the exporter tells, which may be unsure of many zeros, but knows about a few.
+    fn resolution(&self, counts: &Signal, now: Hour) -> Option<f64> {
+        let shown = self.resolution_shown(counts, now)?;
+        Some(match self.readings.resolution {
+            Some(told) if told >= shown || shown < 1e5 => told,
+            _ => shown,
+        })
+    }
+
+    fn gain_in_steps(&self, gain: Option<f64>, counts: &Signal, now: Hour) -> Option<f64> {
+        Some(gain? / self.resolution(counts, now)?)
     }
 
     fn posts_1d(&self, now: Hour) -> Option<f64> {
@@ -168,7 +226,9 @@ impl Rules<'_> {
     }
 
     fn chance(&self, now: Hour) -> Option<f64> {
-        let [k, n] = [self.posts_1d(now)?, self.posts_7d(now)?].map(|posts| posts / self.readings.resolution);
+        let posts = &self.readings.posts;
+        let k = self.gain_in_steps(self.posts_1d(now), posts, now)?;
+        let n = self.gain_in_steps(self.posts_7d(now), posts, now)?;
         (k * 7.0 > n).then(|| chernoff(k, n, 1.0 / 7.0))
     }
 
@@ -180,7 +240,8 @@ impl Rules<'_> {
             let before = states.range(from..hour).next_back().map(|(_, state)| *state);
             let state = match self.velocity(hour) {
                 Some(velocity) => {
-                    let steps = self.posts_1d(hour).unwrap() / self.readings.resolution;
+                    let gain = self.posts_1d(hour);
+                    let steps = self.gain_in_steps(gain, &self.readings.posts, hour).unwrap();
                     let opens = velocity >= self.parameter("posting_window_open:threshold")
                         && steps >= self.parameter("gain_steps:min");
                     let stays =
@@ -207,7 +268,7 @@ impl Rules<'_> {
 
     /// Every recorded series about the hashtag at `now`, and `None` where it must be absent.
     pub fn recorded(&self, now: Hour) -> Vec<(&'static str, Option<f64>)> {
-        let Readings { views, posts: _, read_at, resolution, interval } = self.readings;
+        let Readings { views, posts, read_at, .. } = self.readings;
         let daily = views.grid(DAY, now - TWO_WEEKS, now - 1);
         let six_hourly = views.grid(6, now - TWO_WEEKS, now - 1);
         let gains = views.growth(DAY);
@@ -218,12 +279,16 @@ impl Rules<'_> {
         let of = |values: &[f64], figure: fn(&[f64]) -> f64| (!values.is_empty()).then(|| figure(values));
         let count = |values: &[f64]| (!values.is_empty()).then_some(values.len() as f64);
 
-        let spikes = *interval * 3600.0 <= self.parameter("spike_refresh_interval:max_seconds");
-        let gain1h = self.gain(views, 1, DAY / 2, now).filter(|_| spikes);
+        let gain1h = self.gain(views, 1, DAY / 2, now).filter(|_| self.is_hourly(now));
         let gain1d = self.gain(views, DAY, DAY, now);
         // An hour over the mean hour of the day.
         let gain1h_ratio = gain1h.zip(gain1d.filter(|gain| *gain > 0.0)).map(|(hour, day)| hour * 24.0 / day);
         vec![
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:max", self.read_at(now)),
+            (
+                "hashtag:tiktok_hashtag_refresh_interval_seconds:max",
+                self.read_at(now).map(|_| self.interval()),
+            ),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1d", self.factor(DAY, DAY, now)),
@@ -234,6 +299,14 @@ impl Rules<'_> {
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",
                 (!times.is_empty()).then(|| Some(z_score(read_at.at(now)?, &times))).flatten(),
             ),
+            ("hashtag:tiktok_hashtag_views:round", views.at(now).map(meant)),
+            ("hashtag:tiktok_hashtag_views:max1d_before", self.day_before(views, now)),
+            ("hashtag:tiktok_hashtag_views:resolution_shown", self.resolution_shown(views, now)),
+            ("hashtag:tiktok_hashtag_views:resolution", self.resolution(views, now)),
+            ("hashtag:tiktok_hashtag_posts:round", posts.at(now).map(meant)),
+            ("hashtag:tiktok_hashtag_posts:max1d_before", self.day_before(posts, now)),
+            ("hashtag:tiktok_hashtag_posts:resolution_shown", self.resolution_shown(posts, now)),
+            ("hashtag:tiktok_hashtag_posts:resolution", self.resolution(posts, now)),
             ("hashtag:tiktok_hashtag_views:reference_avg14d", of(&daily, mean)),
             ("hashtag:tiktok_hashtag_views:reference_stddev14d", of(&daily, population_sd)),
             ("hashtag:tiktok_hashtag_views:reference_count14d", count(&daily)),
@@ -256,18 +329,18 @@ impl Rules<'_> {
                 self.z(views.at(now), &six_hourly, &daily, "trending_days:min"),
             ),
             ("hashtag:tiktok_hashtag_views:gain1d", gain1d),
-            ("hashtag:tiktok_hashtag_views:gain1d_steps", gain1d.map(|gain| gain / resolution)),
+            ("hashtag:tiktok_hashtag_views:gain1d_steps", self.gain_in_steps(gain1d, views, now)),
             ("hashtag:tiktok_hashtag_posts:gain1d", self.posts_1d(now)),
             ("hashtag:tiktok_hashtag_posts:loss1d", self.posts_lost(now)),
             ("hashtag:tiktok_hashtag_posts:gain7d", self.posts_7d(now)),
-            ("hashtag:tiktok_hashtag_posts:gain1d_steps", self.posts_1d(now).map(|gain| gain / resolution)),
-            ("hashtag:tiktok_hashtag_posts:gain7d_steps", self.posts_7d(now).map(|gain| gain / resolution)),
+            ("hashtag:tiktok_hashtag_posts:gain1d_steps", self.gain_in_steps(self.posts_1d(now), posts, now)),
+            ("hashtag:tiktok_hashtag_posts:gain7d_steps", self.gain_in_steps(self.posts_7d(now), posts, now)),
             ("hashtag:tiktok_hashtag_posts:velocity", self.velocity(now)),
             ("hashtag:tiktok_hashtag_posts:velocity_chance", self.chance(now)),
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),
             ("hashtag:tiktok_hashtag_posts:posting_advice", self.posting_advice(now)),
             ("hashtag:tiktok_hashtag_views:max", views.at(now)),
-            ("hashtag:tiktok_hashtag_posts:max", self.readings.posts.at(now)),
+            ("hashtag:tiktok_hashtag_posts:max", posts.at(now)),
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
             ("hashtag_hour:tiktok_hashtag_views:gain1h_ratio", gain1h_ratio),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),

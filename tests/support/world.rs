@@ -26,6 +26,7 @@ pub struct Case {
     interval: Hour,
     /// The interval that is announced, if it is not the one that is kept.
     announced: Option<Hour>,
+    counts_only: bool,
     begins: Hour,
     max_age: Hour,
     api_down: Range<Hour>,
@@ -49,6 +50,7 @@ pub fn case(name: &'static str) -> Case {
         resolution: 1.0,
         interval: 6,
         announced: None,
+        counts_only: false,
         begins: 0,
         max_age: 48,
         api_down: 0..0,
@@ -97,6 +99,11 @@ impl Case {
         Self { announced: Some(interval), ..self }
     }
 
+    /// Nothing but the two counts is there: neither times nor intervals, steps or groups.
+    pub fn counts_only(self) -> Self {
+        Self { counts_only: true, ..self }
+    }
+
     pub fn watched_since(self, begins: Hour) -> Self {
         Self { begins, ..self }
     }
@@ -141,7 +148,11 @@ impl Case {
             .into_iter()
             .map(|(instance, group, lag, up)| self.exporter(hours, lag, up, instance, group, test))
             .reduce(merge);
-        Readings { resolution: self.resolution, interval: self.announced() as f64, ..merged.unwrap() }
+        Readings {
+            resolution: (!self.counts_only).then_some(self.resolution),
+            interval: (!self.counts_only).then(|| self.announced() as f64),
+            ..merged.unwrap()
+        }
     }
 
     fn announced(&self) -> Hour {
@@ -181,13 +192,20 @@ impl Case {
         let readings = Readings {
             views: count(&self.views),
             posts: count(&self.posts),
-            read_at: signal(&|hour| Some((last_read(hour)? * 3600) as f64)),
+            read_at: if self.counts_only {
+                Signal::default()
+            } else {
+                signal(&|hour| Some((last_read(hour)? * 3600) as f64))
+            },
             ..Readings::default()
         };
         let resolution = signal(&|hour| current(hour).map(|_| self.resolution));
         let labels = [("hashtag", self.name), ("instance", instance), ("job", "tiktok")];
         test.series("tiktok_hashtag_views", &labels, &readings.views);
         test.series("tiktok_hashtag_posts", &labels, &readings.posts);
+        if self.counts_only {
+            return readings;
+        }
         test.series("tiktok_hashtag_views_resolution", &labels, &resolution);
         test.series("tiktok_hashtag_posts_resolution", &labels, &resolution);
         test.series("tiktok_hashtag_last_success_timestamp_seconds", &labels, &readings.read_at);
