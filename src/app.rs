@@ -396,6 +396,7 @@ fn gateway(
 fn plan(config: Config) -> Plan {
     Plan {
         watchlist: config.watchlist,
+        following: config.following,
         concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::budget::{Limits, Need, Pace, Purpose, Share, Standing, Window};
 use crate::config::{Config, duration};
+use crate::discovery::Followed;
 use crate::model::{DAY, HOUR, Region};
 use crate::state::JobKind;
 use crate::watchlist::Watched;
@@ -25,9 +26,9 @@ const LEVERS_SHOWN: usize = 3;
 /// What a configuration costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// By group of watch blocks and kind of job, in the order of the groups.
+    /// By group of watch blocks and kind of job, in the order of the groups; then by followed keyword.
     pub jobs: Vec<JobCost>,
-    /// Of totals and posts together.
+    /// Of everything together.
     pub all: Cost,
     /// Of the very first look at everything, once.
     pub first_look_credits: f64,
@@ -55,11 +56,12 @@ pub struct Cost {
 /// The cost of one kind of job in one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobCost {
-    /// The group of the watch blocks.
+    /// The group of the watch blocks; for discovery, the keyword in quotes.
     pub group: String,
-    /// `totals` or `posts`.
+    /// `totals` or `posts`; of a keyword `search`, `search posts` or `trials`.
     pub kind: &'static str,
-    /// How many things are asked for: hashtags, or pairs of hashtag and region.
+    /// How many things are asked for: hashtags, pairs of hashtag and region, searches, or all that is
+    /// asked about hashtags on trial when all places are taken.
     pub jobs: usize,
     /// How often each.
     pub intervals: Vec<String>,
@@ -77,6 +79,8 @@ pub struct BudgetEffect {
     pub totals: Effect,
     /// What posts get.
     pub posts: Effect,
+    /// What discovery gets.
+    pub discovery: Effect,
     /// Credits of the balance that are left; absent if no balance is set.
     pub balance_left: Option<u64>,
     /// Days the balance lasts at the pace that the budgets allow.
@@ -110,22 +114,23 @@ impl Estimate {
     /// the ledger says, if there is one yet.
     pub fn new(config: &Config, standing: Option<&Standing>, price: f64) -> Self {
         let entries = &config.watchlist.entries;
-        let credits = config.watchlist.daily_credits();
-        let need = Need { totals: credits.totals, posts: credits.posts, discovery: 0.0 };
+        let need = config.most_needed();
         let per_minute = need.total() / (24.0 * 60.0);
         Self {
-            jobs: job_costs(entries, price),
+            jobs: job_costs(entries, &config.following, price),
             all: Cost::of(need.total(), price),
-            first_look_credits: entries.iter().map(|w| 1.0 + posts_of(w)).sum(),
+            first_look_credits: entries.iter().map(|w| 1.0 + posts_of(w)).sum::<f64>()
+                + config.following.iter().map(first_searches).sum::<f64>(),
             rate_limit_share: per_minute / f64::from(config.api.rate_limit_per_minute),
-            budget: budget_effect(&config.budget, entries, need, standing),
-            levers: levers(entries),
+            budget: budget_effect(&config.budget, entries, &config.following, need, standing),
+            levers: levers(entries, &config.following),
         }
     }
 
     /// Whether the budgets leave less than is needed.
     pub fn is_short(&self) -> bool {
-        [&self.budget.totals, &self.budget.posts].into_iter().any(|effect| effect.stretch != Some(1.0))
+        let BudgetEffect { totals, posts, discovery, .. } = &self.budget;
+        [totals, posts, discovery].into_iter().any(|effect| effect.stretch != Some(1.0))
     }
 }
 
@@ -145,37 +150,79 @@ fn posts_of(watched: &Watched) -> f64 {
     watched.regions.len() as f64 * f64::from(watched.pages_max)
 }
 
-fn interval_of(watched: &Watched, kind: JobKind) -> Duration {
-    match kind {
-        JobKind::Totals => watched.totals_interval,
-        JobKind::Posts => watched.posts_interval,
-    }
+/// Credits of the first searches by a keyword; who joins on trial is not known yet.
+fn first_searches(followed: &Followed) -> f64 {
+    1.0 + followed.daily_posts() * followed.posts_interval.as_secs_f64() / DAY.as_secs_f64()
 }
 
-/// Credits a day for one kind of job of one hashtag.
-fn daily(watched: &Watched, kind: JobKind) -> f64 {
-    let each = if kind == JobKind::Totals { 1.0 } else { posts_of(watched) };
-    each * DAY.as_secs_f64() / interval_of(watched, kind).as_secs_f64()
+/// The different intervals of what a keyword makes the loop ask for.
+fn discovery_intervals(followed: &Followed) -> impl Iterator<Item = Duration> {
+    let has_posts = followed.follow_posts || followed.promote > 0;
+    let posts = has_posts.then_some(followed.posts_interval);
+    let totals = (followed.promote > 0).then_some(followed.totals_interval);
+    [Some(followed.search_interval), totals, posts].into_iter().flatten()
 }
 
-fn job_costs(entries: &[Watched], price: f64) -> Vec<JobCost> {
+/// Credits a day for the totals of one hashtag.
+fn daily_totals(watched: &Watched) -> f64 {
+    DAY.as_secs_f64() / watched.totals_interval.as_secs_f64()
+}
+
+/// Credits a day for the posts of one hashtag.
+fn daily_posts(watched: &Watched) -> f64 {
+    posts_of(watched) * DAY.as_secs_f64() / watched.posts_interval.as_secs_f64()
+}
+
+fn job_costs(entries: &[Watched], following: &[Followed], price: f64) -> Vec<JobCost> {
     let mut groups: BTreeMap<&Arc<str>, Vec<&Watched>> = BTreeMap::new();
     for watched in entries {
         groups.entry(&watched.group).or_default().push(watched);
     }
-    let cost = |group: &Arc<str>, watched: &[&Watched], kind: JobKind| JobCost {
-        group: group.to_string(),
-        kind: kind.as_str(),
-        jobs: watched.iter().map(|w| if kind == JobKind::Totals { 1 } else { w.regions.len() }).sum(),
-        intervals: distinct(watched.iter().map(|w| interval_of(w, kind))),
-        cost: Cost::of(watched.iter().map(|w| daily(w, kind)).sum(), price),
+    let of_group = |(group, watched): (&&Arc<str>, &Vec<&Watched>)| {
+        let totals = JobCost {
+            group: group.to_string(),
+            kind: JobKind::Totals.as_str(),
+            jobs: watched.len(),
+            intervals: distinct(watched.iter().map(|w| w.totals_interval)),
+            cost: Cost::of(watched.iter().map(|w| daily_totals(w)).sum(), price),
+        };
+        let posts = JobCost {
+            group: group.to_string(),
+            kind: JobKind::Posts.as_str(),
+            jobs: watched.iter().map(|w| w.regions.len()).sum(),
+            intervals: distinct(watched.iter().map(|w| w.posts_interval)),
+            cost: Cost::of(watched.iter().map(|w| daily_posts(w)).sum(), price),
+        };
+        [totals, posts]
     };
-    groups.iter().flat_map(|(group, watched)| JobKind::ALL.map(|kind| cost(group, watched, kind))).collect()
+    let of_keyword = |followed: &Followed| {
+        let regions = followed.regions.len();
+        let rows = [
+            ("search", 1, vec![followed.search_interval], followed.daily_search()),
+            ("search posts", regions, vec![followed.posts_interval], followed.daily_posts()),
+            (
+                "trials",
+                followed.promote * (1 + regions),
+                vec![followed.totals_interval, followed.posts_interval],
+                followed.daily_trials(),
+            ),
+        ];
+        let row = |(kind, jobs, intervals, per_day): (_, _, Vec<Duration>, f64)| JobCost {
+            group: format!("\"{}\"", followed.keyword),
+            kind,
+            jobs,
+            intervals: distinct(intervals.into_iter()),
+            cost: Cost::of(per_day, price),
+        };
+        rows.into_iter().filter(|(.., per_day)| *per_day > 0.0).map(row).collect::<Vec<_>>()
+    };
+    groups.iter().flat_map(of_group).chain(following.iter().flat_map(of_keyword)).collect()
 }
 
 fn budget_effect(
     limits: &Limits,
     entries: &[Watched],
+    following: &[Followed],
     need: Need,
     standing: Option<&Standing>,
 ) -> BudgetEffect {
@@ -185,39 +232,60 @@ fn budget_effect(
         Some(standing) => standing.remaining(Window::Balance, Purpose::Totals),
         None => limits.balance.map(|balance| balance.credits.less(limits.reserve)),
     };
+    let shown_for = |interval: fn(&Watched) -> Duration| -> Vec<Shown> {
+        entries.iter().map(|w| Shown { interval: interval(w), max_age: w.max_age, hashtag: true }).collect()
+    };
+    let totals = shown_for(|w| w.totals_interval);
+    let posts = shown_for(|w| w.posts_interval);
+    let discovery: Vec<Shown> = following
+        .iter()
+        .flat_map(|f| {
+            discovery_intervals(f).map(|interval| Shown { interval, max_age: f.max_age, hashtag: false })
+        })
+        .collect();
     BudgetEffect {
         credits_per_day: allowance,
-        totals: effect(entries, JobKind::Totals, pace.totals),
-        posts: effect(entries, JobKind::Posts, pace.posts),
+        totals: effect(&totals, pace.totals),
+        posts: effect(&posts, pace.posts),
+        discovery: effect(&discovery, pace.discovery),
         balance_left: left.map(|left| left.get()),
         balance_days: left.map(|left| left.as_f64() / pace.per_day()).filter(|days| days.is_finite()),
     }
 }
 
-fn effect(entries: &[Watched], kind: JobKind, share: Share) -> Effect {
-    let stretched = |watched: &Watched| {
+/// How often something is asked for, and how long its values are shown.
+struct Shown {
+    interval: Duration,
+    max_age: Duration,
+    /// Whether it is one of the hashtags that are listed.
+    hashtag: bool,
+}
+
+fn effect(all: &[Shown], share: Share) -> Effect {
+    let stretched = |shown: &Shown| {
         let factor = if share.is_paused() { return Duration::MAX } else { share.stretch };
-        interval_of(watched, kind).mul_f64(factor)
+        shown.interval.mul_f64(factor)
     };
     let intervals = if share.is_short() && !share.is_paused() {
-        distinct(entries.iter().map(|w| to_minutes(stretched(w))))
+        distinct(all.iter().map(|shown| to_minutes(stretched(shown))))
     } else {
         Vec::new()
     };
+    let vanishes = |shown: &&Shown| shown.hashtag && stretched(shown) >= shown.max_age;
     Effect {
         stretch: Some(share.stretch).filter(|factor| factor.is_finite()),
         credits_per_day: share.per_day,
         intervals,
-        hashtags_that_vanish: entries.iter().filter(|w| stretched(w) >= w.max_age).count(),
+        hashtags_that_vanish: all.iter().filter(vanishes).count(),
     }
 }
 
 /// Every change worth considering: the best of each sort, those that save most.
-fn levers(entries: &[Watched]) -> Vec<Lever> {
+fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
     let mut groups: BTreeMap<&Arc<str>, [f64; 3]> = BTreeMap::new();
     let mut regions: BTreeMap<Region, f64> = BTreeMap::new();
     for watched in entries {
-        let (totals, posts) = (daily(watched, JobKind::Totals), daily(watched, JobKind::Posts));
+        let (totals, posts) = (daily_totals(watched), daily_posts(watched));
         let saved = groups.entry(&watched.group).or_default();
         saved[0] += posts * (1.0 - 1.0 / f64::from(watched.pages_max));
         saved[1] += posts / 2.0;
@@ -240,11 +308,17 @@ fn levers(entries: &[Watched]) -> Vec<Lever> {
         change: format!("do not sample posts in {region}"),
         saves_credits_per_day: *saved,
     });
+    let dearest = following.iter().max_by(|a, b| a.daily_credits().total_cmp(&b.daily_credits()));
+    let no_keyword = dearest.map(|followed| Lever {
+        change: format!("do not follow the keyword \"{}\"", followed.keyword),
+        saves_credits_per_day: followed.daily_credits(),
+    });
     let mut levers: Vec<Lever> = [
         best_group(0, &|group| format!("pages_max = 1 in group {group}")),
         best_group(1, &|group| format!("posts_interval twice as long in group {group}")),
         best_group(2, &|group| format!("totals_interval twice as long in group {group}")),
         best_region,
+        no_keyword,
     ]
     .into_iter()
     .flatten()

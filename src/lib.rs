@@ -16,6 +16,7 @@
 //! | [`app`] | the wiring: start, reload, stop |
 //! | [`config`] | defaults → TOML file → environment; every mistake is collected as `key: what is wrong` |
 //! | [`watchlist`] | what is watched: every hashtag once, with its regions and its rhythm |
+//! | [`discovery`] | which keywords are followed, what they lead to, and who joins the watchlist on trial |
 //! | [`model`] | the nouns and their maths: hashtags, regions, totals, post samples, velocity, resolution, growth, credits, dates |
 //! | [`estimate`] | what a configuration costs, what its budget makes of it, and what would save most |
 //! | [`schedule`] | when to ask for what: slots, due times, catching up |
@@ -61,7 +62,7 @@
 //! the credits reach the end of the day (UTC) or of the month. When less than one look per hashtag per
 //! day is left for totals, looks are weighed by the chance of an onset.
 //!
-//! Not there yet: discovery, and the ad-hoc commands for which the ledger already has its purposes.
+//! Not there yet: the ad-hoc commands for which the ledger already has its purposes.
 
 pub mod app;
 pub mod brief;
@@ -69,6 +70,7 @@ pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod estimate;
 pub mod exposition;
 pub mod gateway;

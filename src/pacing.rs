@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, intervals, is_scarce};
+use crate::discovery::Followed;
 use crate::ledger::Ledger;
-use crate::model::{Credits, DAY, Growth, Hashtag, Timestamp};
-use crate::schedule::{Job, Rhythm};
-use crate::state::{HashtagState, JobKind};
+use crate::model::{Credits, DAY, Growth, Hashtag, Region, Timestamp};
+use crate::schedule::{Job, Rhythm, Subject};
+use crate::state::{HashtagState, JobKind, KeywordState};
 use crate::watchlist::{Watched, Watchlist};
 
 /// How often the need is compared with what is left.
@@ -105,9 +106,10 @@ impl Pacing {
     ) -> bool {
         let was_weighed = !self.weighed.is_empty();
         self.weighed.clear();
-        let (share, entries) = (self.pace.totals, &watchlist.entries);
+        let share = self.pace.totals;
+        let entries: Vec<&Watched> = watchlist.entries.iter().filter(|entry| !entry.on_trial).collect();
         if share.is_short() && !share.is_paused() && is_scarce(entries.len(), share.per_day) {
-            let candidate = |watched: &Watched| Candidate {
+            let candidate = |watched: &&Watched| Candidate {
                 chance: growth.get(&watched.hashtag).map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
                 configured: watched.totals_interval,
             };
@@ -125,9 +127,12 @@ impl Pacing {
     }
 
     /// What the budget makes of the interval of a job.
-    pub fn rhythm(&self, job: &Job) -> Rhythm {
-        let weighed = self.weighed.get(&job.hashtag).filter(|_| job.kind() == JobKind::Totals);
-        weighed.map_or(Rhythm::Stretched(self.factors[job.kind() as usize]), |own| Rhythm::After(*own))
+    pub fn rhythm(&self, job: &Job, kind: JobKind) -> Rhythm {
+        let weighed = match &job.subject {
+            Subject::Hashtag(hashtag) if kind == JobKind::Totals => self.weighed.get(hashtag),
+            _ => None,
+        };
+        weighed.map_or(Rhythm::Stretched(self.factors[kind as usize]), |own| Rhythm::After(*own))
     }
 
     /// Why nothing at all may be spent at `now`.
@@ -159,15 +164,17 @@ impl Pacing {
         match kind {
             JobKind::Totals => self.pace.totals,
             JobKind::Posts => self.pace.posts,
+            JobKind::Discovery => self.pace.discovery,
         }
     }
 }
 
 /// What a kind of job is booked as.
-fn purpose(kind: JobKind) -> Purpose {
+pub fn purpose(kind: JobKind) -> Purpose {
     match kind {
         JobKind::Totals => Purpose::Totals,
         JobKind::Posts => Purpose::Posts,
+        JobKind::Discovery => Purpose::Discovery,
     }
 }
 
@@ -190,40 +197,63 @@ fn report(kind: JobKind, old: f64, new: f64) {
 
 /// What the loop would spend a day with all intervals as configured. Samples are taken to need as
 /// many pages as they last did.
-pub fn need(
+pub fn need<'a>(
     watchlist: &Watchlist,
     book: &BTreeMap<Hashtag, Arc<HashtagState>>,
     not_found_retry: Duration,
+    keywords: impl IntoIterator<Item = (&'a Followed, Option<&'a KeywordState>)>,
 ) -> Need {
     let mut need = Need::default();
     for watched in &watchlist.entries {
         let known = book.get(&watched.hashtag).map(Arc::as_ref);
-        if known.is_some_and(is_gone) {
-            let every = not_found_retry.max(watched.totals_interval);
-            need.totals += NOT_FOUND_COST * per_day(every);
-            continue;
+        let (totals, posts) = daily_need(watched, known, not_found_retry);
+        if watched.on_trial {
+            need.discovery += totals + posts;
+        } else {
+            need.totals += totals;
+            need.posts += posts;
         }
-        need.totals += per_day(watched.totals_interval);
-        let pages: f64 = watched
-            .regions
-            .iter()
-            .map(|region| {
-                cost(&Job { hashtag: watched.hashtag.clone(), region: Some(*region) }, watched, known)
-            })
-            .sum();
-        need.posts += pages * per_day(watched.posts_interval);
+    }
+    for (followed, known) in keywords {
+        need.discovery += per_day(followed.search_interval);
+        let pages = |region: &Region| keyword_cost(followed, known, Some(*region));
+        let regions = followed.regions.iter().filter(|_| followed.follow_posts);
+        need.discovery += regions.map(pages).sum::<f64>() * per_day(followed.posts_interval);
     }
     need
 }
 
-/// Credits that a job is likely to cost, without retries.
-pub fn cost(job: &Job, watched: &Watched, known: Option<&HashtagState>) -> f64 {
-    let Some(region) = job.region else {
+/// Credits a day for the totals of a hashtag, and for its posts.
+fn daily_need(watched: &Watched, known: Option<&HashtagState>, not_found_retry: Duration) -> (f64, f64) {
+    if known.is_some_and(is_gone) {
+        let every = not_found_retry.max(watched.totals_interval);
+        return (NOT_FOUND_COST * per_day(every), 0.0);
+    }
+    let pages: f64 = watched.regions.iter().map(|region| hashtag_cost(watched, known, Some(*region))).sum();
+    (per_day(watched.totals_interval), pages * per_day(watched.posts_interval))
+}
+
+/// Credits that one look at a hashtag's totals, or at its posts in a region, is likely to cost, without
+/// retries.
+pub fn hashtag_cost(watched: &Watched, known: Option<&HashtagState>, region: Option<Region>) -> f64 {
+    let Some(region) = region else {
         return if known.is_some_and(is_gone) { NOT_FOUND_COST } else { 1.0 };
     };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    let last = known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats.pages);
-    f64::from(last.unwrap_or(watched.pages_max).clamp(1, watched.pages_max))
+    pages(known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats.pages), watched.pages_max)
+}
+
+/// Credits that one search by a keyword, for hashtags or for posts in a region, is likely to cost,
+/// without retries.
+pub fn keyword_cost(followed: &Followed, known: Option<&KeywordState>, region: Option<Region>) -> f64 {
+    let Some(region) = region else { return 1.0 };
+    let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
+    pages(known.and_then(|state| state.sample.as_ref()).map(|(_, stats)| stats.pages), followed.pages_max)
+}
+
+/// As many pages as last time, or as many as there may be.
+fn pages(last: Option<u32>, max: u32) -> f64 {
+    f64::from(last.unwrap_or(max).clamp(1, max))
 }
 
 fn is_gone(known: &HashtagState) -> bool {

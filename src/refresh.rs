@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::gateway::{Errand, Failure, Gateway};
-use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Post, PostSample, Region, Timestamp};
-use crate::upstream::{Class, Cursor, Error, Page, Query, SEARCH_SIZE_MAX};
+use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Keyword, Post, PostSample, Region, Timestamp};
+use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.
@@ -142,6 +142,15 @@ pub struct Paging {
     pub page_size: u32,
 }
 
+/// A list of posts that can be paged through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// The posts under a hashtag.
+    Hashtag(ChallengeId),
+    /// The posts of the last week that match a keyword, newest first.
+    Keyword(Keyword),
+}
+
 /// A sample of posts on the way, page by page: what to ask for next, and when to stop.
 #[derive(Debug)]
 pub struct Sampling {
@@ -158,8 +167,19 @@ impl Sampling {
     }
 
     /// The page to ask for next.
-    pub fn query(&self, id: &ChallengeId, region: Region) -> Query {
-        Query::Posts { id: id.clone(), region, count: self.paging.page_size, cursor: self.cursor.clone() }
+    pub fn query(&self, listing: &Listing, region: Region) -> Query {
+        let (count, cursor) = (self.paging.page_size, self.cursor.clone());
+        match listing {
+            Listing::Hashtag(id) => Query::Posts { id: id.clone(), region, count, cursor },
+            Listing::Keyword(keyword) => Query::SearchVideos {
+                keyword: keyword.to_string(),
+                since: Since::Week,
+                order: Order::Date,
+                region,
+                count,
+                cursor,
+            },
+        }
     }
 
     /// Takes a page in. Returns whether that is enough: the week before `now` is covered, the list
@@ -210,7 +230,7 @@ pub struct Collected {
     pub cut_short: Option<Failure>,
 }
 
-/// Collects posts of a hashtag, page by page.
+/// Collects the posts of a listing, page by page.
 ///
 /// "Not found" on a later page is the end of the list. Any other failure there cuts the sample short:
 /// it is then known to miss posts, so its figures call themselves saturated, and its velocity says how
@@ -222,7 +242,7 @@ pub struct Collected {
 /// When not even one page came.
 pub async fn posts(
     gateway: &Gateway,
-    id: &ChallengeId,
+    listing: &Listing,
     region: Region,
     paging: Paging,
     max_age: Duration,
@@ -231,7 +251,7 @@ pub async fn posts(
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(id, region), max_age, errand).await;
+        let answered = gateway.ask(&sampling.query(listing, region), max_age, errand).await;
         let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
         let cut_short = match (page, taken_at) {
             (Ok((at, page)), _) => {
@@ -251,5 +271,58 @@ pub async fn posts(
         // Without a page the loop has ended above.
         let at = taken_at.unwrap_or_default();
         return Ok(Collected { at, sample: sampling.finish()?, cut_short });
+    }
+}
+
+/// Hashtags that a search found.
+#[derive(Debug)]
+pub struct Searched {
+    /// When the answer was given.
+    pub at: Timestamp,
+    /// The hashtags, best match first.
+    pub records: Vec<HashtagRecord>,
+}
+
+/// Searches for hashtags that resemble a keyword: one request, one page.
+///
+/// # Errors
+///
+/// `NotFound` among others when there are none.
+pub async fn search(
+    gateway: &Gateway,
+    keyword: &Keyword,
+    max_age: Duration,
+    errand: &mut Errand,
+) -> Result<Searched, Failure> {
+    let query = Query::SearchHashtags {
+        keyword: keyword.to_string(),
+        count: SEARCH_SIZE_MAX,
+        cursor: Cursor::start(),
+    };
+    let answered = gateway.ask(&query, max_age, errand).await?;
+    Ok(Searched { at: answered.at, records: answered.answer.hashtags()?.items })
+}
+
+/// Searches for the posts of the last week that match a keyword. None at all is an answer, too.
+///
+/// # Errors
+///
+/// As [`posts`], but for `NotFound`.
+pub async fn keyword_posts(
+    gateway: &Gateway,
+    keyword: &Keyword,
+    region: Region,
+    paging: Paging,
+    now: Timestamp,
+    max_age: Duration,
+    errand: &mut Errand,
+) -> Result<Collected, Failure> {
+    let listing = Listing::Keyword(keyword.clone());
+    match posts(gateway, &listing, region, paging, max_age, errand).await {
+        Err(failure) if is_not_found(&failure) => {
+            let sample = PostSample { pages: 1, exhausted: true, ..PostSample::default() };
+            Ok(Collected { at: now, sample, cut_short: None })
+        }
+        collected => collected,
     }
 }

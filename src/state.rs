@@ -4,18 +4,52 @@
 //! page) hold the one they started with, so no page mixes two generations. Entries that did not
 //! change are shared between snapshots.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{ChallengeId, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
+use crate::model::{ChallengeId, Hashtag, Keyword, RecentValues, Region, SampleStats, Timestamp};
 
 /// Everything known about the watchlist at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// One entry per watched hashtag, sorted by name.
     pub hashtags: Vec<Arc<HashtagState>>,
+    /// One entry per followed keyword, sorted by keyword.
+    pub keywords: Vec<Arc<KeywordState>>,
+}
+
+/// What is known about one keyword.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeywordState {
+    /// The keyword.
+    pub keyword: Keyword,
+    /// What is older than this is not shown any more.
+    pub max_age: Duration,
+    /// What the last good search for hashtags found.
+    pub found: Option<Candidates>,
+    /// Those of them that are shown, the largest first.
+    pub candidates: Vec<Candidate>,
+    /// How the searches for hashtags go.
+    pub refresh: Refresh,
+    /// One entry per region in which posts are searched for, sorted.
+    pub regions: Vec<KeywordRegion>,
+    /// Who is on trial, sorted by hashtag, and when each leaves if it stays quiet.
+    pub trials: Vec<(Trial, Timestamp)>,
+}
+
+/// What is known about the posts of one keyword in one region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeywordRegion {
+    /// The region.
+    pub region: Region,
+    /// The last good figures, and when they were taken.
+    pub sample: Option<(Timestamp, KeywordStats)>,
+    /// How the searches for posts go.
+    pub refresh: Refresh,
 }
 
 /// What is known about one hashtag.
@@ -90,24 +124,27 @@ pub struct Refresh {
     pub next_due: Option<Timestamp>,
 }
 
-/// What a job refreshes.
+/// Which share of the budget a job lives on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
-    /// The totals of a hashtag.
+    /// The totals of a listed hashtag.
     Totals,
-    /// The posts of a hashtag in a region.
+    /// The posts of a listed hashtag in a region.
     Posts,
+    /// Searches for hashtags and posts by keyword, and all that is asked about a hashtag on trial.
+    Discovery,
 }
 
 impl JobKind {
-    /// Both kinds.
-    pub const ALL: [JobKind; 2] = [JobKind::Totals, JobKind::Posts];
+    /// Every kind, in the order in which a short budget is handed out.
+    pub const ALL: [JobKind; 3] = [JobKind::Totals, JobKind::Posts, JobKind::Discovery];
 
     /// The kind as a label value.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::Totals => "totals",
             JobKind::Posts => "posts",
+            JobKind::Discovery => "discovery",
         }
     }
 }
@@ -154,15 +191,52 @@ impl Reading {
     }
 }
 
+impl Refresh {
+    /// Takes the end of a refresh in.
+    pub fn ended(&mut self, outcome: Outcome, at: Timestamp) {
+        self.last = Some((at, outcome));
+        self.last_success = if outcome == Outcome::Success { Some(at) } else { self.last_success };
+    }
+}
+
+impl Snapshot {
+    /// The hashtags that are watched on trial.
+    pub fn on_trial(&self) -> BTreeSet<&Hashtag> {
+        let trials = self.keywords.iter().flat_map(|keyword| &keyword.trials);
+        trials.map(|(trial, _)| &trial.hashtag).collect()
+    }
+}
+
+impl KeywordState {
+    /// How all that is asked about it goes.
+    pub fn refreshes(&self) -> impl Iterator<Item = &Refresh> {
+        std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
+    }
+
+    /// As [`HashtagState::is_current`].
+    pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
+        is_young(at, self.max_age, now)
+    }
+}
+
 impl HashtagState {
+    /// How all that is asked about it goes.
+    pub fn refreshes(&self) -> impl Iterator<Item = &Refresh> {
+        std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
+    }
+
     /// Whether something read at `at` is still young enough to be shown.
     ///
     /// What is dated more than a minute ahead is not: its age is unknown, and it may be older than
     /// anything. That befalls results from a store that was written under a wrong clock. When the clock
     /// goes back while the program runs, the age is known, and the poller dates its results anew.
     pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
-        !at.is_ahead_of(now) && now.saturating_since(at) <= self.max_age
+        is_young(at, self.max_age, now)
     }
+}
+
+fn is_young(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+    !at.is_ahead_of(now) && now.saturating_since(at) <= max_age
 }
 
 /// Where the poller publishes and readers look.

@@ -52,6 +52,8 @@ pub struct Watched {
     pub max_age: Duration,
     /// Pages per sample at most.
     pub pages_max: u32,
+    /// Whether it is watched on trial, because a search led to it, and not because it was listed.
+    pub on_trial: bool,
 }
 
 /// Something that was listed before. Displays as `key: what happens with it`.
@@ -175,6 +177,7 @@ impl Watched {
             posts_interval: block.posts_interval,
             max_age: block.max_age,
             pages_max: block.pages_max,
+            on_trial: false,
         }
     }
 }

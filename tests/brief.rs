@@ -38,7 +38,7 @@ fn watch(hashtags: &[(&str, Change<'_>)]) -> Snapshot {
         change(&mut state.regions[0].sample.as_mut().unwrap().stats);
         Arc::new(state)
     };
-    Snapshot { hashtags: hashtags.iter().map(state).collect() }
+    Snapshot { hashtags: hashtags.iter().map(state).collect(), ..Snapshot::default() }
 }
 
 fn velocity(velocity: f64) -> impl Fn(&mut SampleStats) {
@@ -253,7 +253,7 @@ fn every_doubt_is_said_and_counts() {
     let mut old = known("x", "books", &["US"], 5, NOW - HOUR * 13);
     old.max_age = MAX_AGE * 2;
     old.regions[0].refresh.last_success = Some(NOW - HOUR * 49);
-    let snapshot = Snapshot { hashtags: vec![Arc::new(old)] };
+    let snapshot = Snapshot { hashtags: vec![Arc::new(old)], ..Snapshot::default() };
     let certainty = only(&snapshot, &evidence([("x", good)])).certainty;
     assert_eq!(certainty.doubts, ["the totals are not fresh", "the sample of posts is not fresh"]);
     assert!(!certainty.fresh);
@@ -273,7 +273,7 @@ fn a_brief_names_a_hashtag_once_and_the_feed_every_region_with_a_signal() {
     let old = known("old", "books", &["US"], 500, NOW - MAX_AGE - HOUR);
     let new = unknown("unread", "books", &["US"]);
     let hashtags = [everywhere, gone, old, quiet, new].map(Arc::new);
-    let snapshot = Snapshot { hashtags: hashtags.into() };
+    let snapshot = Snapshot { hashtags: hashtags.into(), ..Snapshot::default() };
     let pairs = |kind, query: &str, said: &Evidence| {
         let report = ask(kind, query, &snapshot, said);
         report

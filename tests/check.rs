@@ -44,6 +44,7 @@ fn a_good_configuration_is_summed_up() {
             "posts every          1d",
             "pages per sample     at most 1, 3 of 35 posts",
             "values shown for     2d",
+            "discovery            none",
             "credits per day      at most 25 when nothing fails (12 for totals, 13 for posts)",
             "credits per 30 days  at most 750 when nothing fails (360 for totals, 390 for posts)",
             "rate limit           200 requests per minute, 0.01 % of it needed",

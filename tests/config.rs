@@ -144,7 +144,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("hashtags = [\"x\"]", "hashtags: is not a known key; did you mean hashtags in a [[watch]] block?"),
         (
             "zzz = 1",
-            "zzz: is not a known key; known here: api, refresh, posts, budget, prometheus, web, store, watchlist, watch",
+            "zzz: is not a known key; known here: api, refresh, posts, budget, prometheus, web, store, watchlist, watch, discover",
         ),
     ] {
         assert_eq!(problems(&format!("{settings}{WATCH}"), &[]), want, "{settings}");
@@ -204,6 +204,67 @@ fn every_bad_watch_block_says_where_and_what() {
     ] {
         assert_eq!(problems(toml, &[]), want, "{toml}");
     }
+}
+
+#[test]
+fn every_bad_discover_block_says_where_and_what() {
+    for (toml, want) in [
+        ("discover = 5", "discover: 5 is not a list of [[discover]] blocks"),
+        ("[discover]", "discover: is a single table (write [[discover]], in double brackets)"),
+        ("[[discover]]", "discover[0].keyword: is missing (what to search for: one or more words)"),
+        ("[[discover]]\nkeyword = \" \"", "discover[0].keyword: \" \" is blank (write one or more words)"),
+        (
+            "[[discover]]\nkeyword = \"a\"\n[[discover]]\nkeyword = \" #A \"",
+            "discover[1].keyword: \"a\" is already followed by discover[0]",
+        ),
+        ("[[discover]]\nkeyword = \"a\"\ntop = 31", "discover[0].top: 31 is out of range (1 to 30)"),
+        ("[[discover]]\nkeyword = \"a\"\npromote = true", "discover[0].promote: true is not a whole number"),
+        (
+            "[[discover]]\nkeyword = \"a\"\nfollow_posts = 1",
+            "discover[0].follow_posts: 1 is neither true nor false",
+        ),
+        (
+            "[[discover]]\nkeyword = \"a\"\nregions = [\"UK\"]",
+            "discover[0].regions[0]: \"UK\" is not an ISO 3166-1 alpha-2 country code (the United Kingdom is GB)",
+        ),
+        (
+            "[[discover]]\nkeyword = \"a\"\nsearch_interval = \"3d\"",
+            "discover[0].search_interval: 3d is not shorter than max_age (2d): candidates would vanish between two searches",
+        ),
+        (
+            "[[discover]]\nkeyword = \"a\"\npromote = 1\ntrial = \"1h\"",
+            "discover[0].trial: 1h is shorter than totals_interval (6h): a trial would end before a second look",
+        ),
+        (
+            "[[discover]]\nkeyword = \"a\"\nkeywords = [\"b\"]",
+            "discover[0].keywords: is not a known key; did you mean discover[0].keyword?",
+        ),
+        (
+            "[watchlist]\nmax_pairs = 4\n[[discover]]\nkeyword = \"a\"\npromote = 2\nregions = [\"US\", \"DE\"]",
+            "watchlist.max_pairs: 1 pairs of hashtag and region are watched and 4 can be on trial, more than the cap of 4",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{toml}{WATCH}"), &[]), want, "{toml}");
+    }
+    let wrong_keyword_alone = format!("[[discover]]\nkeyword = 5\ntop = 3\ntrial = \"1d\"{WATCH}");
+    assert_eq!(problems(&wrong_keyword_alone, &[]), "discover[0].keyword: 5 is not text (put it in quotes)");
+}
+
+#[test]
+fn a_discover_block_takes_what_it_does_not_say_from_the_general_settings() {
+    let toml = format!(
+        "[posts]\npages_max = 2\n[refresh]\ntotals_interval = \"3h\"\n[[discover]]\nkeyword = \" Deep  Clean\"{WATCH}"
+    );
+    let following = load(&toml).config.following;
+    let [followed] = following.as_slice() else { panic!("one keyword: {following:?}") };
+    assert_eq!(followed.keyword.as_str(), "deep clean");
+    assert_eq!(
+        (followed.top, followed.min_views, followed.promote, followed.follow_posts),
+        (10, 0, 0, false)
+    );
+    assert_eq!((followed.pages_max, followed.totals_interval), (2, Duration::from_secs(3 * 3_600)));
+    assert_eq!((&*followed.group, followed.trial), ("discovery", Duration::from_secs(7 * 86_400)));
+    assert_eq!(followed.regions.iter().map(ToString::to_string).collect::<Vec<_>>(), ["any"]);
 }
 
 #[test]
@@ -468,7 +529,7 @@ fn the_example_loads_and_shows_the_built_in_defaults() {
 fn the_example_shows_every_key() {
     let mut section = String::new();
     let mut shown = Vec::new();
-    for line in EXAMPLE.lines().map(|line| line.trim_start_matches('#')) {
+    for line in EXAMPLE.lines().map(|line| line.trim_start_matches(['#', ' '])) {
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {

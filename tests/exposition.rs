@@ -585,7 +585,8 @@ proptest! {
         let mut states: Vec<HashtagState> = distinct.into_values().collect();
         // As the poller publishes them.
         states.iter_mut().for_each(|state| state.regions.sort_by_key(|region| region.region));
-        let snapshot = Snapshot { hashtags: states.iter().cloned().map(Arc::new).collect() };
+        let hashtags = states.iter().cloned().map(Arc::new).collect();
+        let snapshot = Snapshot { hashtags, ..Snapshot::default() };
         let mut families = result_families(&snapshot, NOW);
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let want = TextEncoder::new().encode_to_string(&families).unwrap();
@@ -653,6 +654,9 @@ fn jobs_are_counted_by_kind_and_by_how_late_they_are() {
                 (r#"tiktok_exporter_jobs_due{kind="posts"}"#, posts_due_count),
                 (r#"tiktok_exporter_jobs_overdue{kind="totals"}"#, totals_overdue),
                 (r#"tiktok_exporter_jobs_overdue{kind="posts"}"#, posts_overdue),
+                (r#"tiktok_exporter_jobs{kind="discovery"}"#, 0.0),
+                (r#"tiktok_exporter_jobs_due{kind="discovery"}"#, 0.0),
+                (r#"tiktok_exporter_jobs_overdue{kind="discovery"}"#, 0.0),
             ]),
         );
     }
@@ -693,7 +697,7 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
     for reason in ["auth", "credits_exhausted"] {
         zero(format!(r#"tiktok_exporter_upstream_breaker_open{{reason="{reason}"}}"#));
     }
-    for kind in ["totals", "posts"] {
+    for kind in ["totals", "posts", "discovery"] {
         for outcome in ["success", "not_found", "failed"] {
             zero(format!(r#"tiktok_exporter_refreshes_total{{kind="{kind}",outcome="{outcome}"}}"#));
         }

@@ -21,9 +21,10 @@ use reqwest::Method;
 use site::Site;
 use snapshot::{MAX_AGE, NOW, known, publish, reading, unknown};
 use tiktok_exporter::budget::Trip;
+use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
 use tiktok_exporter::exposition::Telemetry;
-use tiktok_exporter::model::{HOUR, Hashtag};
-use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
+use tiktok_exporter::model::{HOUR, Hashtag, Keyword};
+use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
 use tiktok_exporter::web::{self, Access};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -291,6 +292,77 @@ async fn laid_out(page: &str, widths: [u32; 5]) -> String {
     let document = browser::document(&url).await;
     let measured = document.split_once("measured:").and_then(|(_, rest)| rest.split_once(';'));
     measured.unwrap_or_else(|| panic!("nothing was measured: {document}")).0.to_owned()
+}
+
+/// A keyword that is hard to lay out and to escape, with one candidate on trial and one that says little.
+fn followed() -> KeywordState {
+    let keyword = Keyword::parse(&format!("<script>alert(1)</script> {}", "k".repeat(70))).unwrap();
+    let candidate = |name: &str, posts, views| Candidate {
+        hashtag: Hashtag::parse(name).unwrap(),
+        posts,
+        views,
+        growth: None,
+    };
+    let candidates =
+        vec![candidate(&"w".repeat(150), Some(u64::MAX), Some(12_345)), candidate("<b>bold</b>", None, None)];
+    let trial = Trial {
+        keyword: keyword.clone(),
+        hashtag: candidates[1].hashtag.clone(),
+        since: NOW - HOUR,
+        seen_at: None,
+        lively_at: None,
+        course: Course::default(),
+    };
+    KeywordState {
+        keyword,
+        max_age: MAX_AGE,
+        found: Some(Candidates { at: NOW - HOUR, all: candidates.clone() }),
+        candidates,
+        refresh: Refresh::default(),
+        regions: Vec::new(),
+        trials: vec![(trial, NOW + HOUR * 3)],
+    }
+}
+
+async fn page_with(keywords: Vec<KeywordState>) -> String {
+    let site = Site::start(None).await;
+    let keywords = keywords.into_iter().map(Arc::new).collect();
+    site.state.publish(Snapshot { keywords, ..Snapshot::default() });
+    site.page("/").await
+}
+
+/// The text of the candidates' part of the page, or of nothing.
+fn candidates(page: &str) -> String {
+    page.split("<section class=\"candidates\">").skip(1).map(text).collect()
+}
+
+#[tokio::test]
+async fn candidates_are_listed_by_keyword_and_harmless() {
+    let page = page_with(vec![followed()]).await;
+    let got = candidates(&page);
+    for want in [
+        "Candidates by keyword <script>alert(1)</script> kkk",
+        &format!("#{}", "w".repeat(150)),
+        "12.3 K views",
+        "#<b>bold</b>",
+        "on trial; leaves in 3 h if it stays quiet",
+        "Found 60 min ago",
+    ] {
+        assert!(got.contains(want), "{want:?} is not in {got:?}");
+    }
+    assert!(!page.contains("<script>") && !page.contains("<b>bold"), "escaped");
+
+    let old = KeywordState { max_age: HOUR / 2, ..followed() };
+    let nothing = KeywordState { candidates: Vec::new(), ..followed() };
+    for (state, want) in
+        [(old, "Not searched for yet, or too long ago."), (nothing, "None that is large enough")]
+    {
+        let got = candidates(&page_with(vec![state]).await);
+        assert!(got.contains(want) && !got.contains("#www"), "{got:?}");
+    }
+    assert_eq!(candidates(&page_with(vec![]).await), "");
+    let got = laid_out(&page, [320, 375, 820, 1_100, 1_366]).await;
+    assert_eq!(got, "320 px 0 rows,375 px 0 rows,820 px 0 rows,1100 px 0 rows,1366 px 0 rows");
 }
 
 #[tokio::test]

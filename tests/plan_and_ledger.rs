@@ -81,6 +81,7 @@ rate limit                0.01 % of 200 requests per minute
 budget for the loop       20 credits a day: too little
 totals                    as configured
 posts                     stretched 1.62 times, to every 1d 15h
+discovery                 none (add a [[discover]] block)
 balance                   1,000 credits, which last 50.0 days
 
 What would ease the budget most:
@@ -93,6 +94,46 @@ posts_interval twice as long in group default  -6 credits a day
         text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
     };
     assert_eq!(squeezed(&out), squeezed(want), "{out}");
+}
+
+#[test]
+fn discovery_is_planned_by_keyword_and_counted_everywhere() {
+    let discover = "[[discover]]\nkeyword = \"deep clean\"\nregions = [\"US\", \"GB\"]\npages_max = 1\n\
+        follow_posts = true\npromote = 1\n";
+    // 25 for who is listed; 1 for a search, 2 for posts, and 4 + 2 for one hashtag on trial.
+    let house = House::new(&format!("{WATCH}{discover}[budget]\nper_day = 28"));
+    let (code, out, err) = house.run(&["plan"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<String> =
+        out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for want in [
+        "\"deep clean\" search 1d 1 0.0 1 30 0.00",
+        "\"deep clean\" search posts 1d 2 0.1 2 60 0.01",
+        "\"deep clean\" trials 6h, 1d 3 0.2 6 180 0.02",
+        "all 1.4 34 1,020 0.10",
+        "first look at everything 19 credits, once",
+        "posts as configured",
+        "discovery stretched 3.00 times, to every 18h, 3d",
+        "do not follow the keyword \"deep clean\" -9 credits a day",
+    ] {
+        assert!(lines.iter().any(|line| line == want), "{want} is not in\n{out}");
+    }
+    let (_, out, _) = house.run(&["plan", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan["budget"]["discovery"]["stretch"], 3.0);
+    assert_eq!(plan["budget"]["discovery"]["hashtags_that_vanish"], 0);
+
+    let (code, out, err) = house.run(&["check"]);
+    assert_eq!(code, 0);
+    let want =
+        "leaves 28 credits a day, but the watchlist may need 34: intervals of discovery stretch 3.0 times";
+    assert!(err.contains(want), "{err}");
+    for want in [
+        "discovery            \"deep clean\", at most 1 hashtag on trial",
+        "at most 34 when nothing fails (12 for totals, 13 for posts, 9 for discovery)",
+    ] {
+        assert!(out.contains(want), "{want} is not in\n{out}");
+    }
 }
 
 #[test]

@@ -154,6 +154,7 @@ fn plan(watch: &str) -> Plan {
     let config = config::load_str(&toml, []).unwrap().config;
     Plan {
         watchlist: config.watchlist,
+        following: config.following,
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,
         not_found_retry: config.refresh.not_found_retry,

@@ -93,12 +93,14 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         .collect();
     let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
-    let credits = watchlist.daily_credits();
+    let need = config.most_needed();
     let estimate = Estimate::new(config, None, PRICE_PER_100_000);
     let cost = |days: f64| {
-        let [total, totals, posts] =
-            [credits.total(), credits.totals, credits.posts].map(|c| Credits::estimated(c * days));
-        format!("at most {total} when nothing fails ({totals} for totals, {posts} for posts)")
+        let [total, totals, posts, discovery] =
+            [need.total(), need.totals, need.posts, need.discovery].map(|c| Credits::estimated(c * days));
+        let discovery =
+            if config.following.is_empty() { String::new() } else { format!(", {discovery} for discovery") };
+        format!("at most {total} when nothing fails ({totals} for totals, {posts} for posts{discovery})")
     };
     let rate = config.api.rate_limit_per_minute;
     let share = estimate.rate_limit_share * 100.0;
@@ -111,6 +113,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         ("posts every", distinct(config, |entry| entry.posts_interval)),
         ("pages per sample", format!("at most {} of {} posts", pages.join(", "), config.posts.page_size)),
         ("values shown for", distinct(config, |entry| entry.max_age)),
+        ("discovery", discovery(config)),
         ("credits per day", cost(1.0)),
         ("credits per 30 days", cost(MONTH_DAYS)),
         ("rate limit", format!("{rate} requests per minute, {share:.2} % of it needed")),
@@ -124,6 +127,17 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
 
 fn fact(name: &str, value: &str) -> String {
     format!("{name:<20} {value}")
+}
+
+/// The keywords that are followed, and how many hashtags may join on trial.
+fn discovery(config: &Config) -> String {
+    if config.following.is_empty() {
+        return "none".to_owned();
+    }
+    let keywords: Vec<String> =
+        config.following.iter().map(|followed| format!("\"{}\"", followed.keyword)).collect();
+    let trials: usize = config.following.iter().map(|followed| followed.promote).sum();
+    format!("{}, at most {} on trial", keywords.join(", "), count(trials, "hashtag"))
 }
 
 /// The different values of one duration over the watchlist, shortest first.

@@ -80,6 +80,7 @@ fn text(config: &Config, estimate: &Estimate, price: f64) -> String {
         ("budget for the loop", budget(estimate)),
         ("totals", effect(&estimate.budget.totals)),
         ("posts", effect(&estimate.budget.posts)),
+        ("discovery", discovery(config, &estimate.budget.discovery)),
         ("balance", balance(estimate)),
     ];
     let facts = facts.map(|(name, fact)| format!("{name:<24}  {fact}")).join("\n");
@@ -129,6 +130,13 @@ fn budget(estimate: &Estimate) -> String {
             format!("{} credits a day: {verdict}", rounded(credits))
         }
     }
+}
+
+fn discovery(config: &Config, discovery: &Effect) -> String {
+    if config.following.is_empty() {
+        return "none (add a [[discover]] block)".to_owned();
+    }
+    effect(discovery)
 }
 
 fn effect(effect: &Effect) -> String {

@@ -7,6 +7,7 @@
 
 mod api;
 mod budget;
+mod discover;
 pub mod duration;
 mod env;
 mod key;
@@ -39,6 +40,7 @@ pub use store::StoreConfig;
 pub use web::WebConfig;
 
 use crate::budget::{Limits, Need, Pace};
+use crate::discovery::Followed;
 use crate::model::Credits;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;
@@ -63,6 +65,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// What is watched, never empty.
     pub watchlist: Watchlist,
+    /// Which keywords are followed, each once.
+    pub following: Vec<Followed>,
 }
 
 /// A usable configuration, and what is odd about it.
@@ -72,6 +76,14 @@ pub struct Loaded {
     pub config: Config,
     /// What is legal but probably not meant, as `key: what is risky`.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// The most that the loop can need in credits per day, when every look-up succeeds at its interval,
+    /// every sample needs all its pages, and all places on trial are taken.
+    pub fn most_needed(&self) -> Need {
+        most_needed(&self.watchlist, &self.following)
+    }
 }
 
 /// Loads the file at `path` under the variables of `environment`; those of other programs are
@@ -100,7 +112,8 @@ pub fn load_str(
     load_named("configuration", toml, environment)
 }
 
-/// Every key there is, as `api.timeout`; those of the `[[watch]]` blocks as `watch.group`.
+/// Every key there is, as `api.timeout`; those of the `[[watch]]` and `[[discover]]` blocks as
+/// `watch.group`.
 pub fn known_keys() -> Vec<String> {
     let sections = schema::SECTIONS.iter();
     sections.flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}"))).collect()
@@ -130,34 +143,49 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let store = store::read(tables.section("store", findings));
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
     let blocks: Vec<Block> = tables
-        .blocks(findings)
+        .blocks(schema::WATCH, findings)
         .into_iter()
-        .map(|(index, values)| {
-            let section = tables.block(index, values, findings);
+        .map(|(place, values)| {
+            let section = tables.block(place, values, findings);
             watch::read_block(section, &refresh, &posts, &api)
         })
         .collect();
-    let watchlist = merge(&blocks, max_pairs, findings);
-    warn_of_rate(&api, &watchlist, findings);
-    warn_of_budget(&budget, &watchlist, findings);
-    Config { api, refresh, posts, budget, prometheus, web, store, watchlist }
+    let (watchlist, duplicates) = Watchlist::merge(&blocks);
+    findings.warnings.extend(duplicates.iter().map(ToString::to_string));
+    let mut following = Vec::new();
+    for (place, values) in tables.blocks(schema::DISCOVER, findings) {
+        let section = tables.block(place, values, findings);
+        following.extend(discover::read_block(section, &refresh, &posts, &api, &following));
+    }
+    check_pairs(&watchlist, &following, max_pairs, findings);
+    let need = most_needed(&watchlist, &following);
+    warn_of_rate(&api, need, findings);
+    warn_of_budget(&budget, need, findings);
+    Config { api, refresh, posts, budget, prometheus, web, store, watchlist, following }
 }
 
-fn merge(blocks: &[Block], max_pairs: usize, findings: &mut Findings) -> Watchlist {
-    let (watchlist, duplicates) = Watchlist::merge(blocks);
-    findings.warnings.extend(duplicates.iter().map(ToString::to_string));
-    if watchlist.pairs() > max_pairs {
-        let pairs = watchlist.pairs();
+fn check_pairs(watchlist: &Watchlist, following: &[Followed], max_pairs: usize, findings: &mut Findings) {
+    let (listed, trials) = (watchlist.pairs(), following.iter().map(Followed::pairs).sum::<usize>());
+    if listed + trials > max_pairs {
+        let of_trials = if trials > 0 { format!(" and {trials} can be on trial") } else { String::new() };
         findings.problems.push(Problem::new(
             "watchlist.max_pairs",
-            format!("{pairs} pairs of hashtag and region are watched, more than the cap of {max_pairs}"),
+            format!(
+                "{listed} pairs of hashtag and region are watched{of_trials}, more than the cap of {max_pairs}"
+            ),
         ));
     }
-    watchlist
 }
 
-fn warn_of_rate(api: &ApiConfig, watchlist: &Watchlist, findings: &mut Findings) {
-    let needed = watchlist.daily_credits().total();
+/// The most that the loop can need in credits per day, when nothing fails.
+fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
+    let credits = watchlist.daily_credits();
+    let discovery = following.iter().map(Followed::daily_credits).sum();
+    Need { totals: credits.totals, posts: credits.posts, discovery }
+}
+
+fn warn_of_rate(api: &ApiConfig, need: Need, findings: &mut Findings) {
+    let needed = need.total();
     let possible = f64::from(api.rate_limit_per_minute) * 24.0 * 60.0;
     if needed > possible {
         findings.warnings.push(format!(
@@ -168,21 +196,21 @@ fn warn_of_rate(api: &ApiConfig, watchlist: &Watchlist, findings: &mut Findings)
     }
 }
 
-fn warn_of_budget(budget: &Limits, watchlist: &Watchlist, findings: &mut Findings) {
+fn warn_of_budget(budget: &Limits, need: Need, findings: &mut Findings) {
     let Some(allowed) = budget.daily_allowance() else { return };
-    let credits = watchlist.daily_credits();
-    let pace =
-        Pace::new(Need { totals: credits.totals, posts: credits.posts, discovery: 0.0 }, Some(allowed));
-    let effects: Vec<String> = [("totals", pace.totals), ("posts", pace.posts)]
-        .into_iter()
-        .filter(|(_, share)| share.is_short())
-        .map(|(what, share)| match share.stretch {
-            f64::INFINITY => format!("{what} are paused"),
-            factor => format!("intervals of {what} stretch {factor:.1} times"),
-        })
-        .collect();
+    let pace = Pace::new(need, Some(allowed));
+    let effects: Vec<String> =
+        [("totals", pace.totals), ("posts", pace.posts), ("discovery", pace.discovery)]
+            .into_iter()
+            .filter(|(_, share)| share.is_short())
+            .map(|(what, share)| match share.stretch {
+                f64::INFINITY if what == "discovery" => "discovery is paused".to_owned(),
+                f64::INFINITY => format!("{what} are paused"),
+                factor => format!("intervals of {what} stretch {factor:.1} times"),
+            })
+            .collect();
     if !effects.is_empty() {
-        let needed = Credits::estimated(credits.total());
+        let needed = Credits::estimated(need.total());
         findings.warnings.push(format!(
             "budget: leaves {} credits a day, but the watchlist may need {needed}: {} (the `plan` subcommand \
              shows what would save most)",

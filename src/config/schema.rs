@@ -1,10 +1,10 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
 use super::problem::Problem;
-use super::{api, budget, env, posts, prometheus, refresh, store, value, watch, web};
+use super::{api, budget, discover, env, posts, prometheus, refresh, store, value, watch, web};
 
-/// Every section with its keys, in the order of the documentation. `watch` is a list of tables.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
+/// Every section with its keys, in the order of the documentation. `watch` and `discover` are lists of tables.
+pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     ("api", api::KEYS),
     ("refresh", refresh::KEYS),
     ("posts", posts::KEYS),
@@ -14,10 +14,13 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("store", store::KEYS),
     ("watchlist", watch::LIMIT_KEYS),
     (WATCH, watch::KEYS),
+    (DISCOVER, discover::KEYS),
 ];
 
-/// The list of tables that only a file can hold.
+/// The lists of tables that only a file can hold.
 pub(super) const WATCH: &str = "watch";
+pub(super) const DISCOVER: &str = "discover";
+pub(super) const LISTS: [&str; 2] = [WATCH, DISCOVER];
 
 /// What to do with the API key instead of writing it among the settings.
 const KEY_HINT: &str = "is not a setting: the API key is kept out of the settings; put it into the \
@@ -33,8 +36,8 @@ pub(super) enum Place {
     Root,
     /// One section, by its name.
     Section(&'static str),
-    /// One block of the list of tables, by its index.
-    Block(usize),
+    /// One block of a list of tables, by the list and its index.
+    Block(&'static str, usize),
 }
 
 impl Place {
@@ -46,7 +49,7 @@ impl Place {
         match self {
             Self::Root => key,
             Self::Section(name) => format!("{name}.{key}"),
-            Self::Block(index) => format!("{WATCH}[{index}].{key}"),
+            Self::Block(list, index) => format!("{list}[{index}].{key}"),
         }
     }
 
@@ -58,8 +61,7 @@ impl Place {
     fn keys(&self) -> Vec<&'static str> {
         let name = match self {
             Self::Root => return SECTIONS.map(|(name, _)| name).to_vec(),
-            Self::Section(name) => name,
-            Self::Block(_) => WATCH,
+            Self::Section(name) | Self::Block(name, _) => *name,
         };
         SECTIONS.iter().filter(|(section, _)| *section == name).flat_map(|(_, keys)| *keys).copied().collect()
     }
@@ -74,7 +76,7 @@ pub(super) fn unknown_key(place: &Place, key: &str) -> Problem {
     let here = place.keys().into_iter().map(|name| (name, place.key(name)));
     let elsewhere = SECTIONS.iter().flat_map(|(section, keys)| {
         keys.iter().map(move |name| match *section {
-            WATCH => (*name, format!("{name} in a [[{WATCH}]] block")),
+            list if LISTS.contains(&list) => (*name, format!("{name} in a [[{list}]] block")),
             section => (*name, Place::Section(section).key(name)),
         })
     });
@@ -92,14 +94,12 @@ pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
     if looks_like_the_api_key(leaf) {
         return Problem::new(variable, KEY_HINT);
     }
-    if dotted.split('.').next() == Some(WATCH) {
-        return Problem::new(
-            variable,
-            "is not a setting: [[watch]] blocks are written in the configuration file",
-        );
+    if let Some(list) = LISTS.into_iter().find(|list| dotted.split('.').next() == Some(list)) {
+        let message = format!("is not a setting: [[{list}]] blocks are written in the configuration file");
+        return Problem::new(variable, message);
     }
     let settable = || {
-        SECTIONS.iter().filter(|(section, _)| *section != WATCH).flat_map(|(section, keys)| {
+        SECTIONS.iter().filter(|(section, _)| !LISTS.contains(section)).flat_map(|(section, keys)| {
             keys.iter().map(move |name| (*name, Place::Section(section).key(name)))
         })
     };

@@ -23,7 +23,7 @@ pub(super) struct Findings {
     wrong: BTreeSet<String>,
 }
 
-/// One table: a section such as `[api]`, or one `[[watch]]` block.
+/// One table: a section such as `[api]`, or one block of a list such as `[[watch]]`.
 ///
 /// A getter returns the default both when the key is absent and when its value is wrong, so that
 /// reading goes on and finds the next problem; [`Section::is_sound`] tells the two apart.
@@ -53,7 +53,7 @@ impl<'a> Section<'a> {
     /// Whether nothing was wrong with `keys` so far, here or where a block inherits them from.
     pub(super) fn is_sound(&self, keys: &[&str]) -> bool {
         let origin = |key: &str| match self.place {
-            Place::Block(_) if !self.is_given(key) => Place::Section("refresh").key(key),
+            Place::Block(..) if !self.is_given(key) => Place::Section("refresh").key(key),
             place => place.key(key),
         };
         !keys.iter().any(|key| self.findings.wrong.contains(&origin(key)))

@@ -1,17 +1,20 @@
 //! The layers, merged and taken apart into the tables that are read one by one.
 
+use std::collections::BTreeMap;
+
 use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::problem::Problem;
-use super::schema::{Place, SECTIONS, WATCH, unknown_key};
+use super::schema::{LISTS, Place, SECTIONS, WATCH, unknown_key};
 use super::section::{Findings, Section};
 use super::{env, value};
 
 /// All tables, the environment laid over the file.
 pub(super) struct Tables {
     sections: Dict,
-    watch: Option<Value>,
+    /// The lists of blocks, by name.
+    lists: BTreeMap<&'static str, Value>,
     layers: Figment,
 }
 
@@ -35,13 +38,13 @@ impl Tables {
         environment: impl IntoIterator<Item = (String, String)>,
         findings: &mut Findings,
     ) -> Self {
-        let watch = file.remove(WATCH);
+        let lists = LISTS.into_iter().filter_map(|list| Some((list, file.remove(list)?))).collect();
         file.retain(|name, given| is_section(name, given, &mut findings.problems));
         let variables = env::variables(environment, &mut findings.problems);
         let layers = variables.into_iter().fold(Figment::from(File(file)), Figment::merge);
         // An empty path is the whole; without layers' data there is none.
         let sections = layers.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Self { sections, watch, layers }
+        Self { sections, lists, layers }
     }
 
     /// Opens one section; an absent one is empty.
@@ -51,26 +54,27 @@ impl Tables {
     }
 
     /// Opens one block.
-    pub(super) fn block<'a>(&'a self, index: usize, values: Dict, findings: &'a mut Findings) -> Section<'a> {
-        Section::open(Place::Block(index), values, &self.layers, findings)
+    pub(super) fn block<'a>(&'a self, place: Place, values: Dict, findings: &'a mut Findings) -> Section<'a> {
+        Section::open(place, values, &self.layers, findings)
     }
 
-    /// The `[[watch]]` blocks with their indexes. What is no block is noted and left out.
-    pub(super) fn blocks(&mut self, findings: &mut Findings) -> Vec<(usize, Dict)> {
+    /// The blocks of one of [`LISTS`] with their places. What is no block is noted and left out.
+    pub(super) fn blocks(&mut self, name: &'static str, findings: &mut Findings) -> Vec<(Place, Dict)> {
         let mut problem = |key: String, why: String| findings.problems.push(Problem::new(key, why));
-        let elements = match self.watch.take() {
+        let elements = match self.lists.remove(name) {
             Some(Value::Array(_, elements)) if !elements.is_empty() => elements,
-            None | Some(Value::Array(..)) => {
+            None | Some(Value::Array(..)) if name == WATCH => {
                 problem(WATCH.into(), "nothing is watched (add a [[watch]] block with hashtags)".into());
                 return Vec::new();
             }
+            None | Some(Value::Array(..)) => return Vec::new(),
             Some(Value::Dict(..)) => {
-                problem(WATCH.into(), "is a single table (write [[watch]], in double brackets)".into());
+                problem(name.into(), format!("is a single table (write [[{name}]], in double brackets)"));
                 return Vec::new();
             }
             Some(other) => {
                 let shown = value::show(&other);
-                problem(WATCH.into(), format!("{shown} is not a list of [[watch]] blocks"));
+                problem(name.into(), format!("{shown} is not a list of [[{name}]] blocks"));
                 return Vec::new();
             }
         };
@@ -78,8 +82,8 @@ impl Tables {
         for (index, element) in elements.into_iter().enumerate() {
             let shown = value::show(&element);
             match element {
-                Value::Dict(_, values) => blocks.push((index, values)),
-                _ => problem(format!("{WATCH}[{index}]"), format!("{shown} is not a [[watch]] block")),
+                Value::Dict(_, values) => blocks.push((Place::Block(name, index), values)),
+                _ => problem(format!("{name}[{index}]"), format!("{shown} is not a [[{name}]] block")),
             }
         }
         blocks

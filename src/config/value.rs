@@ -35,6 +35,14 @@ pub(super) fn integer(value: &Value, from_environment: bool) -> Result<i128, Str
     read.ok_or_else(|| format!("{} is not a whole number", show(value)))
 }
 
+/// Yes or no.
+pub(super) fn flag(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(_, yes) => Ok(*yes),
+        _ => Err(format!("{} is neither true nor false", show(value))),
+    }
+}
+
 /// The elements of a list.
 pub(super) fn list(value: &Value) -> Result<Vec<Value>, String> {
     match value {

@@ -58,7 +58,7 @@ fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
 }
 
 /// `group`: 1 to 64 characters without control characters, shown as a label. Default `default`.
-fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
+pub(super) fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
     let name = value::filled_text(given)?;
     if name.chars().any(char::is_control) {
         return Err(format!("{} contains a control character", value::quote(name)));

@@ -8,7 +8,8 @@ use crate::model::Timestamp;
 use crate::state::{JobKind, Refresh, Snapshot};
 
 families! {
-    ///Refresh jobs in the schedule by kind: totals (one per hashtag), posts (one per hashtag and region).
+    ///Refresh jobs in the schedule by kind: totals (one per listed hashtag), posts (one per listed
+    /// hashtag and region), discovery (all searches by keyword, and all that is asked about hashtags on trial).
     ALL_JOBS = "tiktok_exporter_jobs";
     ///Refresh jobs by kind whose time has come and that have not ended yet.
     DUE = "tiktok_exporter_jobs_due";
@@ -33,9 +34,14 @@ struct Times {
 
 impl JobTimes {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let totals = snapshot.hashtags.iter().map(|hashtag| &hashtag.refresh);
-        let posts = snapshot.hashtags.iter().flat_map(|hashtag| &hashtag.regions);
-        Self([Times::of(totals), Times::of(posts.map(|region| &region.refresh))])
+        let on_trial = snapshot.on_trial();
+        let (trials, listed): (Vec<_>, Vec<_>) =
+            snapshot.hashtags.iter().partition(|state| on_trial.contains(&state.hashtag));
+        let totals = listed.iter().map(|hashtag| &hashtag.refresh);
+        let posts = listed.iter().flat_map(|hashtag| &hashtag.regions).map(|region| &region.refresh);
+        let trials = trials.into_iter().flat_map(|state| state.refreshes());
+        let discovery = trials.chain(snapshot.keywords.iter().flat_map(|state| state.refreshes()));
+        Self([Times::of(totals), Times::of(posts), Times::of(discovery)])
     }
 
     pub(super) fn counts(&self, now: Timestamp) -> Counts {

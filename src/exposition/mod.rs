@@ -5,6 +5,7 @@
 mod budget;
 mod families;
 mod jobs;
+mod keywords;
 mod print;
 mod refusal;
 mod results;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 
 use super::families::{self as f, Family};
+use super::keywords;
 use super::sheet::Sheet;
 use super::text;
 use crate::model::{SampleStats, Timestamp};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
+use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, RegionState, Snapshot};
 
 /// How soon to look again at what is dated ahead: such a clock may be set right at any time.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -27,11 +28,11 @@ pub(super) trait Sink {
     fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64);
 }
 
-/// What a sample is about: a hashtag, or a hashtag in a region.
+/// What a sample is about: a hashtag, a hashtag in a region, or the like.
 pub(super) struct Subject<'a> {
-    pub(super) hashtag: &'a HashtagState,
-    pub(super) region: Option<&'a RegionState>,
-    /// The labels as they stand on the page, without braces.
+    pub(super) label: (&'static str, &'a str),
+    pub(super) second: Option<(&'static str, &'a str)>,
+    /// These labels as they stand on the page, without braces.
     pub(super) text: &'a str,
 }
 
@@ -49,7 +50,7 @@ enum Values {
     Windows,
 }
 
-/// Every family, sorted by name.
+/// Every family of a hashtag, sorted by name.
 const SOURCES: &[Source] = {
     use Values::{Hashtag, Info, Region, Sample, Windows};
     &[
@@ -102,7 +103,7 @@ const fn source(family: &'static Family, values: Values) -> Source {
 pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
     let mut sheet = Sheet::default();
     Directory::new(snapshot, now).walk(&mut sheet);
-    sheet.into_families(f::ALL)
+    sheet.into_families(&[f::ALL, keywords::ALL].concat())
 }
 
 /// The subjects of a page at one moment, sorted, and what of them is young enough to be shown.
@@ -110,6 +111,7 @@ pub(super) struct Directory<'a> {
     now: Timestamp,
     hashtags: Vec<(&'a HashtagState, Range<usize>)>,
     regions: Vec<Regional<'a>>,
+    keywords: Vec<&'a KeywordState>,
     /// The labels of all subjects, one after another.
     text: String,
     next_change: Option<Timestamp>,
@@ -128,11 +130,15 @@ impl<'a> Directory<'a> {
             now,
             hashtags: Vec::with_capacity(snapshot.hashtags.len()),
             regions: Vec::new(),
+            keywords: snapshot.keywords.iter().map(AsRef::as_ref).collect(),
             text: String::new(),
             next_change: None,
         };
         for hashtag in &snapshot.hashtags {
             directory.add(hashtag);
+        }
+        for keyword in &snapshot.keywords {
+            directory.expect_changes_of(keyword);
         }
         directory.hashtags.sort_by(|(a, _), (b, _)| a.hashtag.cmp(&b.hashtag));
         directory.regions.sort_by(|a, b| {
@@ -151,10 +157,12 @@ impl<'a> Directory<'a> {
         for source in SOURCES {
             let mut taker = Taker { sink, family: Some(source.family) };
             match source.values {
-                Values::Info => self.hashtags().for_each(|subject| taker.info(&subject)),
+                Values::Info => {
+                    self.hashtags().for_each(|(hashtag, subject)| taker.info(hashtag, &subject));
+                }
                 Values::Hashtag(value) => {
-                    for subject in self.hashtags() {
-                        taker.take(&subject, value(subject.hashtag, self.now));
+                    for (hashtag, subject) in self.hashtags() {
+                        taker.take(&subject, value(hashtag, self.now));
                     }
                 }
                 Values::Region(value) => {
@@ -174,20 +182,21 @@ impl<'a> Directory<'a> {
                 }
             }
         }
+        keywords::walk(&self.keywords, self.now, sink);
     }
 
-    fn hashtags(&self) -> impl Iterator<Item = Subject<'_>> {
-        self.hashtags.iter().map(|(hashtag, text)| Subject {
-            hashtag,
-            region: None,
-            text: &self.text[text.clone()],
+    fn hashtags(&self) -> impl Iterator<Item = (&'a HashtagState, Subject<'_>)> {
+        self.hashtags.iter().map(|(hashtag, text)| {
+            let label = ("hashtag", hashtag.hashtag.as_str());
+            (*hashtag, Subject { label, second: None, text: &self.text[text.clone()] })
         })
     }
 
     fn regions(&self) -> impl Iterator<Item = (&Regional<'a>, Subject<'_>)> {
         self.regions.iter().map(|regional| {
-            let text = &self.text[regional.text.clone()];
-            (regional, Subject { hashtag: regional.hashtag, region: Some(regional.region), text })
+            let label = ("hashtag", regional.hashtag.hashtag.as_str());
+            let second = Some(("region", regional.region.region.as_str()));
+            (regional, Subject { label, second, text: &self.text[regional.text.clone()] })
         })
     }
 
@@ -197,7 +206,7 @@ impl<'a> Directory<'a> {
         let own = start..self.text.len();
         self.hashtags.push((hashtag, own.clone()));
         for reading in [&hashtag.posts, &hashtag.views].into_iter().flatten() {
-            self.shown_until(hashtag, reading.at);
+            self.shown_until(reading.at, hashtag.max_age);
         }
         self.ahead(&hashtag.refresh);
         for region in &hashtag.regions {
@@ -206,7 +215,7 @@ impl<'a> Directory<'a> {
             self.text.push(',');
             text::label(&mut self.text, "region", region.region.as_str());
             if let Some(sample) = &region.sample {
-                self.shown_until(hashtag, sample.at);
+                self.shown_until(sample.at, hashtag.max_age);
             }
             self.ahead(&region.refresh);
             let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
@@ -219,13 +228,21 @@ impl<'a> Directory<'a> {
         }
     }
 
+    fn expect_changes_of(&mut self, keyword: &KeywordState) {
+        let times = keyword.regions.iter().filter_map(|state| Some(state.sample.as_ref()?.0));
+        for at in times.chain(keyword.found.as_ref().map(|found| found.at)) {
+            self.shown_until(at, keyword.max_age);
+        }
+        keyword.refreshes().for_each(|refresh| self.ahead(refresh));
+    }
+
     /// Something read at `at` changes what the page shows when it grows too old, or when it is no
     /// longer dated ahead.
-    fn shown_until(&mut self, hashtag: &HashtagState, at: Timestamp) {
+    fn shown_until(&mut self, at: Timestamp, max_age: Duration) {
         if at.is_ahead_of(self.now) {
             self.changes_at(self.now + A_MINUTE);
-        } else if hashtag.is_current(at, self.now) {
-            self.changes_at(at + hashtag.max_age + Duration::from_millis(1));
+        } else if at + max_age >= self.now {
+            self.changes_at(at + max_age + Duration::from_millis(1));
         }
     }
 
@@ -241,13 +258,13 @@ impl<'a> Directory<'a> {
 }
 
 /// Announces a family with its first sample.
-struct Taker<'s, S> {
-    sink: &'s mut S,
-    family: Option<&'static Family>,
+pub(super) struct Taker<'s, S> {
+    pub(super) sink: &'s mut S,
+    pub(super) family: Option<&'static Family>,
 }
 
 impl<S: Sink> Taker<'_, S> {
-    fn take(&mut self, subject: &Subject<'_>, value: Option<f64>) {
+    pub(super) fn take(&mut self, subject: &Subject<'_>, value: Option<f64>) {
         if let Some(value) = value {
             self.put(subject, &[], value);
         }
@@ -259,8 +276,7 @@ impl<S: Sink> Taker<'_, S> {
         }
     }
 
-    fn info(&mut self, subject: &Subject<'_>) {
-        let state = subject.hashtag;
+    fn info(&mut self, state: &HashtagState, subject: &Subject<'_>) {
         let labels = [
             ("challenge_id", state.id.as_ref().map_or("", |id| id.as_str())),
             ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
@@ -269,7 +285,7 @@ impl<S: Sink> Taker<'_, S> {
         self.put(subject, &labels, 1.0);
     }
 
-    fn put(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+    pub(super) fn put(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
         if let Some(family) = self.family.take() {
             self.sink.family(family);
         }
@@ -281,18 +297,18 @@ fn current<'a>(hashtag: &HashtagState, reading: &'a Option<Reading>, now: Timest
     reading.as_ref().filter(|reading| hashtag.is_current(reading.at, now))
 }
 
-fn up(refresh: &Refresh) -> Option<f64> {
+pub(super) fn up(refresh: &Refresh) -> Option<f64> {
     refresh.last.map(|(_, outcome)| flag(outcome == Outcome::Success))
 }
 
-fn last_success(refresh: &Refresh, now: Timestamp) -> Option<f64> {
+pub(super) fn last_success(refresh: &Refresh, now: Timestamp) -> Option<f64> {
     refresh.last_success.filter(|at| !at.is_ahead_of(now)).map(Timestamp::as_secs_f64)
 }
 
-fn count(sum: Option<u64>) -> Option<f64> {
+pub(super) fn count(sum: Option<u64>) -> Option<f64> {
     sum.map(|count| count as f64)
 }
 
-fn flag(yes: bool) -> f64 {
+pub(super) fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }

@@ -62,8 +62,8 @@ impl Sink for Sheet {
     }
 
     fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
-        let mut labels = vec![("hashtag", subject.hashtag.hashtag.as_str())];
-        labels.extend(subject.region.map(|region| ("region", region.region.as_str())));
+        let mut labels = vec![subject.label];
+        labels.extend(subject.second);
         labels.extend_from_slice(more);
         if let Some(family) = self.current {
             self.put(family, &labels, value);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
 use crate::model::{ChallengeId, HOUR, Hashtag, PostSample, RecentValues, Region, Timestamp};
-use crate::refresh::{Paging, Sampling};
+use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer};
@@ -179,8 +179,10 @@ impl Observer {
 
     /// Puts everything that `/metrics` would have told of the hashtags.
     fn show(&self, now: Timestamp, samples: &mut Samples) {
-        let snapshot =
-            Snapshot { hashtags: self.watched.iter().map(|target| target.state.clone()).collect() };
+        let snapshot = Snapshot {
+            hashtags: self.watched.iter().map(|target| target.state.clone()).collect(),
+            ..Snapshot::default()
+        };
         for family in result_families(&snapshot, now) {
             for metric in family.get_metric() {
                 let labels = metric.get_label().iter().map(|label| (label.name(), label.value()));
@@ -213,10 +215,11 @@ fn sample(
     region: Region,
     now: Timestamp,
 ) -> Result<PostSample, Error> {
+    let listing = Listing::Hashtag(target.id.clone());
     let mut sampling = Sampling::new(target.paging);
     let mut pages = 0;
     loop {
-        match ask(simulator, &sampling.query(&target.id, region), now).and_then(Answer::posts) {
+        match ask(simulator, &sampling.query(&listing, region), now).and_then(Answer::posts) {
             Ok(page) => {
                 pages += 1;
                 if sampling.take(page, now) {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
 
+/// From this velocity on the reference maths calls a hashtag heating up.
+pub const HEATING_UP: f64 = 1.5;
+
 /// A post dated further ahead than this has no believable date.
 const CLOCK_SKEW: Duration = HOUR;
 /// Best posts that are kept of a sample.
@@ -82,11 +85,14 @@ impl PostSample {
         self.oldest(now).is_some_and(|oldest| oldest < now - WEEK)
     }
 
+    /// The posts that were published in the `window` before `now`.
+    pub fn published_within(&self, window: Duration, now: Timestamp) -> impl Iterator<Item = &Post> {
+        self.posts.iter().filter(move |post| dated(post, now).is_some_and(|at| at >= now - window))
+    }
+
     /// The figures of the sample, asked for in `region` and taken at `now`.
     pub fn stats(&self, region: Region, now: Timestamp) -> SampleStats {
-        let within = |window: Duration| {
-            self.posts.iter().filter(move |post| dated(post, now).is_some_and(|at| at >= now - window))
-        };
+        let within = |window| self.published_within(window, now);
         let posts_24h = within(DAY).count() as u64;
         let posts_7d = within(WEEK).count() as u64;
         let velocity = if posts_7d == 0 { 0.0 } else { posts_24h as f64 * 7.0 / posts_7d as f64 };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keywords::Keywords;
 use crate::model::{ChallengeId, Flags, Hashtag, HashtagRecord, Region, Timestamp, Totals};
-use crate::schedule::{Job, Past};
+use crate::schedule::{Job, Past, Subject};
 use crate::state::{HashtagState, Refresh, RegionState};
 use crate::store::Remembered;
 use crate::watchlist::{Watched, Watchlist};
@@ -64,23 +65,33 @@ fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembe
     entry
 }
 
-/// What the schedule needs to know of each job, out of the book.
-pub(super) fn past(book: &Book) -> impl Fn(&Job) -> Past {
-    |job| {
-        let Some(known) = book.get(&job.hashtag) else { return Past::default() };
-        let last = match job.region {
-            None => known.refresh.last,
-            Some(region) => {
-                known.regions.iter().find(|state| state.region == region).and_then(|state| state.refresh.last)
-            }
-        };
-        let is_gone = known.found == Some(false);
-        Past { last, resolved: known.id.is_some() && !is_gone, absent: is_gone && job.region.is_none() }
+/// What the schedule needs to know of each job, out of the books.
+pub(super) fn past(book: &Book, keywords: &Keywords) -> impl Fn(&Job) -> Past {
+    |job| match &job.subject {
+        Subject::Hashtag(hashtag) => {
+            let Some(known) = book.get(hashtag) else { return Past::default() };
+            let region = |region| known.regions.iter().find(|state| state.region == region);
+            let last = match job.region {
+                None => known.refresh.last,
+                Some(asked) => region(asked).and_then(|state| state.refresh.last),
+            };
+            let is_gone = known.found == Some(false);
+            Past { last, resolved: known.id.is_some() && !is_gone, absent: is_gone && job.region.is_none() }
+        }
+        Subject::Keyword(keyword) => {
+            let known = keywords.get(keyword);
+            let last = known.and_then(|known| match job.region {
+                None => known.refresh.last,
+                Some(asked) => known.regions.iter().find(|state| state.region == asked)?.refresh.last,
+            });
+            // A keyword has no id to wait for.
+            Past { last, resolved: true, absent: false }
+        }
     }
 }
 
-pub(super) fn refresh_of<'a>(known: &'a mut HashtagState, job: &Job) -> Option<&'a mut Refresh> {
-    match job.region {
+pub(super) fn refresh_of(known: &mut HashtagState, region: Option<Region>) -> Option<&mut Refresh> {
+    match region {
         None => Some(&mut known.refresh),
         Some(region) => {
             known.regions.iter_mut().find(|state| state.region == region).map(|state| &mut state.refresh)
@@ -104,20 +115,21 @@ pub(super) fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestam
 
 /// Moves what lies after `now` back in time by `back`.
 pub(super) fn date_anew(known: &mut HashtagState, now: Timestamp, back: Duration) {
-    let refresh = |refresh: &mut Refresh| {
-        let last = refresh.last.as_mut().map(|(at, _)| at);
-        last.into_iter().chain(&mut refresh.last_success).for_each(|at| move_back(at, now, back));
-    };
     let readings = [&mut known.posts, &mut known.views].into_iter().flatten().map(|reading| &mut reading.at);
     readings.chain(&mut known.resolved_at).for_each(|at| move_back(at, now, back));
-    refresh(&mut known.refresh);
+    date_refresh_anew(&mut known.refresh, now, back);
     for region in &mut known.regions {
-        refresh(&mut region.refresh);
+        date_refresh_anew(&mut region.refresh, now, back);
         region.sample.iter_mut().for_each(|sample| move_back(&mut sample.at, now, back));
     }
 }
 
-fn move_back(at: &mut Timestamp, now: Timestamp, back: Duration) {
+pub(super) fn date_refresh_anew(refresh: &mut Refresh, now: Timestamp, back: Duration) {
+    let last = refresh.last.as_mut().map(|(at, _)| at);
+    last.into_iter().chain(&mut refresh.last_success).for_each(|at| move_back(at, now, back));
+}
+
+pub(super) fn move_back(at: &mut Timestamp, now: Timestamp, back: Duration) {
     if *at > now {
         *at = *at - back;
     }

@@ -7,17 +7,20 @@ use tokio::task::{Id, JoinError};
 
 use super::book::{past, refresh_of};
 use super::{NAP, Poller, blocking};
+use crate::discovery::Look;
 use crate::gateway::Failure;
 use crate::model::{Growth, Hashtag, RecentValues, Region, Timestamp};
-use crate::refresh::{self, Collected, Found};
-use crate::schedule::Job;
+use crate::refresh::{self, Collected, Found, Searched};
+use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};
+use crate::store::{Store, StoreError};
 use crate::upstream::{Class, Error};
 
 /// What a refresh brought.
 pub(super) enum Refreshed {
     Totals(Result<Found, Failure>),
     Posts(Result<Collected, Failure>),
+    Search(Result<Searched, Failure>),
 }
 
 impl Refreshed {
@@ -27,6 +30,7 @@ impl Refreshed {
             Self::Totals(result) => result.as_ref().err(),
             Self::Posts(Ok(collected)) => collected.cut_short.as_ref(),
             Self::Posts(Err(failure)) => Some(failure),
+            Self::Search(result) => result.as_ref().err(),
         }
     }
 }
@@ -41,7 +45,7 @@ impl Poller {
                 (error.id(), None)
             }
         };
-        let Some(job) = self.running.remove(&id) else { return };
+        let Some((job, kind)) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
         self.latest = self.latest.max(now);
         let outcome = match refreshed.as_ref().map(Refreshed::failure) {
@@ -55,7 +59,7 @@ impl Poller {
         }
         match outcome {
             Some(outcome) => {
-                self.parts.telemetry.refreshed(job.kind(), outcome);
+                self.parts.telemetry.refreshed(kind, outcome);
                 self.schedule.finished(&job, outcome, now);
             }
             None => {
@@ -66,62 +70,96 @@ impl Poller {
                 }
             }
         }
-        let Some(known) = self.book.get_mut(&job.hashtag) else { return };
-        let known = Arc::make_mut(known);
+        match &job.subject {
+            Subject::Hashtag(hashtag) => self.enter(hashtag, job.region, refreshed, outcome, now).await,
+            Subject::Keyword(keyword) => {
+                self.enter_keyword(keyword, job.region, refreshed, outcome, now).await;
+            }
+        }
+        self.show_times(&job.subject);
+        self.publish();
+    }
+
+    /// Enters what a refresh brought about a hashtag.
+    async fn enter(
+        &mut self,
+        hashtag: &Hashtag,
+        region: Option<Region>,
+        refreshed: Option<Refreshed>,
+        outcome: Option<Outcome>,
+        now: Timestamp,
+    ) {
+        let Some(known) = self.book.get_mut(hashtag).map(Arc::make_mut) else { return };
         match refreshed {
             Some(Refreshed::Totals(Ok(found))) => {
                 if let Some(posts) = found.record.totals.posts {
-                    enter_growth(&mut self.growth, &job.hashtag, posts, found.at);
+                    enter_growth(&mut self.growth, hashtag, posts, found.at);
                 }
+                self.trials
+                    .look(hashtag, &Look { at: found.at, posts: found.record.totals.posts, sample: None });
                 enter_totals(known, found);
             }
-            Some(Refreshed::Posts(Ok(collected))) => enter_sample(known, job.region, collected),
+            Some(Refreshed::Posts(Ok(collected))) => {
+                let at = collected.at;
+                enter_sample(known, region, collected);
+                let taken = sampled(known, region).filter(|sampled| sampled.at == at);
+                if let Some(sample) = taken.map(|sampled| &sampled.stats) {
+                    self.trials.look(hashtag, &Look { at, posts: None, sample: Some(sample) });
+                }
+            }
             // The id may be another hashtag's by now: the next look is by name, which costs the same.
             Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
                 known.resolved_at = None;
             }
             _ => {}
         }
-        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, &job)) {
-            refresh.last = Some((now, outcome));
-            refresh.last_success = if outcome == Outcome::Success { Some(now) } else { refresh.last_success };
+        if let (Some(outcome), Some(refresh)) = (outcome, refresh_of(known, region)) {
+            refresh.ended(outcome, now);
         }
-        if job.region.is_none()
+        if region.is_none()
             && let Some(outcome @ (Outcome::Success | Outcome::NotFound)) = outcome
         {
             let resolved = outcome == Outcome::Success;
             known.found = Some(resolved);
-            self.schedule.resolved(&job.hashtag, resolved, past(&self.book), now);
+            self.schedule.resolved(hashtag, resolved, past(&self.book, &self.keywords), now);
         }
-        self.remember(&job).await;
-        self.show_times(&job.hashtag);
-        self.publish();
+        self.remember(hashtag, region).await;
+        if self.trials.contains(hashtag) {
+            self.show_trials();
+            self.remember_trials().await;
+        }
     }
 
     /// Makes the result durable before it is shown.
-    async fn remember(&self, job: &Job) {
-        let Some(known) = self.book.get(&job.hashtag).cloned() else { return };
-        let (store, region) = (self.parts.store.clone(), job.region);
-        let growth = self.growth.get(&job.hashtag).copied();
+    async fn remember(&self, hashtag: &Hashtag, region: Option<Region>) {
+        let Some(known) = self.book.get(hashtag).cloned() else { return };
+        let growth = self.growth.get(hashtag).copied();
+        self.write(move |store| match region {
+            None => {
+                store.save_hashtag(&known)?;
+                growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
+            }
+            Some(region) => match known.regions.iter().find(|state| state.region == region) {
+                Some(state) => store.save_sample(&known.hashtag, state),
+                None => Ok(()),
+            },
+        })
+        .await;
+    }
+
+    /// Writes into the store, and says so if that cannot be done.
+    pub(super) async fn write(&self, write: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static) {
+        let store = self.parts.store.clone();
         let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
-        let saved = blocking(move || {
+        let written = blocking(move || {
             // First, so that no such result is ever taken for a real one.
             if simulated {
                 store.note_simulated(now)?;
             }
-            match region {
-                None => {
-                    store.save_hashtag(&known)?;
-                    growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
-                }
-                Some(region) => match known.regions.iter().find(|state| state.region == region) {
-                    Some(state) => store.save_sample(&known.hashtag, state),
-                    None => Ok(()),
-                },
-            }
+            write(&store)
         })
         .await;
-        if let Err(error) = saved {
+        if let Err(error) = written {
             self.parts.telemetry.store_failed();
             tracing::error!(%error, "a result could not be remembered; it is shown, but a restart will ask for it again");
         }
@@ -132,15 +170,19 @@ impl Poller {
 /// due: nothing was asked, or the account was refused whatever was asked.
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
+    let (hashtag, keyword) = match &job.subject {
+        Subject::Hashtag(hashtag) => (Some(hashtag.as_str()), None),
+        Subject::Keyword(keyword) => (None, Some(keyword.as_str())),
+    };
     match failure {
         Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
-            tracing::warn!(hashtag = %job.hashtag, region, "the upstream does not know it; asked again rarely");
+            tracing::warn!(hashtag, keyword, region, "the upstream does not know it; asked again rarely");
             Some(Outcome::NotFound)
         }
         failure => {
-            tracing::warn!(hashtag = %job.hashtag, region, error = %failure, "refresh failed; the last good value stays");
+            tracing::warn!(hashtag, keyword, region, error = %failure, "refresh failed; the last good value stays");
             Some(Outcome::Failed)
         }
     }
@@ -167,6 +209,10 @@ fn enter_growth(growth: &mut HashMap<Hashtag, Growth>, hashtag: &Hashtag, posts:
         Some(known) => _ = known.push(posts, at),
         None => _ = growth.insert(hashtag.clone(), Growth::new(posts, at)),
     }
+}
+
+fn sampled(known: &HashtagState, region: Option<Region>) -> Option<&Sampled> {
+    known.regions.iter().find(|state| Some(state.region) == region)?.sample.as_ref()
 }
 
 /// A sample that was cut short is entered only where nothing better is shown.

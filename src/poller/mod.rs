@@ -6,6 +6,8 @@
 
 mod book;
 mod intake;
+mod keywords;
+mod start;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,22 +18,23 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Admission, Denial, Purpose};
+use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
 use crate::config::duration;
+use crate::discovery::{Followed, Trials};
 use crate::exposition::Telemetry;
-use crate::gateway::{Errand, Gateway};
+use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::model::{DAY, Growth, Hashtag, Timestamp};
 use crate::pacing::{self, Pacing};
-use crate::refresh::{self, Paging, Resolved};
-use crate::schedule::{Job, Schedule};
+use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{JobKind, Refresh, Snapshot, State};
 use crate::store::{Remembered, Store, StoreError};
 use crate::upstream::{Answer, Query};
 use crate::watchlist::Watchlist;
 use book::{Book, date_anew, last_answer, new_book, past};
 use intake::Refreshed;
+use keywords::{Keywords, new_keywords};
 
 /// How long requests in flight may take after the program was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -45,6 +48,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(60 * DAY.as_secs());
 pub struct Plan {
     /// What to watch.
     pub watchlist: Watchlist,
+    /// Which keywords to follow, each once.
+    pub following: Vec<Followed>,
     /// Refreshes in flight at the most.
     pub concurrency: usize,
     /// Posts per page, 1 to 35.
@@ -57,7 +62,8 @@ pub struct Plan {
 
 /// What was last known of a watchlist, out of the store.
 pub fn last_known(watchlist: &Watchlist, remembered: &Remembered) -> Snapshot {
-    Snapshot { hashtags: new_book(watchlist, &Book::new(), remembered).into_values().collect() }
+    let hashtags = new_book(watchlist, &Book::new(), remembered).into_values().collect();
+    Snapshot { hashtags, ..Snapshot::default() }
 }
 
 /// A new plan for a running poller; the sender is told once it is in force.
@@ -91,10 +97,15 @@ pub struct Parts {
 pub struct Poller {
     parts: Parts,
     plan: Plan,
+    /// Who is on trial.
+    trials: Trials,
+    /// What the plan lists, and who is on trial.
+    watchlist: Watchlist,
     schedule: Schedule,
     book: Book,
+    keywords: Keywords,
     refreshes: JoinSet<Refreshed>,
-    running: HashMap<Id, Job>,
+    running: HashMap<Id, (Job, JobKind)>,
     /// How counts of posts grow; what is no longer watched stays until the next start.
     growth: HashMap<Hashtag, Growth>,
     /// The loop's share of the budget.
@@ -125,23 +136,29 @@ impl Poller {
         })
         .await?;
         report_unreadable(&remembered);
-        let book = new_book(&plan.watchlist, &Book::new(), &remembered);
-        let schedule = Schedule::new(&plan.watchlist, plan.not_found_retry, past(&book), now);
         parts.gateway.take_over(None);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
-            growth: remembered.growth,
+            growth: remembered.growth.clone(),
+            trials: Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now),
+            watchlist: Watchlist::default(),
+            schedule: Schedule::empty(now),
+            book: Book::new(),
+            keywords: new_keywords(&plan, &Keywords::new(), &remembered),
             hold: Timestamp::default(),
             latest: now,
             parts,
             plan,
-            schedule,
-            book,
             refreshes: JoinSet::new(),
             running: HashMap::new(),
             stopped: false,
             denied: None,
         };
+        poller.review_trials(now).await;
+        poller.rebook(&remembered);
+        let planned = jobs(&poller.watchlist, &poller.plan.following);
+        let past = past(&poller.book, &poller.keywords);
+        poller.schedule = Schedule::new(&planned, poller.plan.not_found_retry, past, now);
         poller.publish_all();
         poller.warm_cache().await;
         Ok(poller)
@@ -162,6 +179,7 @@ impl Poller {
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>, stopping: CancellationToken) {
         loop {
             self.mind_the_clock().await;
+            self.mind_the_trials().await;
             self.mind_the_budget().await;
             let wait = self.start_due();
             tokio::select! {
@@ -200,6 +218,7 @@ impl Poller {
         for known in self.book.values_mut() {
             date_anew(Arc::make_mut(known), now, back);
         }
+        self.date_keywords_anew(now, back);
         self.plan_anew(now).await;
     }
 
@@ -214,13 +233,17 @@ impl Poller {
         if !is_stale {
             return;
         }
-        let need = pacing::need(&self.plan.watchlist, &self.book, self.plan.not_found_retry);
+        let keywords = self.plan.following.iter().map(|followed| {
+            let known = self.keywords.get(&followed.keyword);
+            (followed, known.map(Arc::as_ref))
+        });
+        let need = pacing::need(&self.watchlist, &self.book, self.plan.not_found_retry, keywords);
         let changed = self.pacing.measure(need, now);
         let longest = self.plan.longest_interval;
-        let weighed = self.pacing.weigh(&self.plan.watchlist, &self.growth, longest, now);
+        let weighed = self.pacing.weigh(&self.watchlist, &self.growth, longest, now);
         if changed || weighed {
             let pacing = &self.pacing;
-            self.schedule.change(|job| pacing.rhythm(job), now);
+            self.schedule.change(|job, kind| pacing.rhythm(job, kind), now);
             self.publish_all();
         }
         self.parts.telemetry.pace_is(self.pacing.pace());
@@ -268,10 +291,9 @@ impl Poller {
                 return NAP;
             }
             let opens = JobKind::ALL.map(|kind| self.pacing.opens(kind, now));
-            let Some(job) = self.schedule.start_next(now, |kind| opens[kind as usize].is_none()) else {
-                break;
-            };
-            self.start(job, now);
+            let is_open = |kind: JobKind| opens[kind as usize].is_none();
+            let Some((job, kind)) = self.schedule.start_next(now, is_open) else { break };
+            self.start(job, kind, now);
         }
         let wakes = JobKind::ALL.into_iter().filter_map(|kind| {
             let due = self.schedule.next_wake(kind)?;
@@ -280,46 +302,8 @@ impl Poller {
         nap_until(wakes.min(), now)
     }
 
-    fn start(&mut self, job: Job, now: Timestamp) {
-        let Some(known) = self.book.get(&job.hashtag) else { return };
-        let Some(watched) = self.plan.watchlist.get(&job.hashtag) else { return };
-        self.pacing.started(job.kind(), pacing::cost(&job, watched, Some(known)), now);
-        let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
-        let gateway = self.parts.gateway.clone();
-        let handle = match job.region {
-            None => {
-                let hashtag = job.hashtag.clone();
-                let max_age = fresh_enough(watched.totals_interval);
-                // An id that led nowhere may have a successor, which only the name leads to.
-                let resolved = resolved.filter(|_| known.found != Some(false));
-                self.refreshes.spawn(async move {
-                    let mut errand = Errand::new(Purpose::Totals, Some(hashtag.clone()));
-                    let known = resolved.as_ref();
-                    let found = refresh::totals(&gateway, &hashtag, known, now, max_age, &mut errand).await;
-                    Refreshed::Totals(found)
-                })
-            }
-            Some(region) => {
-                let Some(Resolved { id, .. }) = resolved else { return self.schedule.block(&job) };
-                let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
-                let max_age = fresh_enough(watched.posts_interval);
-                let mut errand = Errand::new(Purpose::Posts, Some(job.hashtag.clone()));
-                self.refreshes.spawn(async move {
-                    let posts = refresh::posts(&gateway, &id, region, paging, max_age, &mut errand).await;
-                    Refreshed::Posts(posts)
-                })
-            }
-        };
-        self.running.insert(handle.id(), job);
-    }
-
     async fn reload(&mut self, reload: Reload) {
-        let store = self.parts.store.clone();
-        let remembered = blocking(move || store.load()).await.unwrap_or_else(|error| {
-            self.parts.telemetry.store_failed();
-            tracing::error!(%error, "cannot read the store; new hashtags are asked for even if they are in it");
-            Remembered::default()
-        });
+        let remembered = self.recall().await;
         let now = self.parts.clock.now();
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
@@ -327,20 +311,39 @@ impl Poller {
             self.parts.gateway = gateway;
             self.warm_cache().await;
         }
-        self.book = new_book(&self.plan.watchlist, &self.book, &remembered);
+        self.keywords = new_keywords(&self.plan, &self.keywords, &remembered);
+        self.review_trials(now).await;
+        self.rebook(&remembered);
         self.parts.ledger.look(now).await;
         self.plan_anew(now).await;
         // The asker may have gone; the plan is in force all the same.
         let _ = reload.done.send(());
     }
 
-    /// Makes a new schedule out of the watchlist and the book.
+    /// What the store remembers, or nothing if it cannot be read.
+    async fn recall(&self) -> Remembered {
+        let store = self.parts.store.clone();
+        blocking(move || store.load()).await.unwrap_or_else(|error| {
+            self.parts.telemetry.store_failed();
+            tracing::error!(%error, "cannot read the store; new hashtags are asked for even if they are in it");
+            Remembered::default()
+        })
+    }
+
+    /// Makes a new book for those who are listed and those who are on trial.
+    fn rebook(&mut self, remembered: &Remembered) {
+        self.watchlist = self.plan.watchlist.joined_by(&self.trials, &self.plan.following);
+        self.book = new_book(&self.watchlist, &self.book, remembered);
+        self.show_trials();
+    }
+
+    /// Makes a new schedule out of the watchlist, the keywords and the books.
     async fn plan_anew(&mut self, now: Timestamp) {
         self.schedule = Schedule::taking_over(
-            self.running.values(),
-            &self.plan.watchlist,
+            self.running.values().map(|(job, _)| job),
+            &jobs(&self.watchlist, &self.plan.following),
             self.plan.not_found_retry,
-            past(&self.book),
+            past(&self.book, &self.keywords),
             now,
         );
         // The new schedule is not stretched yet.
@@ -349,39 +352,45 @@ impl Poller {
         self.publish_all();
     }
 
-    /// Copies the rhythm and the due times of a hashtag's jobs from the schedule into the book.
-    fn show_times(&mut self, hashtag: &Hashtag) {
-        let Some(known) = self.book.get_mut(hashtag) else { return };
-        let known = Arc::make_mut(known);
+    /// Copies the rhythm and the due times of a subject's jobs from the schedule into the book.
+    fn show_times(&mut self, subject: &Subject) {
         let copy = |region, refresh: &mut Refresh| {
-            let job = Job { hashtag: hashtag.clone(), region };
+            let job = Job { subject: subject.clone(), region };
             refresh.next_due = self.schedule.due(&job);
             refresh.interval = self.schedule.interval(&job).unwrap_or(refresh.interval);
         };
-        copy(None, &mut known.refresh);
-        for region in &mut known.regions {
-            copy(Some(region.region), &mut region.refresh);
+        match subject {
+            Subject::Hashtag(hashtag) => {
+                let Some(known) = self.book.get_mut(hashtag).map(Arc::make_mut) else { return };
+                copy(None, &mut known.refresh);
+                known.regions.iter_mut().for_each(|state| copy(Some(state.region), &mut state.refresh));
+            }
+            Subject::Keyword(keyword) => {
+                let Some(known) = self.keywords.get_mut(keyword).map(Arc::make_mut) else { return };
+                copy(None, &mut known.refresh);
+                known.regions.iter_mut().for_each(|state| copy(Some(state.region), &mut state.refresh));
+            }
         }
     }
 
     fn publish_all(&mut self) {
-        let hashtags: Vec<Hashtag> = self.book.keys().cloned().collect();
-        hashtags.iter().for_each(|hashtag| self.show_times(hashtag));
+        let hashtags = self.book.keys().cloned().map(Subject::Hashtag);
+        let subjects: Vec<Subject> =
+            hashtags.chain(self.keywords.keys().cloned().map(Subject::Keyword)).collect();
+        subjects.iter().for_each(|subject| self.show_times(subject));
         self.publish();
     }
 
     fn publish(&self) {
-        self.parts.state.publish(Snapshot { hashtags: self.book.values().cloned().collect() });
+        self.parts.state.publish(Snapshot {
+            hashtags: self.book.values().cloned().collect(),
+            keywords: self.keywords.values().cloned().collect(),
+        });
     }
 }
 
 fn nap_until(at: Option<Timestamp>, now: Timestamp) -> Duration {
     at.map_or(NAP, |at| at.saturating_since(now)).min(NAP)
-}
-
-/// How old an answer may be that a person's look-up has already paid for, to count as a refresh.
-fn fresh_enough(interval: Duration) -> Duration {
-    interval / 4
 }
 
 fn report_unreadable(remembered: &Remembered) {

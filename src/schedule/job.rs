@@ -1,22 +1,40 @@
 //! What is refreshed again and again.
 
-use crate::model::{Hashtag, Region, Timestamp};
+use std::time::Duration;
+
+use crate::discovery::Followed;
+use crate::model::{Hashtag, Keyword, Region, Timestamp};
 use crate::state::{JobKind, Outcome};
+use crate::watchlist::Watchlist;
+
+/// What a job is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A hashtag that is watched.
+    Hashtag(Hashtag),
+    /// A keyword that is followed.
+    Keyword(Keyword),
+}
 
 /// One thing to refresh again and again. Ordered: totals before posts of the same hashtag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Job {
-    /// The hashtag.
-    pub hashtag: Hashtag,
-    /// The region whose posts are refreshed; `None` for the hashtag's totals.
+    /// What it is about.
+    pub subject: Subject,
+    /// The region whose posts are refreshed; `None` for the totals of a hashtag, and for the hashtags
+    /// that a keyword leads to.
     pub region: Option<Region>,
 }
 
-impl Job {
-    /// What the job refreshes.
-    pub fn kind(&self) -> JobKind {
-        if self.region.is_some() { JobKind::Posts } else { JobKind::Totals }
-    }
+/// A job, how often it is to be run, and what on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The job.
+    pub job: Job,
+    /// Whose share of the budget it lives on.
+    pub kind: JobKind,
+    /// How often, as configured.
+    pub interval: Duration,
 }
 
 /// What is remembered of a job from before.
@@ -28,4 +46,42 @@ pub struct Past {
     pub resolved: bool,
     /// Whether the upstream last said that there is no such thing, whatever failed since.
     pub absent: bool,
+}
+
+impl Job {
+    /// A job about a hashtag: its totals, or its posts in a region.
+    pub fn of_hashtag(hashtag: &Hashtag, region: Option<Region>) -> Self {
+        Self { subject: Subject::Hashtag(hashtag.clone()), region }
+    }
+
+    /// A job about a keyword: a search for hashtags, or for posts in a region.
+    pub fn of_keyword(keyword: &Keyword, region: Option<Region>) -> Self {
+        Self { subject: Subject::Keyword(keyword.clone()), region }
+    }
+}
+
+/// Every job there is to do.
+pub fn jobs(watchlist: &Watchlist, following: &[Followed]) -> Vec<Planned> {
+    let mut jobs = Vec::new();
+    for watched in &watchlist.entries {
+        let kind = |kind| if watched.on_trial { JobKind::Discovery } else { kind };
+        let job = |region| Job::of_hashtag(&watched.hashtag, region);
+        jobs.push(Planned { job: job(None), kind: kind(JobKind::Totals), interval: watched.totals_interval });
+        jobs.extend(watched.regions.iter().map(|region| Planned {
+            job: job(Some(*region)),
+            kind: kind(JobKind::Posts),
+            interval: watched.posts_interval,
+        }));
+    }
+    for followed in following {
+        let planned = |region, interval| Planned {
+            job: Job::of_keyword(&followed.keyword, region),
+            kind: JobKind::Discovery,
+            interval,
+        };
+        jobs.push(planned(None, followed.search_interval));
+        let regions = followed.regions.iter().filter(|_| followed.follow_posts);
+        jobs.extend(regions.map(|region| planned(Some(*region), followed.posts_interval)));
+    }
+    jobs
 }

@@ -1,7 +1,7 @@
 //! When to ask for what. Pure: the time is told, nothing is awaited or sent.
 //!
 //! Every job owns a slot in its interval, and the slots of all jobs with the same interval are
-//! spread evenly over it. They depend on the watchlist alone, so a restart or a reload finds the
+//! spread evenly over it. They depend on what is planned alone, so a restart or a reload finds the
 //! same slots again and nothing bunches up:
 //!
 //! * a job that was never asked is due at once (the first look at a new hashtag), before all others;
@@ -28,10 +28,9 @@ use std::time::Duration;
 
 use crate::model::{Hashtag, Timestamp};
 use crate::state::{JobKind, Outcome};
-use crate::watchlist::Watchlist;
 use slot::{Slot, caught_up, slots};
 
-pub use job::{Job, Past};
+pub use job::{Job, Past, Planned, Subject, jobs};
 pub use rhythm::Rhythm;
 
 /// All jobs and when they are due.
@@ -46,6 +45,7 @@ pub struct Schedule {
 
 #[derive(Debug)]
 struct Entry {
+    kind: JobKind,
     /// The slot as configured.
     slot: Slot,
     /// How the budget changes it.
@@ -94,16 +94,16 @@ impl Schedule {
         }
     }
 
-    /// Plans the whole watchlist. `past` tells what is remembered of each job.
+    /// Plans all jobs. `past` tells what is remembered of each.
     pub fn new(
-        watchlist: &Watchlist,
+        planned: &[Planned],
         not_found_retry: Duration,
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) -> Self {
         let mut schedule = Self { not_found_retry, ..Self::empty(now) };
-        for (job, slot) in slots(watchlist) {
-            let past = past(&job);
+        for (Planned { job, kind, .. }, slot) in slots(planned) {
+            let past = past(job);
             // A stored time from the future is a clock that was wrong, then or now.
             let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
             let state = match last {
@@ -117,21 +117,22 @@ impl Schedule {
                 }
             };
             let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
-            schedule.insert(job, Entry { slot, rhythm: Rhythm::AS_CONFIGURED, last, absent, state });
+            let (kind, rhythm) = (*kind, Rhythm::AS_CONFIGURED);
+            schedule.insert(job.clone(), Entry { kind, slot, rhythm, last, absent, state });
         }
         schedule
     }
 
-    /// Plans a watchlist while the jobs of `running` are under way: those that are watched go on
-    /// running, even if they were not watched for a while, and the others keep their time.
+    /// Plans all jobs while those of `running` are under way: the ones that are planned go on running,
+    /// even if they were not planned for a while, and the others keep their time.
     pub fn taking_over<'a>(
         running: impl IntoIterator<Item = &'a Job>,
-        watchlist: &Watchlist,
+        planned: &[Planned],
         not_found_retry: Duration,
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) -> Self {
-        let mut new = Self::new(watchlist, not_found_retry, past, now);
+        let mut new = Self::new(planned, not_found_retry, past, now);
         for job in running {
             // It was due when it was started; should it be put back, it still is.
             if let Some(entry) = new.jobs.get(job) {
@@ -143,22 +144,23 @@ impl Schedule {
     }
 
     /// Takes the next job that is due at `now`, of a kind that is `open`, and marks it as running.
-    pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<Job> {
+    pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<(Job, JobKind)> {
         let kinds = JobKind::ALL.into_iter().filter(|kind| open(*kind));
         let (due, job) = kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?.clone();
         if due.is_some_and(|due| due > now) {
             return None;
         }
         self.set(&job, EntryState::Running(due));
-        Some(job)
+        let kind = self.jobs.get(&job)?.kind;
+        Some((job, kind))
     }
 
     /// Gives each job another rhythm. One that differs little from the one in force changes nothing,
     /// so that jobs keep their slots.
-    pub fn change(&mut self, rhythm: impl Fn(&Job) -> Rhythm, now: Timestamp) {
+    pub fn change(&mut self, rhythm: impl Fn(&Job, JobKind) -> Rhythm, now: Timestamp) {
         let mut moved = Vec::new();
         for (job, entry) in &mut self.jobs {
-            let rhythm = rhythm(job).sound();
+            let rhythm = rhythm(job, entry.kind).sound();
             if rhythm.is_near(entry.rhythm) {
                 continue;
             }
@@ -210,12 +212,12 @@ impl Schedule {
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) {
-        let first = Job { hashtag: hashtag.clone(), region: None };
+        let first = Job::of_hashtag(hashtag, None);
         let posts: Vec<Job> = self
             .jobs
-            .range(first..)
+            .range(&first..)
             .map(|(job, _)| job)
-            .take_while(|job| job.hashtag == *hashtag)
+            .take_while(|job| job.subject == first.subject)
             .filter(|job| job.region.is_some())
             .cloned()
             .collect();
@@ -288,7 +290,7 @@ impl Schedule {
 
     fn insert(&mut self, job: Job, entry: Entry) {
         if let EntryState::Waiting(due) = entry.state {
-            self.queues[job.kind() as usize].insert((due, job.clone()));
+            self.queues[entry.kind as usize].insert((due, job.clone()));
         }
         self.jobs.insert(job, entry);
     }
@@ -296,11 +298,11 @@ impl Schedule {
     fn set(&mut self, job: &Job, state: EntryState) {
         let Some(entry) = self.jobs.get_mut(job) else { return };
         if let EntryState::Waiting(due) = entry.state {
-            self.queues[job.kind() as usize].remove(&(due, job.clone()));
+            self.queues[entry.kind as usize].remove(&(due, job.clone()));
         }
         entry.state = state;
         if let EntryState::Waiting(due) = state {
-            self.queues[job.kind() as usize].insert((due, job.clone()));
+            self.queues[entry.kind as usize].insert((due, job.clone()));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Job;
+use super::{Job, Planned, Subject};
 use crate::model::Timestamp;
-use crate::watchlist::Watchlist;
+use crate::state::JobKind;
 
 /// A job's place in its interval: it recurs at `offset`, `offset + interval`, … of the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,30 +34,21 @@ pub(super) fn caught_up(slot: Slot, due: Timestamp, now: Timestamp) -> Timestamp
     if due >= now || slot.strict { due } else { slot.next(now).min(now + now.saturating_since(due)) }
 }
 
-/// All jobs of the watchlist with their slots: jobs of one interval share it evenly, in an order
-/// that has nothing to do with their names.
-pub(super) fn slots(watchlist: &Watchlist) -> Vec<(Job, Slot)> {
-    let mut by_interval: BTreeMap<Duration, Vec<Job>> = BTreeMap::new();
-    for watched in &watchlist.entries {
-        let job = |region| Job { hashtag: watched.hashtag.clone(), region };
-        by_interval.entry(watched.totals_interval).or_default().push(job(None));
-        let posts = watched.regions.iter().map(|region| job(Some(*region)));
-        by_interval.entry(watched.posts_interval).or_default().extend(posts);
+/// All jobs with their slots: jobs of one interval share it evenly, in an order that has nothing to do
+/// with their names. Discovery shares with nobody: what joins and leaves again moves no other slot.
+pub(super) fn slots(planned: &[Planned]) -> Vec<(&Planned, Slot)> {
+    let mut sharing: BTreeMap<(bool, Duration), Vec<&Planned>> = BTreeMap::new();
+    for one in planned {
+        sharing.entry((one.kind == JobKind::Discovery, one.interval)).or_default().push(one);
     }
     let mut slots = Vec::new();
-    for (interval, mut jobs) in by_interval {
-        jobs.sort_by_cached_key(|job| (shuffle_key(job), job.clone()));
+    for ((_, interval), mut jobs) in sharing {
+        jobs.sort_by_cached_key(|planned| (shuffle_key(&planned.job), planned.job.clone()));
         let count = jobs.len() as u128;
-        slots.extend(jobs.into_iter().enumerate().map(|(rank, job)| {
+        slots.extend(jobs.into_iter().enumerate().map(|(rank, planned)| {
             let offset = interval.as_millis() * (2 * rank as u128 + 1) / (2 * count);
-            (
-                job,
-                Slot {
-                    interval,
-                    offset: Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX)),
-                    strict: false,
-                },
-            )
+            let offset = Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX));
+            (planned, Slot { interval, offset, strict: false })
         }));
     }
     slots
@@ -67,7 +58,11 @@ pub(super) fn slots(watchlist: &Watchlist) -> Vec<(Job, Slot)> {
 /// with it.
 fn shuffle_key(job: &Job) -> u64 {
     let region = job.region.map_or(String::new(), |region| region.to_string());
-    let bytes = job.hashtag.as_str().bytes().chain([0]).chain(region.bytes());
+    let name = match &job.subject {
+        Subject::Hashtag(hashtag) => hashtag.as_str(),
+        Subject::Keyword(keyword) => keyword.as_str(),
+    };
+    let bytes = name.bytes().chain([0]).chain(region.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{DAY, HOUR, Region};
-use crate::watchlist::Block;
+use crate::watchlist::{Block, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const RETRY: Duration = DAY;
 
 /// `count` hashtags, each in two regions, totals and posts every hour.
-fn watchlist(count: usize) -> Watchlist {
+fn watchlist(count: usize) -> Vec<Planned> {
     let block = Block {
         hashtags: (0..count).map(|n| Hashtag::parse(&format!("tag{n}")).unwrap()).collect(),
         regions: ["US", "DE"].iter().map(|code| Region::parse(code).unwrap()).collect(),
@@ -18,7 +18,7 @@ fn watchlist(count: usize) -> Watchlist {
         max_age: DAY,
         pages_max: 1,
     };
-    Watchlist::merge(&[block]).0
+    jobs(&Watchlist::merge(&[block]).0, &[])
 }
 
 fn never(_: &Job) -> Past {
@@ -30,8 +30,15 @@ fn asked(at: Timestamp) -> impl Fn(&Job) -> Past {
     move |_| Past { last: Some((at, Outcome::Success)), resolved: true, absent: false }
 }
 
+fn name(job: &Job) -> Hashtag {
+    match &job.subject {
+        Subject::Hashtag(hashtag) => hashtag.clone(),
+        Subject::Keyword(keyword) => panic!("{keyword} is no hashtag"),
+    }
+}
+
 fn start_all(schedule: &mut Schedule, now: Timestamp) -> Vec<Job> {
-    std::iter::from_fn(|| schedule.start_next(now, |_| true)).collect()
+    std::iter::from_fn(|| schedule.start_next(now, |_| true).map(|(job, _)| job)).collect()
 }
 
 fn first_due(schedule: &Schedule) -> Timestamp {
@@ -50,13 +57,13 @@ fn totals_of_new_hashtags_are_due_at_once_and_posts_wait_for_the_id() {
     let mut schedule = Schedule::new(&watchlist(3), RETRY, never, NOW);
     let started = start_all(&mut schedule, NOW);
     assert_eq!(started.len(), 3);
-    assert!(started.iter().all(|job| job.kind() == JobKind::Totals), "{started:?}");
+    assert!(started.iter().all(|job| job.region.is_none()), "{started:?}");
 
     schedule.finished(&started[0], Outcome::Success, NOW);
-    schedule.resolved(&started[0].hashtag, true, never, NOW);
+    schedule.resolved(&name(&started[0]), true, never, NOW);
     let posts = start_all(&mut schedule, NOW);
     assert_eq!(posts.len(), 2, "one per region: {posts:?}");
-    assert!(posts.iter().all(|job| job.hashtag == started[0].hashtag));
+    assert!(posts.iter().all(|job| job.subject == started[0].subject));
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn after_the_first_cycle_jobs_are_spread_evenly_over_the_interval() {
 fn a_job_that_ran_in_its_slot_runs_again_exactly_one_interval_later() {
     let mut schedule = Schedule::new(&watchlist(7), RETRY, asked(NOW), NOW);
     let due = first_due(&schedule);
-    let job = schedule.start_next(due, |_| true).unwrap();
+    let job = schedule.start_next(due, |_| true).unwrap().0;
     // The answer takes a moment; that does not move the slot.
     schedule.finished(&job, Outcome::Failed, due + Duration::from_secs(3));
     assert_eq!(schedule.due(&job), Some(due + HOUR));
@@ -121,16 +128,16 @@ fn what_was_missed_is_caught_up_at_no_more_than_twice_the_usual_rate() {
 #[test]
 fn an_unknown_hashtag_is_asked_rarely_and_its_posts_not_at_all() {
     let mut schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW - HOUR), NOW);
-    let job = Job { hashtag: Hashtag::parse("tag0").unwrap(), region: None };
+    let job = Job::of_hashtag(&Hashtag::parse("tag0").unwrap(), None);
     schedule.finished(&job, Outcome::NotFound, NOW);
-    schedule.resolved(&job.hashtag, false, never, NOW);
+    schedule.resolved(&name(&job), false, never, NOW);
     assert_eq!(first_due(&schedule), NOW + RETRY);
     assert_eq!(dues(&schedule), [NOW + RETRY]);
 
     let later = NOW + RETRY;
-    assert_eq!(schedule.start_next(later, |_| true), Some(job.clone()));
+    assert_eq!(schedule.start_next(later, |_| true), Some((job.clone(), JobKind::Totals)));
     schedule.finished(&job, Outcome::Success, later);
-    schedule.resolved(&job.hashtag, true, asked(NOW), later);
+    schedule.resolved(&name(&job), true, asked(NOW), later);
     let dues = dues(&schedule);
     assert_eq!(dues.len(), 3);
     assert!(dues.iter().all(|due| *due >= later && *due <= later + HOUR * 3 / 2), "{dues:?}");
@@ -140,7 +147,7 @@ fn an_unknown_hashtag_is_asked_rarely_and_its_posts_not_at_all() {
 fn a_job_put_back_stays_due_until_the_backlog_is_spread() {
     let mut schedule = Schedule::new(&watchlist(10), RETRY, asked(NOW - DAY), NOW);
     let due = first_due(&schedule);
-    let job = schedule.start_next(due, |_| true).unwrap();
+    let job = schedule.start_next(due, |_| true).unwrap().0;
     schedule.put_back(&job);
     assert_eq!(schedule.due(&job), Some(due));
 
@@ -152,13 +159,13 @@ fn a_job_put_back_stays_due_until_the_backlog_is_spread() {
 #[test]
 fn a_reload_keeps_what_runs_and_what_is_due_and_starts_what_is_new() {
     let mut schedule = Schedule::new(&watchlist(2), RETRY, asked(NOW), NOW);
-    let running = schedule.start_next(NOW + HOUR * 2, |_| true).unwrap();
-    let past = |job: &Job| if job.hashtag.as_str() == "tag2" { never(job) } else { asked(NOW)(job) };
+    let running = schedule.start_next(NOW + HOUR * 2, |_| true).unwrap().0;
+    let past = |job: &Job| if name(job).as_str() == "tag2" { never(job) } else { asked(NOW)(job) };
     let mut schedule = Schedule::taking_over([&running], &watchlist(3), RETRY, past, NOW);
     assert_eq!(schedule.len(), 9);
     let started = start_all(&mut schedule, NOW);
     assert_eq!(started.len(), 1, "only the new one: {started:?}");
-    assert_eq!(started[0].hashtag.as_str(), "tag2");
+    assert_eq!(name(&started[0]).as_str(), "tag2");
     let all = start_all(&mut schedule, NOW + DAY);
     assert!(!all.contains(&running), "{running:?} is still under way");
 }
@@ -172,17 +179,21 @@ fn what_was_unwatched_for_a_while_under_way_is_not_started_twice() {
     let mut back = Schedule::taking_over(&running, &watchlist(2), RETRY, never, NOW);
     assert_eq!(back.start_next(NOW + DAY, |_| true), None, "{running:?} are still under way");
     back.put_back(&running[1]);
-    assert_eq!(back.start_next(NOW, |_| true).as_ref(), Some(&running[1]), "put back, it is due");
+    assert_eq!(
+        back.start_next(NOW, |_| true).map(|(job, _)| job).as_ref(),
+        Some(&running[1]),
+        "put back, it is due"
+    );
 }
 
 #[test]
 fn a_failure_does_not_make_an_absent_hashtag_worth_asking_often() {
-    let job = Job { hashtag: Hashtag::parse("tag0").unwrap(), region: None };
+    let job = Job::of_hashtag(&Hashtag::parse("tag0").unwrap(), None);
     let mut schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW - HOUR), NOW);
     schedule.finished(&job, Outcome::NotFound, NOW);
     schedule.finished(&job, Outcome::Failed, NOW + DAY);
     assert_eq!(schedule.due(&job), Some(NOW + DAY + RETRY));
-    schedule.change(|_| Rhythm::Stretched(2.0), NOW + DAY);
+    schedule.change(|_, _| Rhythm::Stretched(2.0), NOW + DAY);
     assert_eq!(schedule.due(&job), Some(NOW + DAY + RETRY), "stretched");
 
     let past = |_: &Job| Past { last: Some((NOW, Outcome::Failed)), resolved: false, absent: true };
@@ -208,7 +219,7 @@ fn run(schedule: &mut Schedule, from: Timestamp, span: Duration) -> Vec<(Timesta
     let mut started = Vec::new();
     while first_due(schedule) < from + span {
         let now = first_due(schedule).max(from);
-        let job = schedule.start_next(now, |_| true).unwrap();
+        let job = schedule.start_next(now, |_| true).unwrap().0;
         schedule.finished(&job, Outcome::Success, now);
         started.push((now, job));
     }
@@ -223,7 +234,7 @@ proptest! {
         let stretched = || {
             let last = NOW - Duration::from_secs(since);
             let mut schedule = Schedule::new(&watchlist(count), RETRY, asked(last), NOW);
-            schedule.change(|_| Rhythm::Stretched(factor), NOW);
+            schedule.change(|_, _| Rhythm::Stretched(factor), NOW);
             // The first round may be shorter or longer for each.
             run(&mut schedule, NOW, HOUR * 20);
             run(&mut schedule, NOW + HOUR * 20, HOUR.mul_f64(factor * 4.0))
@@ -244,12 +255,12 @@ proptest! {
 #[test]
 fn a_rhythm_of_its_own_runs_from_the_last_refresh() {
     let mut schedule = Schedule::new(&watchlist(1), RETRY, asked(NOW), NOW);
-    schedule.change(|_| Rhythm::After(HOUR * 5), NOW);
+    schedule.change(|_, _| Rhythm::After(HOUR * 5), NOW);
     assert_eq!(dues(&schedule), [NOW + HOUR * 5; 3]);
-    schedule.change(|_| Rhythm::After(HOUR * 5 + HOUR / 10), NOW);
+    schedule.change(|_, _| Rhythm::After(HOUR * 5 + HOUR / 10), NOW);
     assert_eq!(dues(&schedule), [NOW + HOUR * 5; 3], "as good as the same");
-    schedule.change(|_| Rhythm::After(HOUR / 2), NOW);
+    schedule.change(|_, _| Rhythm::After(HOUR / 2), NOW);
     assert_eq!(dues(&schedule), [NOW + HOUR; 3], "not more often than configured");
-    schedule.change(|_| Rhythm::Stretched(f64::INFINITY), NOW);
+    schedule.change(|_, _| Rhythm::Stretched(f64::INFINITY), NOW);
     assert!(dues(&schedule).iter().all(|due| *due <= NOW + HOUR * 3 / 2), "as configured again");
 }

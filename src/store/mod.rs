@@ -8,6 +8,7 @@
 //! Calls block; the poller and the ledger make them from a blocking thread.
 
 mod beside;
+mod discovery;
 mod error;
 mod ledger;
 mod lock;
@@ -19,12 +20,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Growth, Hashtag, Timestamp};
-use crate::state::{HashtagState, RegionState};
+use crate::discovery::Trials;
+use crate::model::{Growth, Hashtag, Keyword, Timestamp};
+use crate::state::{HashtagState, KeywordRegion, KeywordState, RegionState};
 use lock::Lock;
 use open::{VERSION, identity};
 
 pub use beside::Beside;
+pub use discovery::{StoredKeyword, StoredKeywordPosts};
 pub use error::StoreError;
 pub use ledger::{Books, Counted, Line};
 pub use rows::{Remembered, StoredHashtag, StoredSample};
@@ -90,6 +93,21 @@ impl Store {
         rows::save_growth(&self.connection(), hashtag, growth).map_err(|source| self.failed(source))
     }
 
+    /// Remembers what a keyword leads to and how the search for it went.
+    pub fn save_keyword(&self, state: &KeywordState) -> Result<(), StoreError> {
+        discovery::save_keyword(&mut self.connection(), state).map_err(|source| self.failed(source))
+    }
+
+    /// Remembers the posts of a keyword in a region and how the search for them went.
+    pub fn save_keyword_posts(&self, keyword: &Keyword, state: &KeywordRegion) -> Result<(), StoreError> {
+        discovery::save_posts(&self.connection(), keyword, state).map_err(|source| self.failed(source))
+    }
+
+    /// Remembers who is on trial, and who rests after one.
+    pub fn save_trials(&self, trials: &Trials) -> Result<(), StoreError> {
+        discovery::save_trials(&mut self.connection(), trials).map_err(|source| self.failed(source))
+    }
+
     /// Forgets what was last asked for before `before`, so that the store does not grow with
     /// every hashtag that was ever watched. Returns how many rows went.
     pub fn forget_before(&self, before: Timestamp) -> Result<usize, StoreError> {
@@ -104,7 +122,8 @@ impl Store {
         connection
             .execute("DELETE FROM growth WHERE hashtag NOT IN (SELECT name FROM hashtag)", [])
             .map_err(|source| self.failed(source))?;
-        Ok(forgotten)
+        let keywords = discovery::forget_before(&connection, before).map_err(|source| self.failed(source))?;
+        Ok(forgotten + keywords)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

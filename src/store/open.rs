@@ -10,8 +10,12 @@ use super::lock::Lock;
 use super::{Store, StoreError};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("ledger.sql"), include_str!("growth.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("ledger.sql"),
+    include_str!("growth.sql"),
+    include_str!("discovery.sql"),
+];
 
 /// What SQLite's `application_id` says in a file of this program: "TKEX".
 const APPLICATION_ID: i64 = 0x544b_4558;

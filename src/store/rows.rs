@@ -1,11 +1,13 @@
 //! The store's rows, to and from the state.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use rusqlite::{Connection, ErrorCode, Row, params};
 
-use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use super::discovery::{self, StoredKeyword, StoredKeywordPosts};
+use crate::discovery::Trial;
+use crate::model::{ChallengeId, Growth, Hashtag, Keyword, RecentValues, Region, SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, RegionState, Sampled};
 
 /// Everything the store remembers.
@@ -17,6 +19,14 @@ pub struct Remembered {
     pub samples: HashMap<(Hashtag, Region), StoredSample>,
     /// How counts of posts grow.
     pub growth: HashMap<Hashtag, Growth>,
+    /// What followed keywords lead to.
+    pub keywords: HashMap<Keyword, StoredKeyword>,
+    /// The posts of keywords by region.
+    pub keyword_posts: HashMap<(Keyword, Region), StoredKeywordPosts>,
+    /// Who is on trial.
+    pub trials: Vec<Trial>,
+    /// Who rests after a trial, and until when.
+    pub resting: BTreeMap<Hashtag, Timestamp>,
     /// Rows that could not be read.
     pub unreadable: usize,
 }
@@ -55,7 +65,7 @@ pub struct StoredSample {
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
     let mut remembered = Remembered::default();
-    let Remembered { hashtags, samples, growth, unreadable } = &mut remembered;
+    let Remembered { hashtags, samples, growth, unreadable, .. } = &mut remembered;
     let sql = "SELECT name, challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at,
                       refreshed_at, outcome, succeeded_at
                FROM hashtag";
@@ -63,12 +73,13 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
     let sql = "SELECT hashtag, region, stats, taken_at, refreshed_at, outcome, succeeded_at FROM sample";
     *unreadable += load_rows(connection, sql, samples, read_sample)?;
     *unreadable += load_rows(connection, "SELECT hashtag, course FROM growth", growth, read_growth)?;
+    discovery::load(connection, &mut remembered)?;
     Ok(remembered)
 }
 
 /// Reads the rows of a table; returns how many cannot be read. Where the table is damaged, all rows
 /// from there on count as one.
-fn load_rows<K: Eq + Hash, V>(
+pub(super) fn load_rows<K: Eq + Hash, V>(
     connection: &Connection,
     sql: &str,
     into: &mut HashMap<K, V>,
@@ -204,11 +215,11 @@ fn read_sample(row: &Row<'_>) -> Option<((Hashtag, Region), StoredSample)> {
 
 // The outer `Option` of these is "readable", the inner one SQL's NULL.
 
-fn time(row: &Row<'_>, column: &str) -> Option<Option<Timestamp>> {
+pub(super) fn time(row: &Row<'_>, column: &str) -> Option<Option<Timestamp>> {
     Some(row.get::<_, Option<i64>>(column).ok()?.map(Timestamp::from_millis))
 }
 
-fn last(row: &Row<'_>) -> Option<Option<(Timestamp, Outcome)>> {
+pub(super) fn last(row: &Row<'_>) -> Option<Option<(Timestamp, Outcome)>> {
     let at = time(row, "refreshed_at")?;
     match row.get::<_, Option<String>>("outcome").ok()? {
         Some(text) => Some(Some((at?, Outcome::parse(&text)?))),

@@ -8,17 +8,15 @@ use std::collections::BTreeSet;
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::candidates;
 use crate::budget::Trip;
 use crate::exposition::Telemetry;
-use crate::model::{SampleStats, Timestamp};
+use crate::model::{HEATING_UP, SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
 use crate::wording::{counted, exact, relative, short, utc};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
 const ROWS_MAX: usize = 500;
-
-/// From here on the reference maths calls a hashtag heating up.
-const HEATING_UP: f64 = 1.5;
 
 pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -64,6 +62,7 @@ pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -
                         p { (exact((rows.len() - shown.len()) as u64)) " more pairs of hashtag and region are watched; all of them are on "
                             a href="/metrics" { "/metrics" } "." }
                     }
+                    (candidates::lists(snapshot, now))
                 }
                 footer {
                     "Views and posts are worldwide; velocity is that of the region's sample of posts: the last 24 hours "

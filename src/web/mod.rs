@@ -3,6 +3,7 @@
 
 mod access;
 mod brief;
+mod candidates;
 mod gate;
 mod landing;
 mod metrics;

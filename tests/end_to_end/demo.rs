@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::process::{Metrics, Process};
 
 /// Every family that the exporter promises, and the labels of its series.
-const FAMILIES: [(&str, &[&str]); 48] = [
+const FAMILIES: [(&str, &[&str]); 60] = [
     ("tiktok_hashtag_posts", &["hashtag"]),
     ("tiktok_hashtag_views", &["hashtag"]),
     ("tiktok_hashtag_posts_resolution", &["hashtag"]),
@@ -33,6 +33,18 @@ const FAMILIES: [(&str, &[&str]); 48] = [
     ("tiktok_hashtag_sample_up", &["hashtag", "region"]),
     ("tiktok_hashtag_sample_last_success_timestamp_seconds", &["hashtag", "region"]),
     ("tiktok_hashtag_sample_refresh_interval_seconds", &["hashtag", "region"]),
+    ("tiktok_keyword_candidate_posts", &["keyword", "hashtag"]),
+    ("tiktok_keyword_candidate_views", &["keyword", "hashtag"]),
+    ("tiktok_keyword_plays", &["keyword", "region", "window"]),
+    ("tiktok_keyword_posts", &["keyword", "region", "window"]),
+    ("tiktok_keyword_posts_last_success_timestamp_seconds", &["keyword", "region"]),
+    ("tiktok_keyword_posts_refresh_interval_seconds", &["keyword", "region"]),
+    ("tiktok_keyword_posts_saturated", &["keyword", "region"]),
+    ("tiktok_keyword_posts_up", &["keyword", "region"]),
+    ("tiktok_keyword_search_last_success_timestamp_seconds", &["keyword"]),
+    ("tiktok_keyword_search_refresh_interval_seconds", &["keyword"]),
+    ("tiktok_keyword_search_up", &["keyword"]),
+    ("tiktok_keyword_trials", &["keyword"]),
     ("tiktok_exporter_upstream_requests_total", &["endpoint", "outcome"]),
     ("tiktok_exporter_upstream_request_duration_seconds_bucket", &["endpoint", "le"]),
     ("tiktok_exporter_upstream_request_duration_seconds_sum", &["endpoint"]),
@@ -65,6 +77,8 @@ fn demo(args: &[&str]) -> Process {
 fn filled(metrics: &Metrics) -> bool {
     metrics.family("tiktok_hashtag_views").len() >= 12
         && metrics.family("tiktok_hashtag_sample_velocity").len() >= 36
+        && !metrics.family("tiktok_keyword_candidate_views").is_empty()
+        && metrics.family("tiktok_keyword_posts_up").len() >= 2
 }
 
 /// The label names of a series as it stands on the page.
@@ -78,7 +92,7 @@ fn label_names(series: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn promtool_check(page: &str) -> String {
+pub fn promtool_check(page: &str) -> String {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -8,6 +8,7 @@ mod brief;
 mod certificates;
 mod chaos;
 mod demo;
+mod discovery;
 mod faults;
 mod kills;
 mod money;

@@ -110,5 +110,5 @@ pub fn stats() -> SampleStats {
 
 /// Makes these hashtags the latest results.
 pub fn publish(state: &State, hashtags: impl IntoIterator<Item = HashtagState>) {
-    state.publish(Snapshot { hashtags: hashtags.into_iter().map(Arc::new).collect() });
+    state.publish(Snapshot { hashtags: hashtags.into_iter().map(Arc::new).collect(), ..Snapshot::default() });
 }

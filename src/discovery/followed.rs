@@ -1,0 +1,160 @@
+//! Keywords that are followed, and what posts say about one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Candidate, Candidates, Trials};
+use crate::model::{DAY, Hashtag, Keyword, PostSample, Region, Timestamp, WEEK};
+use crate::watchlist::{Watched, Watchlist};
+
+/// The group of hashtags on trial, unless the operator names another.
+pub const TRIAL_GROUP: &str = "discovery";
+
+/// One keyword that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The keyword.
+    pub keyword: Keyword,
+    /// Candidates shown at the most, the largest first.
+    pub top: usize,
+    /// A hashtag with fewer views is no candidate.
+    pub min_views: u64,
+    /// Candidates that may be on trial at the same time.
+    pub promote: usize,
+    /// How long a trial is without any sign of life.
+    pub trial: Duration,
+    /// Time between two searches for hashtags.
+    pub search_interval: Duration,
+    /// Whether the posts that match the keyword are counted, too.
+    pub follow_posts: bool,
+    /// How hashtags on trial are watched: the group, regions, rhythm and pages. The regions, the
+    /// posts' interval and the pages also hold for the posts of the keyword.
+    pub group: Arc<str>,
+    /// Sorted, each once, at least one.
+    pub regions: Vec<Region>,
+    /// Time between two look-ups of the totals of a hashtag on trial.
+    pub totals_interval: Duration,
+    /// Time between two samples of posts in a region.
+    pub posts_interval: Duration,
+    /// What is older is not shown.
+    pub max_age: Duration,
+    /// Pages per sample at most.
+    pub pages_max: u32,
+}
+
+/// What a search for posts says about a keyword in a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeywordStats {
+    /// Posts published within the last 24 hours.
+    pub posts_24h: u64,
+    /// Posts published within the last 7 days.
+    pub posts_7d: u64,
+    /// Plays of the posts of the last 24 hours; absent when there are some and none says.
+    pub plays_24h: Option<u64>,
+    /// Plays of the posts of the last 7 days; likewise.
+    pub plays_7d: Option<u64>,
+    /// Whether there are more posts than were looked at: the counts are then the least there are.
+    pub saturated: bool,
+    /// Pages asked for.
+    pub pages: u32,
+}
+
+impl Followed {
+    /// The candidates that are shown, and may be promoted: the largest of those that nobody `listed`.
+    pub fn choose(&self, found: &Candidates, listed: impl Fn(&Hashtag) -> bool) -> Vec<Candidate> {
+        let mut chosen: Vec<Candidate> = found
+            .all
+            .iter()
+            .filter(|candidate| candidate.views.unwrap_or(0) >= self.min_views && !listed(&candidate.hashtag))
+            .cloned()
+            .collect();
+        chosen.sort_by(|a, b| b.views.cmp(&a.views).then_with(|| a.hashtag.cmp(&b.hashtag)));
+        chosen.truncate(self.top);
+        chosen
+    }
+
+    /// Pairs of hashtag and region that its trials can add to the watchlist.
+    pub fn pairs(&self) -> usize {
+        self.promote * self.regions.len()
+    }
+
+    /// The most its searches for hashtags can cost, in credits per day.
+    pub fn daily_search(&self) -> f64 {
+        per_day(self.search_interval)
+    }
+
+    /// The most its searches for posts can cost, in credits per day.
+    pub fn daily_posts(&self) -> f64 {
+        if self.follow_posts { self.daily_samples() } else { 0.0 }
+    }
+
+    /// The most its trials can cost, in credits per day, when all places are taken.
+    pub fn daily_trials(&self) -> f64 {
+        self.promote as f64 * (per_day(self.totals_interval) + self.daily_samples())
+    }
+
+    /// The most it can cost, in credits per day.
+    pub fn daily_credits(&self) -> f64 {
+        self.daily_search() + self.daily_posts() + self.daily_trials()
+    }
+
+    fn daily_samples(&self) -> f64 {
+        self.regions.len() as f64 * f64::from(self.pages_max) * per_day(self.posts_interval)
+    }
+
+    fn watched(&self, hashtag: &Hashtag) -> Watched {
+        Watched {
+            hashtag: hashtag.clone(),
+            group: self.group.clone(),
+            regions: self.regions.clone(),
+            totals_interval: self.totals_interval,
+            posts_interval: self.posts_interval,
+            max_age: self.max_age,
+            pages_max: self.pages_max,
+            on_trial: true,
+        }
+    }
+}
+
+impl KeywordStats {
+    /// The figures of a sample taken at `now`.
+    pub fn new(sample: &PostSample, now: Timestamp) -> Self {
+        let count = |window| sample.published_within(window, now).count() as u64;
+        let plays = |window| {
+            let mut posts = sample.published_within(window, now).peekable();
+            let none = posts.peek().is_none();
+            let said: Vec<u64> = posts.filter_map(|post| post.plays).collect();
+            (none || !said.is_empty()).then(|| said.into_iter().fold(0, u64::saturating_add))
+        };
+        Self {
+            posts_24h: count(DAY),
+            posts_7d: count(WEEK),
+            plays_24h: plays(DAY),
+            plays_7d: plays(WEEK),
+            saturated: !sample.exhausted && !sample.reaches_back_a_week(now),
+            pages: sample.pages,
+        }
+    }
+}
+
+impl Watchlist {
+    /// The watchlist with the hashtags on trial. One that is listed stays as it is listed.
+    #[must_use]
+    pub fn joined_by(&self, trials: &Trials, following: &[Followed]) -> Self {
+        let joining = trials.running().filter(|trial| self.get(&trial.hashtag).is_none());
+        let mut entries = self.entries.clone();
+        entries.extend(joining.filter_map(|trial| {
+            let followed = following.iter().find(|followed| followed.keyword == trial.keyword)?;
+            Some(followed.watched(&trial.hashtag))
+        }));
+        entries.sort_by(|a, b| a.hashtag.cmp(&b.hashtag));
+        Self { entries }
+    }
+}
+
+/// How often `interval` fits into a day.
+fn per_day(interval: Duration) -> f64 {
+    DAY.as_secs_f64() / interval.as_secs_f64()
+}

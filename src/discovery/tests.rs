@@ -1,0 +1,394 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{
+    ChallengeId, DAY, Flags, HOUR, Hashtag, HashtagRecord, Keyword, Post, PostSample, Region, SampleStats,
+    Timestamp, Totals,
+};
+use crate::watchlist::{Block, Watchlist};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+const TRIAL: Duration = DAY;
+
+fn tag(name: &str) -> Hashtag {
+    Hashtag::parse(name).unwrap()
+}
+
+fn word(text: &str) -> Keyword {
+    Keyword::parse(text).unwrap()
+}
+
+/// A keyword with two regions, of which so many candidates may be on trial for a day.
+fn followed(keyword: &str, promote: usize) -> Followed {
+    Followed {
+        keyword: word(keyword),
+        top: 10,
+        min_views: 0,
+        promote,
+        trial: TRIAL,
+        search_interval: DAY,
+        follow_posts: true,
+        group: TRIAL_GROUP.into(),
+        regions: vec![Region::Any, Region::parse("US").unwrap()],
+        totals_interval: HOUR * 6,
+        posts_interval: DAY,
+        max_age: DAY * 2,
+        pages_max: 3,
+    }
+}
+
+fn record(name: &str, posts: u64, views: u64) -> HashtagRecord {
+    HashtagRecord {
+        id: ChallengeId::parse("1").unwrap(),
+        hashtag: tag(name),
+        totals: Totals { posts: Some(posts), views: Some(views) },
+        flags: Flags::default(),
+        description: None,
+    }
+}
+
+/// Candidates as a first search finds them, the largest first.
+fn found(names: &[&str]) -> Vec<Candidate> {
+    let records =
+        names.iter().zip((1..=1_000).rev()).map(|(name, size)| record(name, size, size * 1_000)).collect();
+    Candidates::take(None, records, NOW).all
+}
+
+/// What others know, by name.
+#[derive(Default)]
+struct Knows {
+    listed: BTreeSet<Hashtag>,
+    gone: BTreeSet<Hashtag>,
+    busy: BTreeSet<Hashtag>,
+}
+
+impl Known for Knows {
+    fn is_listed(&self, hashtag: &Hashtag) -> bool {
+        self.listed.contains(hashtag)
+    }
+
+    fn is_gone(&self, hashtag: &Hashtag) -> bool {
+        self.gone.contains(hashtag)
+    }
+
+    fn is_busy(&self, hashtag: &Hashtag) -> bool {
+        self.busy.contains(hashtag)
+    }
+}
+
+fn names(trials: &Trials) -> Vec<String> {
+    trials.running().map(|trial| trial.hashtag.to_string()).collect()
+}
+
+fn quiet_look(at: Timestamp) -> Look<'static> {
+    Look { at, posts: Some(1_000), sample: None }
+}
+
+#[test]
+fn the_largest_unlisted_hashtags_are_the_candidates() {
+    let records = vec![
+        record("small", 1, 10),
+        record("large", 2, 9_000),
+        record("larger", 3, 10_000),
+        record("listed", 4, 90_000),
+        record("large", 5, 1),
+        HashtagRecord { totals: Totals::default(), ..record("silent", 0, 0) },
+    ];
+    let found = Candidates::take(None, records, NOW);
+    assert_eq!(found.all.len(), 5, "each once");
+    let chosen = |top, min_views| {
+        let followed = Followed { top, min_views, ..followed("k", 0) };
+        let chosen = followed.choose(&found, |hashtag| hashtag.as_str() == "listed");
+        chosen.iter().map(|candidate| candidate.hashtag.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(10, 0), ["larger", "large", "small", "silent"]);
+    assert_eq!(chosen(10, 11), ["larger", "large"], "silence is not size");
+    assert_eq!(chosen(1, 0), ["larger"]);
+}
+
+#[test]
+fn places_go_to_those_that_rise_then_to_unknown_ones_and_not_to_those_that_stand_still() {
+    let day = |n: u32| NOW + DAY * n;
+    let mut found = Candidates::default();
+    let search = |found: &Candidates, n: u32, posts: [u64; 2]| {
+        let [still, rising] = posts;
+        let records = vec![record("still", still, 900), record("rising", rising, 10)];
+        let records = if n == 4 { [records, vec![record("new", 5, 500)]].concat() } else { records };
+        Candidates::take(Some(found), records, day(n))
+    };
+    for (n, posts) in [(0, [100, 100]), (1, [100, 110]), (2, [100, 120]), (3, [100, 130]), (4, [100, 900])] {
+        found = search(&found, n, posts);
+    }
+    let mut trials = Trials::default();
+    for (places, want) in [(1, vec!["rising"]), (2, vec!["new", "rising"]), (3, vec!["new", "rising"])] {
+        let following = [followed("k", places)];
+        trials.review(&following, |_| &found.all, day(4), &Knows::default());
+        assert_eq!(names(&trials), want, "{places} places");
+    }
+}
+
+#[test]
+fn a_quiet_trial_ends_after_its_period_and_its_place_goes_to_another() {
+    let following = [followed("k", 2)];
+    let candidates = found(&["a", "b", "c"]);
+    let mut trials = Trials::default();
+    let review =
+        |trials: &mut Trials, now| trials.review(&following, |_| &candidates, now, &Knows::default());
+    let joined = |name: &str| Change::Joined(word("k"), tag(name));
+    assert_eq!(review(&mut trials, NOW), [joined("a"), joined("b")]);
+    assert_eq!(review(&mut trials, NOW), [], "nothing changes by itself");
+
+    trials.look(&tag("a"), &quiet_look(NOW + HOUR));
+    assert_eq!(review(&mut trials, NOW + TRIAL - HOUR), [], "not before its time");
+    let left = Change::Left(word("k"), tag("a"), Why::Quiet);
+    assert_eq!(review(&mut trials, NOW + TRIAL), [left, joined("c")]);
+    assert_eq!(names(&trials), ["b", "c"], "b was never looked at: nobody knows that it was quiet");
+    for name in ["b", "c"] {
+        trials.look(&tag(name), &quiet_look(NOW + TRIAL));
+    }
+    review(&mut trials, NOW + TRIAL * 3);
+    assert_eq!(names(&trials), [""; 0], "who has left rests");
+    review(&mut trials, NOW + TRIAL * 5 + HOUR);
+    assert_eq!(names(&trials), ["a"], "until it may try again");
+}
+
+#[test]
+fn a_sign_of_life_prolongs_a_trial() {
+    let sample = |posts: u64, pages: bool| {
+        let post = |n| Post { id: format!("{n}"), created_at: Some(NOW - HOUR), ..Post::default() };
+        let sample =
+            PostSample { posts: (0..posts).map(post).collect(), exhausted: pages, ..PostSample::default() };
+        sample.stats(Region::Any, NOW)
+    };
+    let at = NOW + HOUR * 20;
+    let looks: [(&str, Option<SampleStats>, bool); 4] = [
+        ("four posts today and none before", Some(sample(4, true)), true),
+        ("two posts are a coincidence", Some(sample(2, true)), false),
+        ("a sample that does not reach back says nothing", Some(sample(35, false)), false),
+        ("a count says nothing on the first day", None, false),
+    ];
+    for (note, sample, lively) in looks {
+        let following = [followed("k", 1)];
+        let candidates = found(&["a"]);
+        let mut trials = Trials::default();
+        trials.review(&following, |_| &candidates, NOW, &Knows::default());
+        trials.look(&tag("a"), &Look { at, posts: Some(99), sample: sample.as_ref() });
+        trials.review(&following, |_| &[], NOW + TRIAL, &Knows::default());
+        assert_eq!(names(&trials).len(), usize::from(lively), "{note}");
+        trials.review(&following, |_| &[], at + TRIAL, &Knows::default());
+        assert_eq!(names(&trials).len(), 0, "{note}: quiet since");
+    }
+}
+
+#[test]
+fn a_leap_of_the_total_is_a_sign_of_life() {
+    let period = Followed { trial: DAY * 3, ..followed("k", 1) };
+    let following = [period];
+    let candidates = found(&["a"]);
+    let mut trials = Trials::default();
+    trials.review(&following, |_| &candidates, NOW, &Knows::default());
+    let mut posts = 1_000;
+    for day in 1..=3_u32 {
+        posts += if day == 3 { 300 } else { 10 };
+        trials.look(&tag("a"), &Look { at: NOW + DAY * day, posts: Some(posts), sample: None });
+    }
+    let trial = trials.running().next().unwrap();
+    assert_eq!(trial.lively_at, Some(NOW + DAY * 3));
+    assert_eq!(trial.ends(DAY * 3), NOW + DAY * 6);
+}
+
+#[test]
+fn what_the_operator_does_ends_trials_without_a_rest() {
+    let candidates = found(&["a", "b", "c"]);
+    let both = [followed("k", 2), followed("l", 1)];
+    let started = || {
+        let mut trials = Trials::default();
+        trials.review(&both, |_| &candidates, NOW, &Knows::default());
+        trials
+    };
+    assert_eq!(names(&started()), ["a", "b", "c"]);
+    let knows = |listed: &[&str], gone: &[&str], busy: &[&str]| {
+        let set = |names: &[&str]| names.iter().map(|name| tag(name)).collect();
+        Knows { listed: set(listed), gone: set(gone), busy: set(busy) }
+    };
+    for (note, following, knows, want) in [
+        ("nothing", both.to_vec(), knows(&[], &[], &[]), vec!["a", "b", "c"]),
+        ("a is listed", both.to_vec(), knows(&["a"], &[], &[]), vec!["b", "c"]),
+        ("b is gone", both.to_vec(), knows(&[], &["b"], &[]), vec!["a", "c"]),
+        ("one place less", vec![followed("k", 1), both[1].clone()], knows(&[], &[], &[]), vec!["a", "c"]),
+        ("k is not followed", vec![both[1].clone()], knows(&[], &[], &[]), vec!["c"]),
+        ("a is being asked for", vec![], knows(&[], &[], &["a"]), vec!["a"]),
+    ] {
+        let mut trials = started();
+        trials.review(&following, |_| &[], NOW, &knows);
+        assert_eq!(names(&trials), want, "{note}");
+        let rests = trials.resting().count();
+        assert_eq!(rests, usize::from(note == "b is gone"), "{note}");
+    }
+}
+
+#[test]
+fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_listed() {
+    let listed = Block {
+        hashtags: vec![tag("b"), tag("z")],
+        regions: vec![],
+        group: "mine".into(),
+        totals_interval: HOUR,
+        posts_interval: HOUR,
+        max_age: DAY,
+        pages_max: 1,
+    };
+    let (listed, _) = Watchlist::merge(&[listed]);
+    let following = [followed("k", 3)];
+    let candidates = found(&["a", "b", "c"]);
+    let mut trials = Trials::default();
+    trials.review(&following, |_| &candidates, NOW, &Knows::default());
+    let watched = listed.joined_by(&trials, &following);
+    let shown: Vec<_> = watched
+        .entries
+        .iter()
+        .map(|entry| (entry.hashtag.to_string(), &*entry.group, entry.regions.len(), entry.on_trial))
+        .collect();
+    let want = [
+        ("a", TRIAL_GROUP, 2, true),
+        ("b", "mine", 1, false),
+        ("c", TRIAL_GROUP, 2, true),
+        ("z", "mine", 1, false),
+    ];
+    assert_eq!(shown, want.map(|(name, group, regions, trial)| (name.to_owned(), group, regions, trial)));
+    assert_eq!(listed.joined_by(&trials, &[]), listed, "who is not followed any more is gone at once");
+}
+
+#[test]
+fn what_a_keyword_costs() {
+    let followed = Followed { promote: 2, search_interval: HOUR * 12, ..followed("k", 0) };
+    assert_eq!(followed.daily_search(), 2.0);
+    assert_eq!(followed.daily_posts(), 2.0 * 3.0, "regions × pages");
+    assert_eq!(followed.daily_trials(), 2.0 * (4.0 + 2.0 * 3.0), "places × (totals + regions × pages)");
+    assert_eq!(Followed { follow_posts: false, ..followed.clone() }.daily_credits(), 2.0 + 20.0);
+    assert_eq!(followed.pairs(), 4);
+}
+
+#[test]
+fn posts_of_a_keyword_are_counted_by_day_and_week() {
+    let post = |hours: u64, plays| Post {
+        id: format!("{hours}"),
+        created_at: Some(NOW - HOUR * u32::try_from(hours).unwrap()),
+        plays,
+        ..Post::default()
+    };
+    let sample =
+        |posts: Vec<Post>, exhausted| PostSample { posts, exhausted, pages: 2, ..PostSample::default() };
+    let posts = vec![post(1, Some(10)), post(2, None), post(30, Some(100)), post(200, Some(1_000))];
+    let stats = KeywordStats::new(&sample(posts, true), NOW);
+    assert_eq!((stats.posts_24h, stats.posts_7d), (2, 3));
+    assert_eq!((stats.plays_24h, stats.plays_7d), (Some(10), Some(110)));
+    assert!(!stats.saturated);
+    let silent = KeywordStats::new(&sample(vec![post(1, None)], false), NOW);
+    assert_eq!((silent.posts_24h, silent.plays_24h, silent.saturated), (1, None, true));
+    let none = KeywordStats::new(&sample(vec![], true), NOW);
+    assert_eq!((none.posts_7d, none.plays_7d, none.saturated), (0, Some(0), false), "no posts, no plays");
+}
+
+/// One step in the life of the trials.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(u64),
+    Look { tag: usize, posts: u64, lively: bool },
+    Places(usize, usize),
+    List(usize),
+    Lose(usize),
+    Busy(usize, bool),
+}
+
+const TAGS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+fn step() -> impl Strategy<Value = Step> {
+    let tag = 0..TAGS.len();
+    prop_oneof![
+        4 => (1_u64..200_000).prop_map(Step::Wait),
+        4 => (tag.clone(), any::<u64>(), any::<bool>())
+            .prop_map(|(tag, posts, lively)| Step::Look { tag, posts, lively }),
+        1 => (0_usize..2, 0_usize..5).prop_map(|(keyword, places)| Step::Places(keyword, places)),
+        1 => tag.clone().prop_map(Step::List),
+        1 => tag.clone().prop_map(Step::Lose),
+        2 => (tag, any::<bool>()).prop_map(|(tag, busy)| Step::Busy(tag, busy)),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: never more on trial than there are places, but for those who are being
+    /// asked about; nobody who is listed or gone; quiet ones leave in time and rest; lively ones stay.
+    #[test]
+    fn trials_keep_to_their_cap_and_end_in_time(
+        steps in prop::collection::vec(step(), 1..80),
+        places in (0_usize..5, 0_usize..5),
+    ) {
+        let candidates = found(&TAGS);
+        let mut following = vec![followed("k", places.0), followed("l", places.1)];
+        let (mut trials, mut knows, mut now) = (Trials::default(), Knows::default(), NOW);
+        let posts = (0..9)
+            .map(|n| Post { id: format!("{n}"), created_at: Some(NOW), ..Post::default() })
+            .collect();
+        let lively = PostSample { posts, exhausted: true, ..PostSample::default() };
+        let lively = lively.stats(Region::Any, NOW);
+        let mut left_quiet: BTreeMap<Hashtag, Timestamp> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
+                Step::Look { tag: n, posts, lively: alive } => {
+                    let sample = alive.then_some(&lively);
+                    trials.look(&tag(TAGS[n]), &Look { at: now, posts: Some(posts), sample });
+                }
+                Step::Places(keyword, places) => following[keyword].promote = places,
+                Step::List(n) => _ = knows.listed.insert(tag(TAGS[n])),
+                Step::Lose(n) => _ = knows.gone.insert(tag(TAGS[n])),
+                Step::Busy(n, true) => _ = knows.busy.insert(tag(TAGS[n])),
+                Step::Busy(n, false) => _ = knows.busy.remove(&tag(TAGS[n])),
+            }
+            let before: BTreeMap<Hashtag, Trial> =
+                trials.running().map(|trial| (trial.hashtag.clone(), trial.clone())).collect();
+            let changes = trials.review(&following, |_| &candidates, now, &knows);
+            for followed in &following {
+                let running: Vec<&Trial> = trials.of(&followed.keyword).collect();
+                let idle = running.iter().filter(|trial| !knows.busy.contains(&trial.hashtag)).count();
+                prop_assert!(idle <= followed.promote, "{idle} of {}", followed.promote);
+                let grew = running.iter().any(|trial| !before.contains_key(&trial.hashtag));
+                prop_assert!(!grew || running.len() <= followed.promote, "joined beyond the cap");
+            }
+            for trial in trials.running() {
+                let name = &trial.hashtag;
+                let must_go = knows.listed.contains(name) || knows.gone.contains(name);
+                prop_assert!(!must_go || knows.busy.contains(name), "{name} should have left");
+                let is_over = trial.seen_at.is_some() && trial.ends(TRIAL) <= now;
+                prop_assert!(!is_over || knows.busy.contains(name), "{name} was quiet for too long");
+            }
+            for change in changes {
+                match change {
+                    Change::Left(_, name, why) => {
+                        let was = &before[&name];
+                        prop_assert!(!knows.busy.contains(&name), "{name} is being asked about");
+                        if why == Why::Quiet {
+                            prop_assert!(was.lively_at.is_none_or(|at| at + TRIAL <= now), "{name} was alive");
+                            prop_assert!(was.since + TRIAL <= now && was.seen_at.is_some(), "{name}: too soon");
+                            left_quiet.insert(name, now);
+                        }
+                    }
+                    Change::Joined(_, name) => {
+                        let rested = left_quiet.get(&name).is_none_or(|left| *left + TRIAL * 4 <= now);
+                        prop_assert!(rested, "{name} had left only at {:?}", left_quiet.get(&name));
+                        prop_assert!(!knows.listed.contains(&name) && !knows.gone.contains(&name));
+                    }
+                }
+            }
+            let again = trials.review(&following, |_| &candidates, now, &knows);
+            prop_assert_eq!(again, vec![], "a second review at once changes nothing");
+            let resting: BTreeMap<_, _> = trials.resting().map(|(tag, until)| (tag.clone(), until)).collect();
+            let stored = trials.running().cloned().collect();
+            prop_assert_eq!(&Trials::from_parts(stored, resting, now), &trials, "as a restart finds them");
+        }
+    }
+}
