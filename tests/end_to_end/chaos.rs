@@ -20,9 +20,26 @@ use tiktok_exporter::simulator::World;
 
 use crate::process::{Metrics, Process, Simulator, setting};
 
-const HASHTAGS: [&str; 8] =
-    ["booktok", "indiebeauty", "日本", "fyp", "moneytok", "smallbusinesscheck", "café", "skincareroutine"];
-const REGIONS: [&str; 2] = ["US", "DE"];
+/// Of every kind, but for those that vanish: what is lost then is not lost by the exporter.
+const HASHTAGS: [&str; 16] = [
+    "booktok",
+    "bookhaul",
+    "romantasy",
+    "cozyfantasy",
+    "日本",
+    "moneytok",
+    "smallbusinesscheck",
+    "café",
+    "skincareroutine",
+    "fyp",
+    "viral",
+    "indiebeauty",
+    "mewing2019",
+    "plantparent",
+    "2025",
+    "no",
+];
+const REGIONS: [&str; 3] = ["US", "GB", "DE"];
 /// Between two looks at the same thing.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// How long a turmoil lasts.
@@ -253,7 +270,7 @@ impl Chaos {
             Turmoil::DamagedStore => self.damage(),
             Turmoil::EmptyAccount => {
                 // Enough for what is sent until the reload has come through.
-                let left = self.spent() + self.random.u64(100..150);
+                let left = self.spent() + self.random.u64(150..250);
                 self.set_balance(left);
                 self.exporter().signal("HUP");
                 self.exporter().wait_for("the end of the balance", |metrics| {

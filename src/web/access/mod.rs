@@ -262,3 +262,178 @@ impl Access {
         self.0.complaint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    const HASH: &str = "$2y$05$aaaaaaaaaaaaaaaaaaaaaOUbWaPNO2qDB5LGFNmbGb21QtxtRoCCq";
+
+    /// A folder with the files of a server that signed its own certificate.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let names = vec!["localhost".to_owned()];
+        let server = rcgen::generate_simple_self_signed(names.clone()).unwrap();
+        let other = rcgen::generate_simple_self_signed(names).unwrap();
+        for (name, text) in [
+            ("c.pem", server.cert.pem()),
+            ("c.key", server.signing_key.serialize_pem()),
+            ("other.key", other.signing_key.serialize_pem()),
+            ("empty.pem", String::new()),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(folder.path().join("c.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        folder
+    }
+
+    fn parse(text: &str, directory: &Path) -> Result<Rules, Vec<String>> {
+        let text = text.replace("TLS:", "tls_server_config:\n  cert_file: c.pem\n  key_file: c.key");
+        let rules = Rules::parse("web.yml", &text, directory);
+        rules.map_err(|problems| problems.as_slice().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_what_would_be_right() {
+        let folder = folder();
+        for (text, says) in [
+            ("tls_server_config: [", vec!["web.yml:", "is not YAML"]),
+            ("- a", vec!["web configuration: is not a mapping"]),
+            ("a: 1\na: 2", vec!["is not YAML"]),
+            (
+                "basic_auth: {}",
+                vec!["basic_auth: is not a known key; known here: tls_server_config, http_server"],
+            ),
+            ("tls_server_config: 5", vec!["tls_server_config: is not a mapping"]),
+            (
+                "tls_server_config:\n  cert_file: c.pem",
+                vec!["tls_server_config.key_file: is missing (the file of the certificate's private key"],
+            ),
+            ("tls_server_config:\n  key_file: c.key", vec!["tls_server_config.cert_file: is missing"]),
+            ("tls_server_config:\n  min_version: TLS12", vec!["tls_server_config.cert_file: is missing"]),
+            (
+                "tls_server_config:\n  cert_file: no.pem\n  key_file: c.key",
+                vec!["tls_server_config.cert_file: ", "no.pem cannot be read"],
+            ),
+            (
+                "tls_server_config:\n  cert_file: empty.pem\n  key_file: empty.pem",
+                vec!["cert_file: holds no certificate", "key_file: holds no private key"],
+            ),
+            (
+                "tls_server_config:\n  cert_file: c.pem\n  key_file: other.key",
+                vec!["tls_server_config.key_file: does not go with the certificate"],
+            ),
+            ("TLS:\n  min_version: SSL3", vec!["min_version: \"SSL3\" is not one of: TLS12, TLS13"]),
+            ("TLS:\n  max_version: TLS11", vec!["max_version: TLS 1.2 is the oldest"]),
+            ("TLS:\n  min_version: TLS13\n  max_version: TLS12", vec!["max_version: is below min_version"]),
+            ("TLS:\n  cipher_suites: [RC4]", vec!["cipher_suites: \"RC4\" is not one of: TLS_ECDHE"]),
+            ("TLS:\n  cipher_suites: RC4", vec!["cipher_suites: is not a list of texts"]),
+            ("TLS:\n  curve_preferences: [P1]", vec!["curve_preferences: \"P1\" is not one of: X25519"]),
+            (
+                "TLS:\n  client_auth_type: Always",
+                vec!["client_auth_type: \"Always\" is not one of: NoClientCert"],
+            ),
+            ("TLS:\n  client_ca_file: c.pem", vec!["client_auth_type: is missing"]),
+            (
+                "TLS:\n  client_auth_type: RequireAndVerifyClientCert",
+                vec!["client_ca_file: is missing (the authority"],
+            ),
+            ("TLS:\n  client_allowed_sans: [a]", vec!["client_allowed_sans: needs client_auth_type"]),
+            (
+                "TLS:\n  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: c.pem\n  \
+                 client_allowed_sans: [a@b.example]",
+                vec!["is an e-mail address"],
+            ),
+            ("TLS:\n  cert: x", vec!["tls_server_config.cert: is given twice, here and as cert_file"]),
+            (
+                "http_server_config:\n  http2: maybe",
+                vec!["http_server_config.http2: is neither true nor false"],
+            ),
+            (
+                "http_server_config:\n  headers:\n    X-Frame-Options: allow",
+                vec!["http_server_config.headers.X-Frame-Options: \"allow\" is not one of: deny, sameorigin"],
+            ),
+            ("http_server_config:\n  headers:\n    X-Other: a", vec!["headers.X-Other: is not a known key"]),
+            ("basic_auth_users:\n  a: hunter2", vec!["basic_auth_users.a: is not a bcrypt hash"]),
+            ("basic_auth_users:\n  a:", vec!["basic_auth_users.a: has no hash"]),
+            ("basic_auth_users:\n  a: [1]", vec!["basic_auth_users.a: is not text"]),
+            ("rate_limit:\n  interval: 5", vec!["rate_limit.interval: has no unit"]),
+            ("rate_limit:\n  interval: 5s", vec!["rate_limit.burst: lets no request through"]),
+        ] {
+            let problems = parse(text, folder.path()).err().unwrap_or_else(|| panic!("{text:?} is accepted"));
+            let all = problems.join("\n");
+            for said in says {
+                assert!(all.contains(said), "{text:?} does not say {said:?}: {all}");
+            }
+            assert!(!all.contains("hunter2"), "{all}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_named_at_once() {
+        let text =
+            "x: 1\nhttp_server_config: {http2: 1}\nbasic_auth_users: {a: b, c: d}\nrate_limit: {burst: -1}";
+        let problems = parse(text, Path::new("")).err().unwrap();
+        assert_eq!(problems.len(), 5, "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_let_in_is_summed_up_and_what_is_odd_is_warned_of() {
+        let folder = folder();
+        let users = format!("basic_auth_users:\n  a: {HASH}\n");
+        for (text, summary, open, warnings) in [
+            ("", "plain HTTP, for everybody".to_owned(), true, vec![]),
+            ("tls_server_config:\nbasic_auth_users:\n", "plain HTTP, for everybody".to_owned(), true, vec![]),
+            ("TLS:", "TLS 1.3 and 1.2, for everybody".to_owned(), true, vec![]),
+            ("TLS:\n  min_version: TLS13", "TLS 1.3, for everybody".to_owned(), true, vec![]),
+            (
+                "TLS:\n  min_version: TLS10\n  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA, \
+                 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256]\n  \
+                 curve_preferences: [CurveP521, CurveP384]",
+                "TLS 1.3 and 1.2, for everybody".to_owned(),
+                true,
+                vec!["is weak and left out", "CurveP521 is not spoken", "the oldest that is spoken"],
+            ),
+            (
+                &users,
+                "plain HTTP, for one user with a password".to_owned(),
+                false,
+                vec!["without TLS passwords can be read on the way"],
+            ),
+            (
+                &format!("TLS:\n{users}  b: {}", HASH.replace("$05$", "$06$")),
+                "TLS 1.3 and 1.2, for 2 users with passwords".to_owned(),
+                false,
+                vec!["hashes of different cost"],
+            ),
+            (
+                "TLS:\n  client_auth_type: RequireAnyClientCert",
+                "TLS 1.3 and 1.2, client certificates required, for everybody".to_owned(),
+                true,
+                vec!["lets in any certificate"],
+            ),
+            (
+                "TLS:\n  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: c.pem",
+                "TLS 1.3 and 1.2, client certificates required, for everybody".to_owned(),
+                false,
+                vec![],
+            ),
+        ] {
+            let rules =
+                parse(text, folder.path()).unwrap_or_else(|problems| panic!("{text:?}: {problems:?}"));
+            assert_eq!((rules.summary(), rules.are_open()), (summary.as_str(), open), "{text:?}");
+            let all = rules.warnings().join("\n");
+            assert_eq!(rules.warnings().len(), warnings.len(), "{text:?}: {all}");
+            for warning in warnings {
+                assert!(all.contains(warning), "{text:?} does not warn of {warning:?}: {all}");
+            }
+        }
+    }
+}

@@ -264,4 +264,41 @@ mod tests {
             server.write_all(&[0; 1024]).await.unwrap();
         }
     }
+
+    /// Feeds a connection on which requests come mixed with other things.
+    async fn mixed(every: Duration, arrives: impl Fn(u32) -> bool) -> Duration {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        client.write_all(b"G").await.unwrap();
+        server.read_u8().await.unwrap();
+        requests.are_mixed();
+        tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                sleep(every).await;
+            }
+        });
+        let mut bytes = 0;
+        time_to_fail(async {
+            loop {
+                server.read_u8().await?;
+                bytes += 1;
+                if arrives(bytes) {
+                    requests.arrived();
+                }
+            }
+            #[allow(unreachable_code)]
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_are_no_requests_keep_a_mixed_connection_only_so_long() {
+        let second = Duration::from_secs(1);
+        is_about(mixed(second, |_| false).await, REQUEST);
+        is_about(mixed(second, |bytes| bytes == 1).await, IDLE);
+        // As long as requests come, whatever comes between them.
+        let last = mixed(second, |bytes| bytes == 1 || (bytes % 100 == 0 && bytes <= 1_000)).await;
+        assert!(last >= second * 900 && last < second * 1_000 + IDLE * 2, "{last:?}");
+    }
 }
