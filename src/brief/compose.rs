@@ -37,24 +37,25 @@ pub fn compose(
     let ranking = ranking(question, evidence);
     let nothing = Evidence::default();
     let evidence = evidence.and_then(Result::ok).unwrap_or(&nothing);
-    let mut trends: Vec<Trend> = pairs(question, snapshot)
+    let mut subjects: Vec<Subject> = pairs(question, snapshot)
         .map(|(hashtag, region)| {
             let facts = evidence.facts(hashtag.hashtag.as_str());
-            Subject { hashtag, region, facts, thresholds: &evidence.thresholds, now }.trend()
+            Subject { hashtag, region, facts, thresholds: &evidence.thresholds, now }
         })
-        .filter(|trend| trend.score.is_some() || trend.certainty.sample_posts.is_some())
-        .filter(|trend| question.kind == Kind::Brief || !trend.signals.is_empty())
+        .filter(|subject| subject.score().is_some() || subject.sample().is_some())
         .collect();
-    trends.sort_by(before);
-    if question.kind == Kind::Brief {
+    subjects.sort_by(Subject::before);
+    let mut named = HashSet::new();
+    let trends = subjects
+        .iter()
         // A counter velocity is that of all regions: without this, one hashtag would take all places.
-        let mut seen = HashSet::new();
-        trends.retain(|trend| seen.insert(trend.hashtag.clone()));
-    }
-    trends.truncate(question.limit);
-    for (trend, rank) in trends.iter_mut().zip(1..) {
-        trend.rank = rank;
-    }
+        .filter(|subject| question.kind == Kind::Trends || named.insert(&subject.hashtag.hashtag))
+        .map(Subject::trend)
+        .filter(|trend| question.kind == Kind::Brief || !trend.signals.is_empty())
+        .take(question.limit)
+        .zip(1..)
+        .map(|(trend, rank)| Trend { rank, ..trend })
+        .collect();
     let asked = Asked {
         group: question.group.clone(),
         region: question.region.map(String::from),
@@ -109,21 +110,6 @@ fn ranking(question: &Question, evidence: Option<Result<&Evidence, &QueryError>>
     }
 }
 
-/// What can be relied on more comes first, then what is faster, then what is played more.
-fn before(a: &Trend, b: &Trend) -> Ordering {
-    let reliable = |trend: &Trend| match trend.score_is {
-        Some(Measure::CounterVelocity | Measure::CounterVelocityPeak) => 2,
-        Some(Measure::SampleVelocity) => 1,
-        None => 0,
-    };
-    let falling = |a: Option<f64>, b: Option<f64>| b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0));
-    reliable(b)
-        .cmp(&reliable(a))
-        .then_with(|| falling(a.score, b.score))
-        .then_with(|| falling(a.velocity.engagement_weighted, b.velocity.engagement_weighted))
-        .then_with(|| (&a.hashtag, &a.region).cmp(&(&b.hashtag, &b.region)))
-}
-
 /// A hashtag in a region, and all that is known of it.
 struct Subject<'a> {
     hashtag: &'a HashtagState,
@@ -134,6 +120,26 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// What can be relied on more comes first, then what is faster, then what is played more.
+    fn before(&self, other: &Self) -> Ordering {
+        let reliable = |measure: Option<Measure>| match measure {
+            Some(Measure::CounterVelocity | Measure::CounterVelocityPeak) => 2,
+            Some(Measure::SampleVelocity) => 1,
+            None => 0,
+        };
+        let rank = |subject: &Self| {
+            let (score, measure) = subject.score().unzip();
+            let weighted = subject.stats().and_then(|stats| stats.engagement_weighted_velocity);
+            (reliable(measure), score.unwrap_or_default(), weighted.unwrap_or_default())
+        };
+        let (mine, others) = (rank(self), rank(other));
+        let names = |subject: &Self| (subject.hashtag.hashtag.clone(), subject.region.region);
+        (others.0.cmp(&mine.0))
+            .then_with(|| others.1.total_cmp(&mine.1))
+            .then_with(|| others.2.total_cmp(&mine.2))
+            .then_with(|| names(self).cmp(&names(other)))
+    }
+
     fn trend(&self) -> Trend {
         let (score, score_is) = self.score().unzip();
         let stats = self.stats();

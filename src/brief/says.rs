@@ -63,6 +63,16 @@ fn sure(certainty: &Certainty) -> (&'static str, String) {
     (level, facts.join("; "))
 }
 
+impl BestPost {
+    /// Its link, unless it leads elsewhere than links of this program do: a report may come from any
+    /// server that calls itself an exporter.
+    pub fn link(&self) -> Option<&str> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/:@._".contains(&b);
+        let is_ours = |url: &&str| url.starts_with("https://www.tiktok.com/@") && url.bytes().all(is_plain);
+        self.url.as_deref().filter(is_ours)
+    }
+}
+
 /// The counts of a post that are known, and how old it is.
 pub(crate) fn counts(post: &BestPost) -> String {
     let counts = [

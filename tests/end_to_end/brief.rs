@@ -149,7 +149,11 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
     let output = brief(&["--config.file", config_file]);
     let err = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{err}");
-    assert!(err.contains("no exporter answers at") && err.contains("there is no store yet"), "{err}");
+    assert!(
+        err.contains("no exporter answers at")
+            && err.contains("its store gives no brief either: store.path: "),
+        "{err}"
+    );
 }
 
 #[test]

@@ -49,16 +49,8 @@ pub(super) enum Failure {
         file.display()
     )]
     Nobody { url: String, why: String, file: PathBuf },
-    #[error(
-        "no exporter answers at {url} ({why}), and its store cannot be read either: store.path: {source}"
-    )]
-    Store { url: String, why: String, source: StoreError },
-}
-
-impl From<BadQuestion> for Failure {
-    fn from(why: BadQuestion) -> Self {
-        Self::Question(why.to_string())
-    }
+    #[error("no exporter answers at {url} ({why}), and its store gives no brief either: {source}")]
+    Store { url: String, why: String, source: NotFromStore },
 }
 
 /// Why an exporter gives no brief.
@@ -67,6 +59,17 @@ enum Refusal {
     Question(String),
     /// Anything else.
     Other(String),
+}
+
+/// Why the store gives no brief.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotFromStore {
+    #[error("{0}")]
+    Question(#[from] BadQuestion),
+    #[error("store.path: {0}")]
+    Store(#[from] StoreError),
+    #[error("prometheus.url: cannot set up the HTTP client: {0}")]
+    Prometheus(reqwest::Error),
 }
 
 /// The brief, and where it is from, in words.
@@ -101,8 +104,9 @@ pub(super) async fn ask(source: &Source, question: Question) -> Result<(Report, 
         (Err(Refusal::Other(why)), Some(config)) => match ask_store(&config, question).await {
             Ok(report) => {
                 let store = config.store.path.display();
-                Ok((report?, format!("from the store {store}: no exporter answers at {shown} ({why})")))
+                Ok((report, format!("from the store {store}: no exporter answers at {shown} ({why})")))
             }
+            Err(NotFromStore::Question(why)) => Err(Failure::Question(why.to_string())),
             Err(source) => Err(Failure::Store { url: shown, why, source }),
         },
     }
@@ -191,15 +195,11 @@ fn reason(error: reqwest::Error) -> String {
 }
 
 /// Makes the brief out of what the store remembers of the watchlist.
-async fn ask_store(config: &Config, question: Question) -> Result<Result<Report, Failure>, StoreError> {
+async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFromStore> {
     let beside = Beside::open(&config.store.path, false)?;
     let remembered = beside.load()?;
     let simulated = beside.holds_simulated()?;
     let snapshot = poller::last_known(&config.watchlist, &remembered);
-    let desk = match Desk::new(&config.prometheus) {
-        Ok(desk) => desk,
-        Err(error) => return Ok(Err(Failure::Question(format!("prometheus.url: {}", reason(error))))),
-    };
-    let report = desk.report(question, snapshot.into(), simulated, SystemClock.now()).await;
-    Ok(report.map_err(Failure::from))
+    let desk = Desk::new(&config.prometheus).map_err(NotFromStore::Prometheus)?;
+    Ok(desk.report(question, snapshot.into(), simulated, SystemClock.now()).await?)
 }

@@ -53,7 +53,7 @@ fn details(trend: &Trend, lines: &mut Vec<String>) {
         let title = post.title.as_deref().unwrap_or("(no title)");
         let author = post.author.as_deref().unwrap_or("unknown author");
         lines.push(format!("   {number}) {title} by {author}: {}", counts(post)));
-        lines.extend(post.url.iter().map(|url| format!("      {url}")));
+        lines.extend(post.link().iter().map(|url| format!("      {url}")));
     }
 }
 
@@ -100,7 +100,7 @@ fn cells(report: &Report, trend: &Trend, post: &BestPost) -> [(&'static str, Str
         ("shares", count(post.shares)),
         ("saves", count(post.saves)),
         ("published_at", text(&post.published_at)),
-        ("url", text(&post.url)),
+        ("url", post.link().unwrap_or_default().to_owned()),
     ]
 }
 

@@ -17,6 +17,9 @@ use crate::web::landing::banners;
 /// Groups, or regions, to choose from; who has more writes them into the address.
 const CHOICES: usize = 40;
 
+/// Facts longer than this have a line of their own, in bytes.
+const LONG: usize = 40;
+
 pub(super) const STYLE: &str = concat!(include_str!("../page.css"), include_str!("brief.css"));
 
 pub(super) const HEADERS: [(HeaderName, &str); 4] = [
@@ -120,7 +123,7 @@ fn article(trend: &Trend) -> Markup {
             h2 { span.dim { (trend.rank) ". " } "#" bdi { (trend.hashtag) } span.dim { " in " (trend.region) } }
             dl {
                 @for (name, said) in trend.facts() {
-                    div {
+                    div.wide[said.len() > LONG] {
                         dt { (name) }
                         dd.(class(trend, name)) { bdi { (said) } }
                     }
@@ -154,7 +157,7 @@ fn class(trend: &Trend, name: &str) -> &'static str {
 fn best(post: &BestPost) -> Markup {
     let title = post.title.as_deref();
     html! {
-        @match &post.url {
+        @match post.link() {
             Some(url) => a href=(url) rel="noopener noreferrer nofollow" { (name(title)) },
             None => (name(title)),
         }
