@@ -64,8 +64,13 @@ fn make_blocks(files: &Path, data: &Path) {
 
 fn write_backfill(toml: &str, span: Span, directory: &Path) -> u64 {
     let loaded = config::load_str(toml, []).unwrap().config;
-    let settings =
-        backfill::Settings { watchlist: loaded.watchlist, page_size: loaded.posts.page_size, seed: 1, span };
+    let settings = backfill::Settings {
+        watchlist: loaded.watchlist,
+        page_size: loaded.posts.page_size,
+        seed: 1,
+        span,
+        posts_every: HOUR,
+    };
     let directory = Directory::create(directory, &labels()).unwrap();
     backfill::backfill(&settings, &directory, &|_| ()).unwrap()
 }

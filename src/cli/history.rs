@@ -12,8 +12,8 @@ use super::demo::DEMO_TOML;
 use super::text::say;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Loaded, Problems};
-use crate::history::{Directory, Span, WriteError, backfill, tutorial};
-use crate::model::{DAY, Timestamp};
+use crate::history::{Directory, Span, WriteError, backfill, stages, tutorial};
+use crate::model::{DAY, HOUR, Timestamp};
 
 /// Prometheus looks back five minutes for a value; with more between two samples a series would
 /// have holes.
@@ -30,6 +30,9 @@ struct Output {
     /// Time between two samples of a series, 1s to 5m, the time that Prometheus looks back
     #[arg(long, value_name = "DURATION", default_value = "4m", value_parser = step)]
     step: Duration,
+    /// Time that a file and the block made of it span: 2h, 6h, 18h, 54h or 162h
+    #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = block)]
+    block: Duration,
     /// A label that scraping would add to every series (repeatable)
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label,
           default_values = ["job=tiktok", "instance=exporter:10110"])]
@@ -47,6 +50,13 @@ pub(super) struct BackfillArgs {
     /// How many days
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_500))]
     days: u32,
+    /// Sample posts at most so often, from 1m; it is where the time goes
+    #[arg(long = "posts-every", value_name = "DURATION", default_value = "1h", value_parser = posts_every)]
+    posts_every: Duration,
+    /// Also write the recording rules of this directory's *.rules.yml files, in the stages in which
+    /// promtool can record them over this past, to OUTPUT/rules
+    #[arg(long, value_name = "DIRECTORY")]
+    rules: Option<PathBuf>,
     /// Where they end, such as 2026-01-31T00:00:00Z; without it, now
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
@@ -86,6 +96,7 @@ pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
         watchlist: config.watchlist,
         seed: args.seed,
         span: Span { from: to - DAY * args.days, to, step: args.to.step },
+        posts_every: args.posts_every,
     };
     let bar = progress_bar();
     let written = args
@@ -93,10 +104,16 @@ pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
         .directory()
         .and_then(|directory| backfill::backfill(&settings, &directory, &|share| advance(&bar, share)));
     bar.finish_and_clear();
-    match written {
-        Ok(samples) => args.to.report(samples),
-        Err(error) => failed(&error),
+    let samples = match written {
+        Ok(samples) => samples,
+        Err(error) => return failed(&error),
+    };
+    if let Some(rules) = &args.rules
+        && let Err(error) = stages::write(rules, &args.to.output.join("rules"))
+    {
+        return failed(&error);
     }
+    args.to.report(samples)
 }
 
 /// Exits with 0 if something was imported, whatever was left out and reported; else with 1.
@@ -132,17 +149,19 @@ pub(super) fn run_import(args: &ImportArgs) -> ExitCode {
 
 impl Output {
     fn directory(&self) -> Result<Directory, WriteError> {
-        Directory::create(&self.output, &self.labels)
+        Ok(Directory::create(&self.output, &self.labels)?.with_blocks_of(self.block))
     }
 
     fn report(&self, samples: u64) -> ExitCode {
         let directory = self.output.display();
+        let hours = self.block.as_secs() / HOUR.as_secs();
         say(
             std::io::stdout(),
             &format!(
                 "{samples} samples written to {directory}. To make blocks of them in the data directory DATA of a \
                  Prometheus:\n\n    \
-                 for file in {directory}/*.om; do promtool tsdb create-blocks-from openmetrics -q \"$file\" DATA; done"
+                 for file in {directory}/*.om; do\n        \
+                 promtool tsdb create-blocks-from --max-block-duration={hours}h openmetrics -q \"$file\" DATA\n    done"
             ),
         );
         ExitCode::SUCCESS
@@ -178,6 +197,19 @@ fn step(text: &str) -> Result<Duration, String> {
     let step = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     let allowed = Duration::from_secs(1)..=LOOK_BACK;
     if allowed.contains(&step) { Ok(step) } else { Err("is out of range (1s to 5m)".to_owned()) }
+}
+
+/// As long as Prometheus makes its blocks: 2h times a power of three.
+fn block(text: &str) -> Result<Duration, String> {
+    let length = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = [1, 3, 9, 27, 81].map(|times| 2 * HOUR * times);
+    if allowed.contains(&length) { Ok(length) } else { Err("is none of 2h, 6h, 18h, 54h, 162h".to_owned()) }
+}
+
+fn posts_every(text: &str) -> Result<Duration, String> {
+    let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_secs(60)..=DAY;
+    if allowed.contains(&every) { Ok(every) } else { Err("is out of range (1m to 1d)".to_owned()) }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -2,7 +2,7 @@
 //!
 //! The answers are the simulator's own, read by the same code that reads them live, and the samples
 //! are those that `/metrics` would have had. Totals are looked up at every step at most, posts
-//! every hour at most: a finer past would cost time and tell nothing more.
+//! as often as [`Settings::posts_every`] allows: a finer past would cost time and tell little more.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
-use crate::model::{ChallengeId, HOUR, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::model::{ChallengeId, Hashtag, PostSample, RecentValues, Region, Timestamp};
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
@@ -33,6 +33,8 @@ pub struct Settings {
     pub seed: u64,
     /// From when to when, and how finely.
     pub span: Span,
+    /// Posts are sampled at their interval, but no more often than this: it is where the time goes.
+    pub posts_every: Duration,
 }
 
 /// Writes the files. `progress` is told the share that is done, 0 to 1, from several threads.
@@ -42,7 +44,7 @@ pub fn backfill(
     directory: &Directory,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<u64, WriteError> {
-    let blocks: Vec<Span> = settings.span.blocks().collect();
+    let blocks: Vec<Span> = directory.blocks(settings.span).collect();
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let done = AtomicU64::new(0);
     let finished = || {
@@ -106,7 +108,7 @@ impl Observer {
         let target = |watched: &Watched| Target {
             id: simulator.id(&watched.hashtag),
             paging: Paging { pages_max: watched.pages_max, page_size: settings.page_size },
-            state: Arc::new(blank(watched, settings.span.step)),
+            state: Arc::new(blank(watched, settings)),
         };
         let watched = settings.watchlist.entries.iter().map(target).collect();
         let mut observer = Self { simulator, step: settings.span.step, watched };
@@ -266,25 +268,25 @@ fn read(reading: &mut Option<Reading>, value: Option<u64>, at: Timestamp) {
 }
 
 /// A hashtag of which nothing is known, with the intervals at which the past is looked at.
-fn blank(watched: &Watched, step: Duration) -> HashtagState {
+fn blank(watched: &Watched, settings: &Settings) -> HashtagState {
     let refresh = |interval| Refresh { interval, ..Refresh::default() };
     let region = |region: &Region| RegionState {
         region: *region,
         sample: None,
-        refresh: refresh(watched.posts_interval.max(step).max(HOUR)),
+        refresh: refresh(watched.posts_interval.max(settings.span.step).max(settings.posts_every)),
     };
     HashtagState {
         hashtag: Hashtag::clone(&watched.hashtag),
         group: watched.group.clone(),
         // The past is looked at less often than the present: its values last longer.
-        max_age: watched.max_age.max(HOUR * 2),
+        max_age: watched.max_age.max(settings.posts_every * 2),
         id: None,
         resolved_at: None,
         found: None,
         commerce: None,
         posts: None,
         views: None,
-        refresh: refresh(watched.totals_interval.max(step)),
+        refresh: refresh(watched.totals_interval.max(settings.span.step)),
         regions: watched.regions.iter().map(region).collect(),
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! Two pasts can be written: that of the simulated world ([`backfill`]), which joins what the
 //! simulator serves live, and that in a table of the published tutorial ([`tutorial`]). Both come as
-//! one file per two hours, the span of a Prometheus block, because promtool reads its input once
-//! per block.
+//! one file per block of a Prometheus, because promtool reads its input once per block.
+//!
+//! What rules record of that past is promtool's to compute; [`stages`] says in which order.
 
 pub mod backfill;
 mod openmetrics;
+pub mod stages;
 pub mod tutorial;
 
 pub use openmetrics::{Directory, Span, WriteError};

@@ -1,4 +1,4 @@
-//! Samples of the past as OpenMetrics text, one file per two hours.
+//! Samples of the past as OpenMetrics text, one file per block.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::model::{HOUR, Timestamp};
 
-/// The span of a block, aligned to the Unix epoch.
-const BLOCK: Duration = Duration::from_secs(2 * HOUR.as_secs());
+/// The shortest block of a Prometheus, and how files are cut unless somebody asks for longer ones.
+const SHORTEST_BLOCK: Duration = Duration::from_secs(2 * HOUR.as_secs());
 
 /// A stretch of time in even steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub struct Span {
 }
 
 impl Span {
-    /// The part of the span in each block, oldest first. All moments of all parts are multiples of
-    /// the step.
-    pub fn blocks(self) -> impl Iterator<Item = Span> {
-        let block = BLOCK.as_millis() as i64;
+    /// The part of the span in each block of this length, aligned to the Unix epoch, oldest first.
+    /// All moments of all parts are multiples of the step.
+    fn blocks(self, length: Duration) -> impl Iterator<Item = Span> {
+        let block = (length.as_millis() as i64).max(1);
         let first = self.from.as_millis().div_euclid(block);
         let last = (self.to.as_millis() - 1).div_euclid(block);
         (first..=last).map(move |number| Span {
@@ -50,6 +50,8 @@ pub struct Directory {
     path: PathBuf,
     /// `name="value"` pairs that every series gets, as scraping would add them.
     labels: String,
+    /// The time that a file spans.
+    block: Duration,
 }
 
 /// A file cannot be written.
@@ -76,7 +78,18 @@ impl Directory {
         for (name, value) in labels {
             push_label(&mut pairs, name, value);
         }
-        Ok(Self { path: path.to_owned(), labels: pairs })
+        Ok(Self { path: path.to_owned(), labels: pairs, block: SHORTEST_BLOCK })
+    }
+
+    /// The same with files, and so blocks, that span `block`: 2h times a power of three, as
+    /// Prometheus has them. Fewer and longer ones cost promtool and Prometheus less.
+    pub fn with_blocks_of(self, block: Duration) -> Self {
+        Self { block, ..self }
+    }
+
+    /// The part of a span that each file holds, oldest first.
+    pub(super) fn blocks(&self, span: Span) -> impl Iterator<Item = Span> {
+        span.blocks(self.block)
     }
 
     /// Writes the samples of one block to a file of their own. No samples, no file. Returns their

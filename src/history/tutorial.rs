@@ -104,7 +104,7 @@ pub fn import(
     let whole = to.saturating_since(first.at).as_secs_f64();
     let mut upcoming = readings.iter().peekable();
     let mut shown: BTreeMap<&Hashtag, Shown> = BTreeMap::new();
-    for block in span.blocks() {
+    for block in directory.blocks(span) {
         let mut samples = Samples::default();
         for moment in block.moments() {
             while let Some(reading) = upcoming.next_if(|reading| reading.at <= moment) {

@@ -1,0 +1,192 @@
+//! The order in which rules are recorded over a past.
+//!
+//! `promtool tsdb create-blocks-from rules` asks a Prometheus for what a rule reads, and a Prometheus
+//! sees new blocks only when it starts. So the rules go in stages: each reads raw series and what the
+//! stages before it have recorded. A rule that reads its own past (a latch) finds none there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The ending of rule files.
+const ENDING: &str = ".rules.yml";
+/// How long Prometheus looks back for a sample, less a little: recorded series have no holes.
+const INTERVAL: &str = "4m";
+
+/// Rules cannot be put into stages.
+#[derive(Debug, thiserror::Error)]
+pub enum StagesError {
+    /// A directory or file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds no rules as Prometheus writes them.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// There is nothing to record.
+    #[error("{}: no file here ends in {ENDING}", .0.display())]
+    NoRules(PathBuf),
+    /// Rules that read each other.
+    #[error("these rules wait for each other: {}", .0.join(", "))]
+    Circle(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+struct File {
+    groups: Vec<FileGroup>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FileGroup {
+    rules: Vec<FileRule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FileRule {
+    record: Option<String>,
+    expr: String,
+    #[serde(default)]
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+/// A rule that records a series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Rule {
+    record: String,
+    expr: String,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Rule {
+    /// Whether it reads one of `names` other than its own.
+    fn reads(&self, names: &BTreeSet<String>) -> bool {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        self.expr.split(|c| !is_part(c)).any(|word| word != self.record && names.contains(word))
+    }
+}
+
+/// Puts the recording rules of the `*.rules.yml` files in `rules` into one file per stage in
+/// `directory`, which is made: `00.yml`, `01.yml` and so on. Returns their number.
+///
+/// # Errors
+///
+/// Files that cannot be read or written, no rules, and rules that read each other.
+pub fn write(rules: &Path, directory: &Path) -> Result<usize, StagesError> {
+    let stages = stages(read(rules)?)?;
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        |source| StagesError::Io { path, source }
+    };
+    fs::create_dir_all(directory).map_err(fail(directory))?;
+    for (number, rules) in stages.iter().enumerate() {
+        let path = directory.join(format!("{number:02}.yml"));
+        let group = serde_json::json!({"name": "stage", "interval": INTERVAL, "rules": rules});
+        // JSON is YAML.
+        let text = serde_json::json!({"groups": [group]}).to_string();
+        fs::write(&path, text).map_err(fail(&path))?;
+    }
+    Ok(stages.len())
+}
+
+/// The recording rules of all files, in the order of the files' names.
+fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        |source| StagesError::Io { path, source }
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(fail(directory))? {
+        let path = entry.map_err(fail(directory))?.path();
+        if path.to_string_lossy().ends_with(ENDING) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut rules = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).map_err(fail(&path))?;
+        let file: File = serde_saphyr::from_str(&text)
+            .map_err(|source| StagesError::Unreadable { path: path.clone(), source: Box::new(source) })?;
+        let all = file.groups.into_iter().flat_map(|group| group.rules);
+        rules.extend(
+            all.filter_map(|FileRule { record, expr, labels }| Some(Rule { record: record?, expr, labels })),
+        );
+    }
+    if rules.is_empty() {
+        return Err(StagesError::NoRules(directory.to_owned()));
+    }
+    Ok(rules)
+}
+
+/// The rules in stages, each after those that it reads.
+fn stages(mut left: Vec<Rule>) -> Result<Vec<Vec<Rule>>, StagesError> {
+    let mut stages = Vec::new();
+    while !left.is_empty() {
+        let waiting: BTreeSet<String> = left.iter().map(|rule| rule.record.clone()).collect();
+        let (rest, ready): (Vec<Rule>, Vec<Rule>) = left.into_iter().partition(|rule| rule.reads(&waiting));
+        if ready.is_empty() {
+            return Err(StagesError::Circle(waiting.into_iter().collect()));
+        }
+        stages.push(ready);
+        left = rest;
+    }
+    Ok(stages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(record: &str, expr: &str) -> Rule {
+        Rule { record: record.to_owned(), expr: expr.to_owned(), labels: Default::default() }
+    }
+
+    fn names(stages: &[Vec<Rule>]) -> Vec<Vec<&str>> {
+        stages.iter().map(|stage| stage.iter().map(|rule| &*rule.record).collect()).collect()
+    }
+
+    #[test]
+    fn a_rule_comes_after_what_it_reads() {
+        let rules = vec![
+            rule("a:x:last", "a:x:middle > scalar(global:t)"),
+            rule("a:x:middle", "sum(a:x:first)"),
+            rule("a:x:first", "max by (hashtag) (x)"),
+            rule("global:t", "vector(2)"),
+            rule("a:x:latch", "last_over_time(a:x:latch[1h]) == 1 or a:x:first"),
+        ];
+        let stages = stages(rules).unwrap();
+        let wanted = [vec!["a:x:first", "global:t"], vec!["a:x:middle", "a:x:latch"], vec!["a:x:last"]];
+        assert_eq!(names(&stages), wanted);
+    }
+
+    #[test]
+    fn a_name_inside_another_name_is_no_use_of_it() {
+        let stages = stages(vec![rule("a:x", "y"), rule("b:y", "a:x_total + aa:x")]).unwrap();
+        assert_eq!(names(&stages), [["a:x", "b:y"]]);
+    }
+
+    #[test]
+    fn rules_in_a_circle_are_named() {
+        let error = stages(vec![rule("a:x", "b:y"), rule("b:y", "a:x"), rule("c:z", "1")]).unwrap_err();
+        assert_eq!(error.to_string(), "these rules wait for each other: a:x, b:y");
+    }
+
+    #[test]
+    fn a_directory_without_rules_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = write(directory.path(), &directory.path().join("stages")).unwrap_err();
+        assert!(error.to_string().ends_with("no file here ends in .rules.yml"), "{error}");
+    }
+}
