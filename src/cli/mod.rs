@@ -5,9 +5,11 @@
 mod brief;
 mod check;
 mod demo;
+mod health;
 mod history;
 mod ledger;
 mod logging;
+mod notifications;
 mod plan;
 mod serve;
 mod simulate;
@@ -54,6 +56,10 @@ enum Command {
     Import(history::ImportArgs),
     /// Show what was spent, by day, endpoint and hashtag
     Ledger(ledger::Args),
+    /// Ask a running exporter whether it is well; for health checks
+    Health(health::Args),
+    /// Show on a page what Alertmanager sends to it
+    Notifications(notifications::Args),
 }
 
 /// How a report is written.
@@ -86,6 +92,8 @@ pub fn run() -> ExitCode {
         Command::Backfill(args) => history::run_backfill(&args),
         Command::Import(args) => history::run_import(&args),
         Command::Ledger(args) => ledger::run(&args),
+        Command::Health(args) => with_runtime(health::run(args)),
+        Command::Notifications(args) => with_runtime(notifications::run(args)),
     }
 }
 

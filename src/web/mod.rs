@@ -7,6 +7,7 @@ mod candidates;
 mod gate;
 mod landing;
 mod metrics;
+pub mod notifications;
 mod server;
 
 use std::sync::Arc;

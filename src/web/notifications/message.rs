@@ -1,0 +1,106 @@
+//! What Alertmanager sends to a webhook, cut to what is shown of it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Alerts of one message that are kept.
+const ALERTS_KEPT: usize = 50;
+/// Characters of one text that are kept.
+const TEXT_KEPT: usize = 2_000;
+/// The label by which the demo's Prometheus says that nothing is real.
+const SIMULATED: (&str, &str) = ("data", "simulated");
+
+/// One notification: a group of alerts.
+#[derive(Debug, Deserialize)]
+pub(super) struct Message {
+    /// `firing` while any of its alerts fires, else `resolved`.
+    pub(super) status: String,
+    pub(super) receiver: String,
+    /// What the alerts have in common and are grouped by.
+    #[serde(rename = "groupLabels", default)]
+    pub(super) group: BTreeMap<String, String>,
+    pub(super) alerts: Vec<Alert>,
+    /// Alerts that came and are not kept.
+    #[serde(skip)]
+    pub(super) more: usize,
+}
+
+/// One alert of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Alert {
+    pub(super) status: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Message {
+    /// Reads the JSON of version 4 of the format.
+    pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut message: Self = serde_json::from_slice(body)?;
+        message.more = message.alerts.len().saturating_sub(ALERTS_KEPT);
+        message.alerts.truncate(ALERTS_KEPT);
+        let in_alerts = message.alerts.iter_mut().flat_map(|alert| {
+            let texts = alert.labels.values_mut().chain(alert.annotations.values_mut());
+            texts.chain(std::iter::once(&mut alert.status))
+        });
+        let texts = in_alerts.chain(message.group.values_mut());
+        texts.chain([&mut message.status, &mut message.receiver]).for_each(shorten);
+        Ok(message)
+    }
+
+    pub(super) fn is_firing(&self) -> bool {
+        self.status == "firing"
+    }
+
+    /// Whether the demo sent it.
+    pub(super) fn is_simulated(&self) -> bool {
+        self.alerts.iter().any(|alert| alert.label(SIMULATED.0) == SIMULATED.1)
+    }
+}
+
+impl Alert {
+    pub(super) fn is_firing(&self) -> bool {
+        self.status == "firing"
+    }
+
+    /// A label, empty if there is none.
+    pub(super) fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// An annotation, empty if there is none.
+    pub(super) fn annotation(&self, name: &str) -> &str {
+        self.annotations.get(name).map_or("", String::as_str)
+    }
+}
+
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(TEXT_KEPT) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let alert = serde_json::json!({"status": "firing", "annotations": {"summary": "é".repeat(5_000)}});
+        let body = serde_json::json!({"status": "firing", "receiver": "r", "alerts": vec![alert; 60]});
+        let message = Message::read(body.to_string().as_bytes()).unwrap();
+        assert_eq!((message.alerts.len(), message.more), (50, 10));
+        assert_eq!(message.alerts[0].annotation("summary").chars().count(), TEXT_KEPT + 1);
+    }
+
+    #[test]
+    fn what_is_no_notification_is_refused() {
+        for body in ["", "[]", "{}", r#"{"status": 1, "receiver": "r", "alerts": []}"#] {
+            assert!(Message::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

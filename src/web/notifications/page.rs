@@ -1,0 +1,129 @@
+//! The page. Everything that came from outside is escaped by the template; only http and https
+//! addresses become links.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Received;
+use super::message::{Alert, Message};
+use crate::model::Timestamp;
+use crate::wording::{counted, relative, utc};
+
+pub(super) fn page<'a>(latest: impl ExactSizeIterator<Item = &'a Received>, now: Timestamp) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="refresh" content="15";
+                title { "Notifications" }
+                style { (PreEscaped(include_str!("../page.css"))) (PreEscaped(include_str!("notifications.css"))) }
+            }
+            body {
+                header {
+                    h1 { "Notifications" }
+                    p { "What Alertmanager sends, the latest first. Nothing is kept over a restart, and nothing is passed on." }
+                }
+                main {
+                    @if latest.len() == 0 {
+                        p.dim { "None yet. Alertmanager waits for a minute or so to gather what belongs together." }
+                    }
+                    @for (at, message) in latest { (notification(*at, message, now)) }
+                }
+            }
+        }
+    }
+}
+
+fn notification(at: Timestamp, message: &Message, now: Timestamp) -> Markup {
+    let firing = message.alerts.iter().filter(|alert| alert.is_firing()).count();
+    html! {
+        section.over[!message.is_firing()] {
+            h2 {
+                @if message.is_firing() { (counted(firing, "alert")) " firing" } @else { "Over" }
+                span.dim { " for " bdi { (message.receiver) } }
+            }
+            p.dim {
+                time datetime=(utc(at)) title=(utc(at)) { (relative(at, now)) }
+                @for (name, value) in &message.group { " · " (name) " " bdi { (value) } }
+            }
+            @if message.is_simulated() {
+                p.simulated { "SIMULATED DATA. No hashtag, count or trend in this message is real." }
+            }
+            @for alert in &message.alerts { (shown(alert)) }
+            @if message.more > 0 { p { "… and " (counted(message.more, "more alert")) "." } }
+        }
+    }
+}
+
+fn shown(alert: &Alert) -> Markup {
+    let facts = ["severity", "hashtag", "region", "group"].map(|name| (name, alert.label(name)));
+    let figures = ["velocity", "zscore", "gain"].map(|name| (name, alert.annotation(name)));
+    html! {
+        article.over[!alert.is_firing()] {
+            h3 {
+                @if !alert.is_firing() { "Over: " }
+                @let summary = alert.annotation("summary");
+                bdi { (if summary.is_empty() { alert.label("alertname") } else { summary }) }
+            }
+            p.dim {
+                (alert.label("alertname"))
+                @for (name, value) in facts.iter().chain(&figures).filter(|(_, value)| !value.is_empty()) {
+                    " · " (name) " " bdi { (value) }
+                }
+            }
+            p { (with_links(alert.annotation("description"))) }
+            @let runbook = alert.annotation("runbook_url");
+            @if !runbook.is_empty() { p { "What to do: " (with_links(runbook)) } }
+        }
+    }
+}
+
+/// The text, its web addresses as links.
+fn with_links(text: &str) -> Markup {
+    let is_address = |word: &str| word.starts_with("http://") || word.starts_with("https://");
+    html! {
+        @for word in text.split_inclusive(char::is_whitespace) {
+            @if is_address(word) {
+                a href=(word.trim_end()) rel="noreferrer" { (word.trim_end()) } " "
+            } @else { (word) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(description: &str) -> String {
+        let body = serde_json::json!({
+            "status": "firing", "receiver": "trends", "groupLabels": {"group": "books"},
+            "alerts": [{
+                "status": "firing",
+                "labels": {"alertname": "TikTokHashtagTrending", "hashtag": "<b>", "data": "simulated"},
+                "annotations": {"summary": "#x is trending", "description": description},
+            }],
+        });
+        let at = Timestamp::from_secs(1_800_000_000);
+        let message = Message::read(body.to_string().as_bytes()).unwrap();
+        page([(at, message)].iter(), at).into_string()
+    }
+
+    #[test]
+    fn what_came_is_shown_and_harmless() {
+        let page = rendered("up <script>alert(1)</script> javascript:alert(2) http://a/d?x=1&y=%22 end");
+        for wanted in [
+            "1 alert firing",
+            "#x is trending",
+            "SIMULATED DATA",
+            "&lt;b&gt;",
+            "&lt;script&gt;",
+            r#"<a href="http://a/d?x=1&amp;y=%22" rel="noreferrer">"#,
+        ] {
+            assert!(page.contains(wanted), "no {wanted} in\n{page}");
+        }
+        for harmful in ["<script", "href=\"javascript", "<b>"] {
+            assert!(!page.contains(harmful), "{harmful} in\n{page}");
+        }
+    }
+}
