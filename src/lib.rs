@@ -17,6 +17,7 @@
 //! | [`config`] | defaults → TOML file → environment; every mistake is collected as `key: what is wrong` |
 //! | [`watchlist`] | what is watched: every hashtag once, with its regions and its rhythm |
 //! | [`discovery`] | which keywords are followed, what they lead to, and who joins the watchlist on trial |
+//! | [`shard`] | which part of the watchlist, the budgets and the rate limit falls to this exporter |
 //! | [`model`] | the nouns and their maths: hashtags, regions, totals, post samples, velocity, resolution, growth, credits, dates |
 //! | [`estimate`] | what a configuration costs, what its budget makes of it, and what would save most |
 //! | [`schedule`] | when to ask for what: slots, due times, catching up |
@@ -30,7 +31,7 @@
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
-//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; who may come in |
+//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; who may come in; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
@@ -82,6 +83,7 @@ pub mod poller;
 pub mod prometheus;
 pub mod refresh;
 pub mod schedule;
+pub mod shard;
 pub mod simulator;
 pub mod state;
 pub mod store;

@@ -63,6 +63,17 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
             "[prometheus]\nurl = \"http://me:secret@localhost\"",
             "prometheus.url: the URL must not carry a user name or a password",
         ),
+        ("[shard]\nof = 0", "shard.of: 0 is out of range (1 to 1000)"),
+        ("[shard]\nof = 2", "shard.index: is missing (which of the 2 this one is, from 0)"),
+        ("[shard]\nof = 2\nindex = 2", "shard.index: 2 is not below shard.of (2): the first one is number 0"),
+        (
+            "[budget]\nper_day = 5\n[shard]\nof = 8\nindex = 0",
+            "shard.of: budget.per_day is 5, which is less than one for each of 8 exporters",
+        ),
+        (
+            "[budget]\nper_day = 9\nreserve = 7\n[shard]\nof = 4\nindex = 1",
+            "shard.of: budget.reserve would leave some of them nothing to watch with",
+        ),
         ("[watchlist]\nmax_pairs = 0", "watchlist.max_pairs: 0 is out of range (1 to 1000000)"),
         ("[budget]\nper_day = 0", "budget.per_day: 0 is out of range (1 to 1000000000000)"),
         ("[budget]\nper_month = -1", "budget.per_month: -1 is out of range (1 to 1000000000000)"),

@@ -105,6 +105,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let rate = config.api.rate_limit_per_minute;
     let share = estimate.rate_limit_share * 100.0;
     let facts = [
+        ("shard", shard(config)),
         ("hashtags", watchlist.entries.len().to_string()),
         ("regions", format!("{} ({})", regions.len(), regions.join(", "))),
         ("pairs", watchlist.pairs().to_string()),
@@ -138,6 +139,14 @@ fn discovery(config: &Config) -> String {
         config.following.iter().map(|followed| format!("\"{}\"", followed.keyword)).collect();
     let trials: usize = config.following.iter().map(|followed| followed.promote).sum();
     format!("{}, at most {} on trial", keywords.join(", "), count(trials, "hashtag"))
+}
+
+/// Which of several exporters this one is; what follows is its part.
+fn shard(config: &Config) -> String {
+    match (config.shard.index(), config.shard.of()) {
+        (_, 1) => "none: one exporter watches everything".to_owned(),
+        (index, of) => format!("number {index} of {of}; what follows is its part alone"),
+    }
 }
 
 /// The different values of one duration over the watchlist, shortest first.

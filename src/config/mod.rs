@@ -17,6 +17,7 @@ mod prometheus;
 mod refresh;
 mod schema;
 mod section;
+mod shard;
 mod source;
 mod store;
 mod tables;
@@ -42,6 +43,7 @@ pub use web::WebConfig;
 use crate::budget::{Limits, Need, Pace};
 use crate::discovery::Followed;
 use crate::model::Credits;
+use crate::shard::Shard;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;
 use tables::Tables;
@@ -55,7 +57,7 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How large a sample of posts is.
     pub posts: PostsConfig,
-    /// How many credits may be spent.
+    /// How many credits may be spent: this exporter's share.
     pub budget: Limits,
     /// Where the history is asked for.
     pub prometheus: PrometheusConfig,
@@ -63,7 +65,9 @@ pub struct Config {
     pub web: WebConfig,
     /// Where the ledger is kept.
     pub store: StoreConfig,
-    /// What is watched, never empty.
+    /// Which of several exporters this one is.
+    pub shard: Shard,
+    /// What is watched: this exporter's part. Empty only if none of it falls to this shard.
     pub watchlist: Watchlist,
     /// Which keywords are followed, each once.
     pub following: Vec<Followed>,
@@ -134,7 +138,7 @@ fn load_named(
 
 /// Reads all tables. What is wrong is in `findings`, and the result is then not to be used.
 fn read(mut tables: Tables, findings: &mut Findings) -> Config {
-    let api = api::read(tables.section("api", findings));
+    let mut api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
     let posts = posts::read(tables.section("posts", findings));
     let budget = budget::read(tables.section("budget", findings));
@@ -158,10 +162,16 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
         following.extend(discover::read_block(section, &refresh, &posts, &api, &following));
     }
     check_pairs(&watchlist, &following, max_pairs, findings);
+    let section = tables.section("shard", findings);
+    let shard = shard::read(section, &budget, api.rate_limit_per_minute);
+    api.rate_limit_per_minute = shard.share(u64::from(api.rate_limit_per_minute)) as u32;
+    let budget = shard.share_of(budget);
+    let watchlist = part(shard, watchlist, findings);
+    following.retain(|followed| shard.holds_text(followed.keyword.as_str()));
     let need = most_needed(&watchlist, &following);
     warn_of_rate(&api, need, findings);
     warn_of_budget(&budget, need, findings);
-    Config { api, refresh, posts, budget, prometheus, web, store, watchlist, following }
+    Config { api, refresh, posts, budget, prometheus, web, store, shard, watchlist, following }
 }
 
 fn check_pairs(watchlist: &Watchlist, following: &[Followed], max_pairs: usize, findings: &mut Findings) {
@@ -175,6 +185,18 @@ fn check_pairs(watchlist: &Watchlist, following: &[Followed], max_pairs: usize, 
             ),
         ));
     }
+}
+
+fn part(shard: Shard, whole: Watchlist, findings: &mut Findings) -> Watchlist {
+    let listed = whole.entries.len();
+    let part = shard.part_of(whole);
+    if part.entries.is_empty() && listed > 0 {
+        let (index, of) = (shard.index(), shard.of());
+        findings.warnings.push(format!(
+            "shard.of: none of the {listed} hashtags falls to number {index} of {of}: it has nothing to do"
+        ));
+    }
+    part
 }
 
 /// The most that the loop can need in credits per day, when nothing fails.

@@ -1,10 +1,10 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
 use super::problem::Problem;
-use super::{api, budget, discover, env, posts, prometheus, refresh, store, value, watch, web};
+use super::{api, budget, discover, env, posts, prometheus, refresh, shard, store, value, watch, web};
 
 /// Every section with its keys, in the order of the documentation. `watch` and `discover` are lists of tables.
-pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("api", api::KEYS),
     ("refresh", refresh::KEYS),
     ("posts", posts::KEYS),
@@ -12,6 +12,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     ("prometheus", prometheus::KEYS),
     ("web", web::KEYS),
     ("store", store::KEYS),
+    ("shard", shard::KEYS),
     ("watchlist", watch::LIMIT_KEYS),
     (WATCH, watch::KEYS),
     (DISCOVER, discover::KEYS),
