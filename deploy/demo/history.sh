@@ -1,0 +1,102 @@
+#!/bin/sh
+# Fills the data directory of a Prometheus that has not run yet with thirty days of the simulated
+# world, and with what the rules would have recorded of it. Once: what is there already stays.
+#
+#     history.sh RULES DATA [DAYS]
+#
+# RULES holds the *.rules.yml files, DATA is the directory. Needs tiktok-exporter, prometheus and
+# promtool, and about 1 GB in DATA while it runs. Nothing of it is visible in DATA until all of it
+# is done, so an interrupted run begins anew.
+set -eu
+
+rules=$1
+data=$2
+days=${3:-30}
+work=$data/history.tmp
+marker=$data/history.done
+port=${HISTORY_PORT:-9090}
+
+if [ -e "$marker" ]; then
+    echo "history: $(cat "$marker"); nothing to do"
+    exit 0
+fi
+if [ -e "$data/wal" ]; then
+    echo "history: a Prometheus has run on $data already; its data stay as they are"
+    exit 0
+fi
+
+# Whatever an interrupted run has left.
+rm -rf "$work"
+for meta in "$data"/*/meta.json; do
+    if [ -e "$meta" ]; then rm -rf "${meta%/meta.json}"; fi
+done
+mkdir "$work" "$work/data" "$work/tmp"
+# promtool wants a place for its temporary files, and there may be no other that can be written to.
+export TMPDIR="$work/tmp"
+
+# Blocks of 54 h: fewer and longer ones are made and read in a third of the time.
+echo "history: writing $days days of the simulated world"
+tiktok-exporter backfill --days "$days" --step 4m --posts-every 3h --block 54h \
+    --rules "$rules" --output "$work/files" >"$work/backfill.log" || {
+    cat "$work/backfill.log"
+    exit 1
+}
+
+echo "history: making blocks"
+import() {
+    promtool tsdb create-blocks-from --max-block-duration=54h openmetrics -q "$1" "$work/data" && rm "$1"
+}
+# Two at a time; each block is a file of its own.
+first=
+for file in "$work"/files/*.om; do
+    if [ -z "$first" ]; then
+        first=$file
+        continue
+    fi
+    import "$first" &
+    import "$file"
+    wait $!
+    first=
+done
+[ -z "$first" ] || import "$first"
+
+# A Prometheus sees new blocks when it starts, so each stage has one of its own.
+server=
+stop_server() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    [ -z "$server" ] || wait "$server" || true
+    server=
+}
+trap stop_server EXIT
+echo 'global: {}' >"$work/prometheus.yml"
+end=$(date +%s)
+start=$((end - days * 86400))
+for stage in "$work"/files/rules/*.yml; do
+    echo "history: recording rules, stage $(basename "$stage" .yml)"
+    prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
+        --storage.tsdb.retention.time=5y --web.listen-address="127.0.0.1:$port" \
+        --log.level=error &
+    server=$!
+    tries=0
+    until tiktok-exporter health --url="http://127.0.0.1:$port/-/ready" 2>/dev/null; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 600 ] || ! kill -0 "$server" 2>/dev/null; then
+            echo "history: the Prometheus that is to compute the recorded series does not start" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+    promtool tsdb create-blocks-from --max-block-duration=486h rules --start="$start" --end="$end" \
+        --url="http://127.0.0.1:$port" --output-dir="$work/data" "$stage" >"$work/stage.log" 2>&1 || {
+        cat "$work/stage.log" >&2
+        exit 1
+    }
+    stop_server
+done
+
+for meta in "$work"/data/*/meta.json; do
+    mv "${meta%/meta.json}" "$data/"
+done
+echo "$days days until $(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$marker"
+rm -rf "$work"
+echo "history: done, $(cat "$marker")"
