@@ -66,8 +66,9 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 11] = [
+const GROUPS: [&str; 12] = [
     "tiktok-parameters",
+    "tiktok-history",
     "tiktok-readings",
     "tiktok-readings-steps",
     "tiktok-readings-history",
