@@ -10,6 +10,7 @@ use url::Url;
 use crate::brief::{BadQuestion, Desk, Question, Report};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Problems, WebConfig};
+use crate::discovery::Trials;
 use crate::poller;
 use crate::store::{Beside, StoreError};
 
@@ -194,12 +195,15 @@ fn reason(error: reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Makes the brief out of what the store remembers of the watchlist.
+/// Makes the brief out of what the store remembers of the watchlist, and of who is on trial.
 async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFromStore> {
     let beside = Beside::open(&config.store.path, false)?;
     let remembered = beside.load()?;
     let simulated = beside.holds_simulated()?;
-    let snapshot = poller::last_known(&config.watchlist, &remembered);
+    let now = SystemClock.now();
+    let trials = Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now);
+    let watchlist = config.watchlist.joined_by(&trials, &config.following);
+    let snapshot = poller::last_known(&watchlist, &remembered);
     let desk = Desk::new(&config.prometheus).map_err(NotFromStore::Prometheus)?;
-    Ok(desk.report(question, snapshot.into(), simulated, SystemClock.now()).await?)
+    Ok(desk.report(question, snapshot.into(), simulated, now).await?)
 }
