@@ -326,6 +326,19 @@ mod world {
             put("tiktok_exporter_budget_remaining_credits", &labels, &|time| budget - spent(time));
         }
         put("tiktok_exporter_forecast_day_credits", "", &|_| 468.0);
+        for (hashtag, posts, tried) in [("deepclean", 90_000.0, true), ("groutcleaning", 7_000.0, false)] {
+            let labels = format!("hashtag=\"{hashtag}\",keyword=\"deep clean\"");
+            put("tiktok_keyword_candidate_posts", &labels, &|_| posts);
+            put("tiktok_keyword_candidate_views", &labels, &|_| posts * 2_000.0);
+            if tried {
+                put("tiktok_keyword_trial_end_timestamp_seconds", &labels, &|_| (NOW + 5 * DAY) as f64);
+            }
+        }
+        let labels = "keyword=\"deep clean\",region=\"US\"";
+        for (window, posts) in [("24h", 12.0), ("7d", 50.0)] {
+            put("tiktok_keyword_posts", &format!("{labels},window=\"{window}\""), &|_| posts);
+        }
+        put("tiktok_keyword_posts_saturated", labels, &|_| 0.0);
         text
     }
 }
