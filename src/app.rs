@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::Desk;
 use crate::budget::Admission;
 use crate::clock::SharedClock;
@@ -20,6 +21,7 @@ use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::model::Timestamp;
 use crate::poller::{Parts, Plan, Poller, Reload};
+use crate::refresh::Resolved;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::upstream::{HttpSettings, HttpTransport, SetupError};
@@ -136,10 +138,12 @@ pub struct App {
     telemetry: Arc<Telemetry>,
     gateway: Arc<Gateway>,
     ledger: Arc<Ledger>,
+    store: Arc<Store>,
     desk: Desk,
     api: ApiConfig,
     key: ApiKey,
     fixed: (SocketAddr, PathBuf),
+    by_hand: Arc<adhoc::Desk>,
     stopping: CancellationToken,
     tasks: TaskTracker,
     reloads: mpsc::Sender<Reload>,
@@ -180,12 +184,12 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
 
-        let store = match &options.stored {
-            Stored::AsConfigured => Store::open(&config.store.path)?,
-            Stored::At(path) => Store::open(path)?,
-            Stored::InMemory => Store::in_memory()?,
+        let path = match &options.stored {
+            Stored::AsConfigured => Some(config.store.path.clone()),
+            Stored::At(path) => Some(path.clone()),
+            Stored::InMemory => None,
         };
-        let store = Arc::new(store);
+        let store = Arc::new(path.as_deref().map_or_else(Store::in_memory, Store::open)?);
         let ledger = Arc::new(Ledger::open(store.clone(), config.budget, clock.now())?);
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new().map_err(PageError::from)?);
@@ -203,11 +207,20 @@ impl App {
             .map_err(PageError::from)?;
 
         let stopping = CancellationToken::new();
-        let gateway = gateway(&config.api, &key, &ledger, &clock, &telemetry, &stopping)?;
+        let gateway = gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, &stopping)?;
+        let counter = path.as_deref().filter(|_| store.is_held()).and_then(open_counter);
+        let road = Road {
+            gateway: gateway.clone(),
+            api: config.api.base_url.clone(),
+            page_size: config.posts.page_size,
+        };
+        let known = known_ids(state.clone());
+        let by_hand = adhoc::Desk::new(road, ledger.clone(), telemetry.clone(), known, clock.clone());
+        let by_hand = Arc::new(by_hand);
         let parts = Parts {
             gateway: gateway.clone(),
             ledger: ledger.clone(),
-            store,
+            store: store.clone(),
             state: state.clone(),
             telemetry: telemetry.clone(),
             clock: clock.clone(),
@@ -236,6 +249,9 @@ impl App {
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
         tasks.spawn(access.clone().keep_current(stopping.clone()));
         tasks.spawn(web::serve(listener, router, access.clone(), stopping.clone()));
+        if let Some(counter) = counter {
+            tasks.spawn(counter.serve(by_hand.clone(), stopping.clone()));
+        }
         // The store is open and the first snapshot stands.
         readiness.set();
         let url = format!("{scheme}://{bound}");
@@ -250,6 +266,8 @@ impl App {
             api,
             key,
             fixed,
+            store,
+            by_hand,
             stopping,
             tasks,
             reloads,
@@ -326,11 +344,13 @@ impl App {
         let (api, gateway) = if keep {
             (self.api.clone(), None)
         } else {
-            let new = gateway(&config.api, &key, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
+            let (ledger, store) = (&self.ledger, &self.store);
+            let new = gateway(&config.api, &key, ledger, store, &self.clock, &self.telemetry, &self.stopping);
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
         self.desk.configure(&config.prometheus).map_err(|error| StartError::Prometheus(error).to_string())?;
         self.ledger.limits_are(config.budget);
+        let page_size = config.posts.page_size;
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: plan(config), gateway: gateway.clone(), done };
         self.reloads.send(reload).await.map_err(|_| "the poller has ended".to_owned())?;
@@ -338,6 +358,7 @@ impl App {
         if let Some(gateway) = gateway {
             self.gateway = gateway;
         }
+        self.by_hand.road_is(Road { gateway: self.gateway.clone(), api: api.base_url.clone(), page_size });
         self.api = api;
         self.key = key;
         Ok(())
@@ -345,7 +366,7 @@ impl App {
 }
 
 /// Whether the vendor itself is asked, and no simulator by another address.
-fn is_real_api(api: &ApiConfig) -> bool {
+pub fn is_real_api(api: &ApiConfig) -> bool {
     api.base_url.host_str() == ApiConfig::default().base_url.host_str()
 }
 
@@ -366,10 +387,34 @@ fn access(options: &Options, bound: SocketAddr, telemetry: &Arc<Telemetry>) -> R
     Ok(access)
 }
 
-fn gateway(
+/// The socket for people's commands. Without it the exporter does all else.
+fn open_counter(store: &std::path::Path) -> Option<socket::Counter> {
+    let opened = socket::Counter::open(store);
+    opened
+        .inspect_err(|error| {
+            let path = socket::path(store);
+            tracing::warn!(%error, path = %path.display(), "look-ups by hand cannot reach this exporter: no socket");
+        })
+        .ok()
+}
+
+/// The ids that the loop has resolved.
+fn known_ids(state: State) -> KnownIds {
+    Box::new(move |hashtag| {
+        let snapshot = state.snapshot();
+        let index = snapshot.hashtags.binary_search_by(|known| known.hashtag.cmp(hashtag)).ok()?;
+        let known = &snapshot.hashtags[index];
+        let resolved = Resolved { id: known.id.clone()?, at: known.resolved_at? };
+        (known.found != Some(false)).then_some(resolved)
+    })
+}
+
+/// The road to the upstream, paid for out of `ledger`.
+pub fn gateway(
     api: &ApiConfig,
     key: &ApiKey,
     ledger: &Arc<Ledger>,
+    store: &Arc<Store>,
     clock: &SharedClock,
     telemetry: &Arc<Telemetry>,
     stopping: &CancellationToken,
@@ -382,7 +427,7 @@ fn gateway(
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
     };
     let transport = Arc::new(HttpTransport::new(settings, clock.clone())?);
-    Ok(Arc::new(Gateway::new(
+    let gateway = Gateway::new(
         transport,
         ledger.clone(),
         api.rate_limit_per_minute,
@@ -390,7 +435,8 @@ fn gateway(
         clock.clone(),
         telemetry.clone(),
         stopping.clone(),
-    )))
+    );
+    Ok(Arc::new(gateway.keeping(store.clone())))
 }
 
 fn plan(config: Config) -> Plan {

@@ -23,6 +23,7 @@
 //! | [`schedule`] | when to ask for what: slots, due times, catching up |
 //! | [`pacing`] | keeping the loop to its budget: need, shares, stretched intervals |
 //! | [`refresh`] | the conversation that refreshes one thing: resolving a name, paging through posts |
+//! | [`adhoc`] | what people ask for by hand: questions, the desk that answers them, the socket that leads to it |
 //! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
 //! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
 //! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
@@ -62,9 +63,8 @@
 //! totals come before posts and posts before discovery. Within each, intervals stretch evenly, so that
 //! the credits reach the end of the day (UTC) or of the month. When less than one look per hashtag per
 //! day is left for totals, looks are weighed by the chance of an onset.
-//!
-//! Not there yet: the ad-hoc commands for which the ledger already has its purposes.
 
+pub mod adhoc;
 pub mod app;
 pub mod brief;
 pub mod budget;

@@ -10,7 +10,7 @@ use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX,
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.
-const RESOLUTION_TRUSTED_FOR: Duration = Duration::from_secs(30 * DAY.as_secs());
+pub const RESOLUTION_TRUSTED_FOR: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 /// What is known of a hashtag's id.
 #[derive(Debug, Clone, PartialEq, Eq)]

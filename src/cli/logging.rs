@@ -10,9 +10,9 @@ use tracing_subscriber::{Layer, fmt};
 /// Flags of every subcommand.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Log messages of this severity and above
-    #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info", global = true)]
-    level: Level,
+    /// Log messages of this severity and above [default: info; of look-ups, which tell by themselves, none]
+    #[arg(long = "log.level", value_name = "LEVEL", value_enum, global = true)]
+    level: Option<Level>,
     /// How log lines look
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "text", global = true)]
     format: Format,
@@ -33,15 +33,16 @@ enum Format {
     Json,
 }
 
-/// Starts logging. Libraries speak at `warn` at the most: what they log in detail includes headers
+/// Starts logging; without a level at `info`, or not at all if `quiet`. Libraries speak at `warn` at the most: what they log in detail includes headers
 /// and URLs.
-pub(super) fn start(args: &Args) {
+pub(super) fn start(args: &Args, quiet: bool) {
     let level = match args.level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
+        None if quiet => LevelFilter::OFF,
+        Some(Level::Error) => LevelFilter::ERROR,
+        Some(Level::Warn) => LevelFilter::WARN,
+        None | Some(Level::Info) => LevelFilter::INFO,
+        Some(Level::Debug) => LevelFilter::DEBUG,
+        Some(Level::Trace) => LevelFilter::TRACE,
     };
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))

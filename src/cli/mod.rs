@@ -1,6 +1,7 @@
 //! The command line: one small file per subcommand.
 //!
-//! Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration (as in `sysexits.h`).
+//! Exit codes, as in `sysexits.h`: 0 done, 1 failed, 64 wrong usage, 65 region not supported, 66 no such
+//! hashtag, 69 API unavailable, 75 no credits, 77 key refused, 78 wrong configuration.
 
 mod brief;
 mod check;
@@ -9,6 +10,7 @@ mod health;
 mod history;
 mod ledger;
 mod logging;
+mod lookups;
 mod notifications;
 mod plan;
 mod serve;
@@ -24,6 +26,16 @@ use crate::clock::SystemClock;
 
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
+/// The API does not support the region.
+const EXIT_REGION: u8 = 65;
+/// There is no such hashtag, or nothing that matches.
+const EXIT_HASHTAG: u8 = 66;
+/// The API has trouble, or its answer cannot be used.
+const EXIT_UNAVAILABLE: u8 = 69;
+/// The budget, or the account, has no credit for it.
+const EXIT_CREDITS: u8 = 75;
+/// The API refuses the key.
+const EXIT_KEY: u8 = 77;
 /// The configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
 
@@ -54,6 +66,14 @@ enum Command {
     Backfill(history::BackfillArgs),
     /// Write the history in the table of the published tutorial for Prometheus
     Import(history::ImportArgs),
+    /// Look hashtags up: totals, id, flags
+    Lookup(lookups::LookupArgs),
+    /// Show a sample of a hashtag's posts and how far to trust it
+    Posts(lookups::PostsArgs),
+    /// Search for hashtags, or for posts, by keyword
+    Search(lookups::SearchArgs),
+    /// List the regions that the API supports
+    Regions(lookups::RegionsArgs),
     /// Show what was spent, by day, endpoint and hashtag
     Ledger(ledger::Args),
     /// Ask a running exporter whether it is well; for health checks
@@ -71,6 +91,13 @@ enum Format {
     Json,
 }
 
+impl Command {
+    /// Whether it answers a person's question, and so tells what is wrong by itself.
+    fn is_look_up(&self) -> bool {
+        matches!(self, Self::Lookup(_) | Self::Posts(_) | Self::Search(_) | Self::Regions(_))
+    }
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -81,7 +108,7 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    logging::start(&cli.logging);
+    logging::start(&cli.logging, cli.command.is_look_up());
     match cli.command {
         Command::Serve(args) => with_runtime(serve::run(args)),
         Command::Demo(args) => with_runtime(demo::run(args)),
@@ -91,6 +118,10 @@ pub fn run() -> ExitCode {
         Command::Brief(args) => with_runtime(brief::run(args)),
         Command::Backfill(args) => history::run_backfill(&args),
         Command::Import(args) => history::run_import(&args),
+        Command::Lookup(args) => with_runtime(lookups::run_lookup(args)),
+        Command::Posts(args) => with_runtime(lookups::run_posts(args)),
+        Command::Search(args) => with_runtime(lookups::run_search(args)),
+        Command::Regions(args) => with_runtime(lookups::run_regions(args)),
         Command::Ledger(args) => ledger::run(&args),
         Command::Health(args) => with_runtime(health::run(args)),
         Command::Notifications(args) => with_runtime(notifications::run(args)),

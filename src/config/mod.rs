@@ -67,7 +67,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Which of several exporters this one is.
     pub shard: Shard,
-    /// What is watched: this exporter's part. Empty only if none of it falls to this shard.
+    /// What is watched: this exporter's part. Empty only if none of it falls to this shard, or without a
+    /// configuration file.
     pub watchlist: Watchlist,
     /// Which keywords are followed, each once.
     pub following: Vec<Followed>,
@@ -101,7 +102,17 @@ pub fn load(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Problems> {
     let toml = source::read(path)?;
-    load_named(&path.display().to_string(), &toml, environment)
+    load_named(&path.display().to_string(), &toml, environment, true)
+}
+
+/// The defaults under the variables of `environment`, with nothing to watch: for what needs no
+/// watchlist.
+///
+/// # Errors
+///
+/// When a variable is wrong.
+pub fn defaults(environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    load_named("configuration", "", environment, false)
 }
 
 /// Loads a configuration from its text, as [`load`] does.
@@ -113,7 +124,7 @@ pub fn load_str(
     toml: &str,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Problems> {
-    load_named("configuration", toml, environment)
+    load_named("configuration", toml, environment, true)
 }
 
 /// Every key there is, as `api.timeout`; those of the `[[watch]]` and `[[discover]]` blocks as
@@ -127,17 +138,19 @@ fn load_named(
     name: &str,
     toml: &str,
     environment: impl IntoIterator<Item = (String, String)>,
+    watches: bool,
 ) -> Result<Loaded, Problems> {
     let mut findings = Findings::default();
     let file = source::parse(name, toml)?;
     let tables = Tables::merge(file, environment, &mut findings);
-    let config = read(tables, &mut findings);
+    let config = read(tables, watches, &mut findings);
     Problems::none_or(findings.problems)?;
     Ok(Loaded { config, warnings: findings.warnings })
 }
 
-/// Reads all tables. What is wrong is in `findings`, and the result is then not to be used.
-fn read(mut tables: Tables, findings: &mut Findings) -> Config {
+/// Reads all tables; the blocks only if something `watches`. What is wrong is in `findings`, and the
+/// result is then not to be used.
+fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let mut api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
     let posts = posts::read(tables.section("posts", findings));
@@ -146,8 +159,8 @@ fn read(mut tables: Tables, findings: &mut Findings) -> Config {
     let web = web::read(tables.section("web", findings));
     let store = store::read(tables.section("store", findings));
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
-    let blocks: Vec<Block> = tables
-        .blocks(schema::WATCH, findings)
+    let given = if watches { tables.blocks(schema::WATCH, findings) } else { Vec::new() };
+    let blocks: Vec<Block> = given
         .into_iter()
         .map(|(place, values)| {
             let section = tables.block(place, values, findings);

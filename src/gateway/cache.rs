@@ -40,7 +40,7 @@ impl Default for AnswerCache {
             .max_capacity(CAPACITY_BYTES)
             .weigher(|_, entry: &Entry| weight(&entry.result))
             // Only bounds the memory: how old an answer may be is the caller's decision, below.
-            .time_to_live(Duration::from_secs(86_400))
+            .time_to_live(Duration::from_secs(7 * 86_400))
             .build();
         Self(cache)
     }
@@ -53,13 +53,29 @@ impl AnswerCache {
         Duration::from_secs(match endpoint {
             Endpoint::ChallengeInfoName | Endpoint::ChallengeInfoId | Endpoint::ChallengePosts => 10 * 60,
             Endpoint::SearchChallenge | Endpoint::SearchVideo => 60 * 60,
-            Endpoint::RegionList => 24 * 60 * 60,
+            Endpoint::RegionList => 7 * 24 * 60 * 60,
         })
     }
 
     /// Remembers an answer that was given at `at`, before this program started.
     pub(super) async fn put(&self, query: Query, at: Timestamp, answer: Answer) {
         self.0.insert(query, Entry { at, result: Arc::new(Ok(answer)) }).await;
+    }
+
+    /// Remembers an answer that was given at `at`, unless a younger one is remembered.
+    pub(super) async fn put_younger(&self, query: &Query, at: Timestamp, answer: Answer) {
+        let known = self.0.get(query).await.filter(|entry| entry.result.is_ok());
+        if known.is_none_or(|entry| entry.at < at) {
+            self.put(query.clone(), at, answer).await;
+        }
+    }
+
+    /// The answer to `query` that is remembered, if it is not older than `max_age` at `now`.
+    pub(super) async fn peek(&self, query: &Query, max_age: Duration, now: Timestamp) -> Option<Answer> {
+        let entry = self.0.get(query).await?;
+        let max_age = max_age.min(Self::time_to_live(query.endpoint()));
+        let answer = entry.result.as_ref().as_ref().ok()?;
+        (!is_old(entry.at, max_age, now)).then(|| answer.clone())
     }
 
     /// The answer to `query`, not older than `max_age` at `now`: a remembered one, one that is
@@ -80,9 +96,7 @@ impl AnswerCache {
             let (at, result) = fetch.await;
             Entry { at, result: Arc::new(result) }
         };
-        // Dated ahead, its age is unknown.
-        let is_old = |at: Timestamp| at.is_ahead_of(now) || now.saturating_since(at) > max_age;
-        let stale = |entry: &Entry| entry.result.is_err() || is_old(entry.at);
+        let stale = |entry: &Entry| entry.result.is_err() || is_old(entry.at, max_age, now);
         let found = self.0.entry_by_ref(query).or_insert_with_if(load, stale).await;
         let cached = !found.is_fresh();
         let entry = found.into_value();
@@ -91,6 +105,11 @@ impl AnswerCache {
             Err(error) => Err(error.clone()),
         }
     }
+}
+
+/// Whether what was given at `at` is older than `max_age`. Dated ahead, its age is unknown.
+fn is_old(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+    at.is_ahead_of(now) || now.saturating_since(at) > max_age
 }
 
 /// Bytes an entry takes, roughly.

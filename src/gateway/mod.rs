@@ -9,6 +9,7 @@
 //! belongs to the part that reserves the credit: there is no way around it.
 
 mod cache;
+mod kept;
 mod paid;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,13 +27,15 @@ use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
 use crate::model::{Credits, Hashtag, Timestamp};
+use crate::store::Store;
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
+use kept::Kept;
 use paid::Paid;
 
 /// Requests a refresh may send beyond the first try of each, so a single request is sent at most
 /// three times.
-const RETRIES: u32 = 2;
+pub const RETRIES: u32 = 2;
 /// The first back-off is drawn from 0 to this.
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.
@@ -62,6 +65,11 @@ impl Bill {
     /// What its requests have cost. What others have paid for already is not among it.
     pub fn spent(&self) -> Credits {
         Credits::new(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Takes over from another bill how far the errand is.
+    pub fn has_answered(&self, answered: u64) {
+        self.answered.store(answered, Ordering::Relaxed);
     }
 
     /// Questions that have got an answer, be it a bad one.
@@ -112,6 +120,8 @@ pub enum Failure {
 pub struct Gateway {
     paid: Paid,
     cache: AnswerCache,
+    /// Where people's answers outlive the process.
+    kept: Option<Kept>,
     breaker: Breaker,
     limiter: Limiter,
     clock: SharedClock,
@@ -140,6 +150,7 @@ impl Gateway {
         Self {
             paid: Paid::new(transport, ledger, clock.clone()),
             cache: AnswerCache::default(),
+            kept: None,
             breaker: Breaker::new(cooldown),
             limiter: Limiter::new(per_minute),
             clock,
@@ -148,6 +159,12 @@ impl Gateway {
             retired: CancellationToken::new(),
             is_shown: Mutex::new(false),
         }
+    }
+
+    /// Keeps people's answers in `store`, and looks there before it pays for one.
+    #[must_use]
+    pub fn keeping(self, store: Arc<Store>) -> Self {
+        Self { kept: Some(Kept(store)), ..self }
     }
 
     /// Takes over from `predecessor`, if there is one: from now on the telemetry shows this gateway's
@@ -179,6 +196,22 @@ impl Gateway {
         self.cache.put(query, at, answer).await;
     }
 
+    /// The answer to `query` that would be given without a request, if it is not older than `max_age`.
+    pub async fn peek(&self, query: &Query, max_age: Duration) -> Option<Answer> {
+        self.recall(query, max_age).await;
+        self.cache.peek(query, max_age, self.clock.now()).await
+    }
+
+    /// Takes the answer to `query` over from the disk, unless a fresh one is in memory.
+    async fn recall(&self, query: &Query, max_age: Duration) {
+        let Some(kept) = &self.kept else { return };
+        if self.cache.peek(query, max_age, self.clock.now()).await.is_none()
+            && let Some((at, answer)) = kept.recall(query).await
+        {
+            self.cache.put_younger(query, at, answer).await;
+        }
+    }
+
     /// The answer to `query`, not older than `max_age`. Costs a credit per request that is really
     /// sent, booked as `errand` says, which also bounds the retries.
     pub async fn ask(
@@ -187,6 +220,9 @@ impl Gateway {
         max_age: Duration,
         errand: &mut Errand,
     ) -> Result<Answered, Failure> {
+        if errand.purpose == Purpose::AdHoc {
+            self.recall(query, max_age).await;
+        }
         let fetch = async {
             let result = self.fetch(query, &mut *errand).await;
             (self.clock.now(), result)
@@ -267,7 +303,11 @@ impl Gateway {
         if raw.as_ref().is_ok_and(|raw: &RawAnswer| raw.simulated) {
             self.telemetry.upstream_is_simulated();
         }
+        let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
         let result = raw.and_then(|raw| upstream::read(query, &raw));
+        if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
+            kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
+        }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
         self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
         self.judge(pass, outcome);

@@ -47,7 +47,7 @@ impl Beside {
             connection: Mutex::new(connection),
             identity: None,
             read_only: None,
-            _lock: None,
+            lock: None,
         }))
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Calls block; the poller and the ledger make them from a blocking thread.
 
+mod answers;
 mod beside;
 mod discovery;
 mod error;
@@ -40,7 +41,7 @@ pub struct Store {
     identity: Option<(u64, u64)>,
     /// Why it can only be read, if that is so.
     read_only: Option<String>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -54,6 +55,12 @@ impl Store {
             return Err(StoreError::Gone { path: self.path.clone() });
         }
         Ok(())
+    }
+
+    /// Whether no other process may spend from it. One that is open for reading, or in memory, holds
+    /// nothing.
+    pub fn is_held(&self) -> bool {
+        self.lock.is_some()
     }
 
     fn failed(&self, source: rusqlite::Error) -> StoreError {

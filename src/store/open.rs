@@ -10,11 +10,12 @@ use super::lock::Lock;
 use super::{Store, StoreError};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("ledger.sql"),
     include_str!("growth.sql"),
     include_str!("discovery.sql"),
+    include_str!("answers.sql"),
 ];
 
 /// What SQLite's `application_id` says in a file of this program: "TKEX".
@@ -33,7 +34,21 @@ impl Store {
     /// When another process holds it, it is of a newer version or somebody else's, nothing of it can
     /// be read, or there is none and none can be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        match Self::open_to_write(path) {
+        Self::open_as(path, true)
+    }
+
+    /// As [`open`](Self::open), for a command that will soon have ended: whoever wants the store
+    /// meanwhile waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_in_passing(path: &Path) -> Result<Self, StoreError> {
+        Self::open_as(path, false)
+    }
+
+    fn open_as(path: &Path, stays: bool) -> Result<Self, StoreError> {
+        match Self::open_to_write(path, stays) {
             Err(error) if error.is_of_the_disk() || matches!(error, StoreError::Damaged { .. }) => {
                 Self::open_to_read(path, &error).ok_or(error)
             }
@@ -52,8 +67,8 @@ impl Store {
         Self::prepare(path, connection, None)
     }
 
-    fn open_to_write(path: &Path) -> Result<Self, StoreError> {
-        let lock = Lock::take(path)?;
+    fn open_to_write(path: &Path, stays: bool) -> Result<Self, StoreError> {
+        let lock = Lock::take(path, stays)?;
         let connection = Connection::open(path).map_err(|source| StoreError::sqlite(path, source))?;
         if has_other_names(path) {
             return Err(StoreError::Linked { path: path.to_owned() });
@@ -75,7 +90,7 @@ impl Store {
             connection: Mutex::new(connection),
             identity: lock.as_ref().and_then(|_| identity(path)),
             read_only: None,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -96,7 +111,7 @@ impl Store {
             connection: Mutex::new(connection),
             identity: None,
             read_only: Some(why.to_string()),
-            _lock: None,
+            lock: None,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Endpoint, Error};
 use crate::model::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 
@@ -62,7 +64,8 @@ pub enum Query {
 pub struct Cursor(String);
 
 /// How young searched posts are to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Since {
     /// Of any age.
     Ever,
@@ -73,7 +76,8 @@ pub enum Since {
 }
 
 /// The order of searched posts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Order {
     /// Best match first.
     Relevance,
@@ -120,6 +124,13 @@ impl Query {
             Query::SearchVideos { .. } => Endpoint::SearchVideo,
             Query::Regions => Endpoint::RegionList,
         }
+    }
+
+    /// Endpoint and parameters, as in the address of the request: what the answer is kept under.
+    pub fn key(&self) -> String {
+        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+        parameters.extend_pairs(self.parameters());
+        format!("{}?{}", self.endpoint().as_str(), parameters.finish())
     }
 
     /// The parameters of the request, not yet percent-encoded.
@@ -218,6 +229,14 @@ impl Answer {
         match self {
             Answer::Hashtags(page) => Ok(page),
             _ => Err(Error::malformed("the answer is not a list of hashtags")),
+        }
+    }
+
+    /// The supported regions.
+    pub fn regions(self) -> Result<Vec<Region>, Error> {
+        match self {
+            Answer::Regions(regions) => Ok(regions),
+            _ => Err(Error::malformed("the answer is not a list of regions")),
         }
     }
 

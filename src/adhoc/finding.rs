@@ -1,0 +1,237 @@
+//! What people get for an answer. These are also the documented shapes of `--format json`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Left, Refusal};
+use crate::model::{HashtagRecord, Post, SampleStats, Timestamp};
+use crate::refresh::Route;
+
+/// The answer to one question, and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Credits that were spent on it.
+    pub credits: u64,
+    /// What is left for people afterwards.
+    pub left: Left,
+    /// Whether a simulator has answered: then nothing of it is real.
+    pub simulated: bool,
+    /// The answer.
+    pub result: Result<Finding, Refusal>,
+}
+
+/// An answer. Times are seconds since the Unix epoch; `null` is "the API did not say".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// To a look-up.
+    Hashtag(Looked),
+    /// To a question for posts.
+    Sample(Sample),
+    /// To a search for hashtags.
+    Candidates(Candidates),
+    /// To a search for posts.
+    Videos(Videos),
+    /// The codes of the supported regions.
+    Regions(Vec<String>),
+}
+
+/// A hashtag as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// The name, without `#`.
+    pub hashtag: String,
+    /// The platform's id.
+    pub challenge_id: String,
+    /// Posts worldwide.
+    pub posts: Option<u64>,
+    /// Views worldwide.
+    pub views: Option<u64>,
+    /// Whether it is flagged as commercial.
+    pub commerce: Option<bool>,
+    /// Whether it is flagged as a challenge in the narrow sense.
+    pub challenge: Option<bool>,
+    /// Whether it is flagged as of professionally made content.
+    pub pgc_show: Option<bool>,
+    /// Whether it is flagged as tied to a piece of music.
+    pub strong_music: Option<bool>,
+    /// What the platform says about it.
+    pub description: Option<String>,
+    /// The way that led to it.
+    pub route: RouteTaken,
+    /// When the answer was given.
+    pub answered_timestamp_seconds: i64,
+}
+
+/// The way that led to a hashtag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTaken {
+    /// Its id was known.
+    Id,
+    /// It answers to its name.
+    Name,
+    /// It does not answer to its name, but its id was known.
+    NameThenId,
+    /// It does not answer to its name; a search told its id.
+    SearchThenId,
+}
+
+/// A sample of posts with the figures that say how far to trust it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The name, without `#`.
+    pub hashtag: String,
+    /// The platform's id.
+    pub challenge_id: String,
+    /// A country, or `any`.
+    pub region: String,
+    /// When the first page was given.
+    pub answered_timestamp_seconds: i64,
+    /// Posts on all pages, those that came twice counted twice.
+    pub posts_seen: u64,
+    /// Posts, each counted once.
+    pub posts_unique: u64,
+    /// The figures, as on `/metrics`.
+    pub figures: SampleStats,
+    /// Velocity from the growth of the total, as Prometheus has recorded it.
+    pub counter_velocity: Option<f64>,
+    /// What to keep in mind about these figures.
+    pub notes: Vec<String>,
+    /// The posts, in the order of the answers.
+    pub posts: Vec<ShownPost>,
+}
+
+/// Hashtags that resemble a keyword, in the order of the answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidates {
+    /// The keyword.
+    pub keyword: String,
+    /// When the first page was given.
+    pub answered_timestamp_seconds: i64,
+    /// What to keep in mind.
+    pub notes: Vec<String>,
+    /// The hashtags, each once.
+    pub hashtags: Vec<Candidate>,
+}
+
+/// A hashtag that a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The name, without `#`.
+    pub hashtag: String,
+    /// The platform's id.
+    pub challenge_id: String,
+    /// Posts worldwide.
+    pub posts: Option<u64>,
+    /// Views worldwide.
+    pub views: Option<u64>,
+    /// Whether it is flagged as commercial.
+    pub commerce: Option<bool>,
+}
+
+/// Posts that match a keyword, in the order of the answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Videos {
+    /// The keyword.
+    pub keyword: String,
+    /// A country, or `any`.
+    pub region: String,
+    /// When the first page was given.
+    pub answered_timestamp_seconds: i64,
+    /// Posts of the last 24 hours among them.
+    pub posts_24h: u64,
+    /// Posts of the last 7 days among them.
+    pub posts_7d: u64,
+    /// Plays of all of them.
+    pub plays: Option<u64>,
+    /// What to keep in mind.
+    pub notes: Vec<String>,
+    /// The posts, each once.
+    pub posts: Vec<ShownPost>,
+}
+
+/// A post. Title and author are as somebody wrote them: any characters, but on one line and short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownPost {
+    /// The platform's id.
+    pub id: String,
+    /// When it was published.
+    pub created_timestamp_seconds: Option<i64>,
+    /// The country it was published from.
+    pub region: Option<String>,
+    /// The account that published it, without `@`.
+    pub author: Option<String>,
+    /// What its author wrote.
+    pub title: Option<String>,
+    /// How often it was played.
+    pub plays: Option<u64>,
+    /// Likes.
+    pub likes: Option<u64>,
+    /// Comments.
+    pub comments: Option<u64>,
+    /// Shares.
+    pub shares: Option<u64>,
+    /// Saves.
+    pub saves: Option<u64>,
+    /// Where it can be seen.
+    pub link: Option<String>,
+}
+
+impl Looked {
+    pub(super) fn new(record: &HashtagRecord, at: Timestamp, route: Route) -> Self {
+        Self {
+            hashtag: record.hashtag.to_string(),
+            challenge_id: record.id.to_string(),
+            posts: record.totals.posts,
+            views: record.totals.views,
+            commerce: record.flags.commerce,
+            challenge: record.flags.challenge,
+            pgc_show: record.flags.pgc_show,
+            strong_music: record.flags.strong_music,
+            description: record.description.clone(),
+            route: route.into(),
+            answered_timestamp_seconds: at.as_secs(),
+        }
+    }
+}
+
+impl From<&HashtagRecord> for Candidate {
+    fn from(record: &HashtagRecord) -> Self {
+        Self {
+            hashtag: record.hashtag.to_string(),
+            challenge_id: record.id.to_string(),
+            posts: record.totals.posts,
+            views: record.totals.views,
+            commerce: record.flags.commerce,
+        }
+    }
+}
+
+impl From<&Post> for ShownPost {
+    fn from(post: &Post) -> Self {
+        Self {
+            id: post.id.clone(),
+            created_timestamp_seconds: post.created_at.map(Timestamp::as_secs),
+            region: post.region.map(|region| region.to_string()),
+            author: post.author.clone(),
+            title: post.title.clone(),
+            plays: post.plays,
+            likes: post.likes,
+            comments: post.comments,
+            shares: post.shares,
+            saves: post.saves,
+            link: post.link(),
+        }
+    }
+}
+
+impl From<Route> for RouteTaken {
+    fn from(route: Route) -> Self {
+        match route {
+            Route::Id => Self::Id,
+            Route::Name => Self::Name,
+            Route::NameThenId => Self::NameThenId,
+            Route::SearchThenId => Self::SearchThenId,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a question has no answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::{Denial, Trip};
+use crate::gateway::Failure;
+use crate::upstream::{Class, Error};
+
+/// Why there is no answer, for a program and for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of reason.
+    pub kind: Reason,
+    /// The reason in one line, with what to do about it.
+    pub reason: String,
+}
+
+/// What kind of reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// There is no such hashtag, or nothing that matches.
+    NotFound,
+    /// The API does not support the region.
+    Region,
+    /// The API refuses the key.
+    Key,
+    /// The budget, or the account, has no credit for it.
+    Credits,
+    /// The ledger cannot be written, or the clock is behind it: nothing may be spent.
+    Ledger,
+    /// The API has trouble, or is too busy.
+    Unavailable,
+    /// The answer cannot be read.
+    Malformed,
+    /// The settings of the one who asks and of the one who answers do not go together.
+    Settings,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(kind: Reason, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+}
+
+const KEY: &str = "the API refuses the key (check TIKLIVE_API_KEY or api.key_file)";
+const ACCOUNT: &str = "the account at the API has no credits left (buy some)";
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Upstream(error) => error.into(),
+            Failure::Stopped(Trip::Auth) => Self::new(Reason::Key, KEY),
+            Failure::Stopped(Trip::CreditsExhausted) => Self::new(Reason::Credits, ACCOUNT),
+            Failure::Denied(denial) => denial.into(),
+            Failure::Retired => Self::new(Reason::Unavailable, "the exporter is reloading; ask again"),
+            Failure::ShuttingDown => Self::new(Reason::Unavailable, "the exporter is stopping; ask again"),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let detail = &error.detail;
+        match error.class {
+            Class::Auth => Self::new(Reason::Key, format!("{KEY}: {detail}")),
+            Class::CreditsExhausted => Self::new(Reason::Credits, format!("{ACCOUNT}: {detail}")),
+            Class::NotFound => Self::new(Reason::NotFound, format!("not found: {detail}")),
+            Class::Throttled => {
+                Self::new(Reason::Unavailable, format!("the API is asked too fast: {detail}"))
+            }
+            Class::Transient => Self::new(Reason::Unavailable, format!("the API has trouble: {detail}")),
+            Class::Malformed => {
+                Self::new(Reason::Malformed, format!("the answer of the API cannot be used: {detail}"))
+            }
+        }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        let kind = match denial {
+            Denial::Spent { .. } => Reason::Credits,
+            Denial::Ledger { .. } | Denial::Clock { .. } => Reason::Ledger,
+        };
+        Self::new(kind, denial.to_string())
+    }
+}

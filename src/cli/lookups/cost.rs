@@ -1,0 +1,122 @@
+//! What it would cost, and what it has cost.
+
+use serde::Serialize;
+
+use super::args::{Common, Format};
+use super::contact::Contact;
+use super::{Replies, Stop};
+use crate::adhoc::{Left, Question};
+use crate::cli::text::{count, table};
+
+/// What all questions together would cost, in credits.
+#[derive(Debug, Serialize)]
+pub(super) struct Estimate {
+    /// If nothing fails and every hashtag answers to its name.
+    #[serde(rename = "credits_likely")]
+    pub(super) likely: u64,
+    /// If names do not resolve and requests must be sent again.
+    #[serde(rename = "credits_most")]
+    most: u64,
+    /// What is left for people before it.
+    left: Left,
+    /// Why it would be refused, if it would.
+    pub(super) denied: Option<String>,
+}
+
+pub(super) async fn estimate(
+    contact: &Contact,
+    common: &Common,
+    questions: &[Question],
+) -> Result<Estimate, Stop> {
+    let mut sum = Estimate { likely: 0, most: 0, left: Left::default(), denied: None };
+    for question in questions {
+        let quote = contact.quote(question, common.max_age()).await?;
+        sum.likely += quote.likely;
+        sum.most += quote.most;
+        sum.left = quote.left;
+        sum.denied = sum.denied.or(quote.denied);
+    }
+    let left = [sum.left.day, sum.left.month, sum.left.balance].into_iter().flatten().min();
+    if sum.denied.is_none() && left.is_some_and(|left| left < sum.likely) {
+        sum.denied = Some(format!("it takes {}, more than are left", count_credits(sum.likely)));
+    }
+    Ok(sum)
+}
+
+impl Estimate {
+    pub(super) fn shown(&self, format: Format) -> Result<String, Stop> {
+        let windows =
+            [("today", self.left.day), ("this month", self.left.month), ("balance", self.left.balance)];
+        let number = |number: Option<u64>| number.map_or("no limit".to_owned(), |number| number.to_string());
+        match format {
+            Format::Json => {
+                serde_json::to_string_pretty(self).map_err(|error| Stop::new(1, error.to_string()))
+            }
+            Format::Csv => {
+                let number =
+                    |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+                let left = windows.map(|(_, left)| number(left)).join(",");
+                Ok(format!(
+                    "credits_likely,credits_most,left_day,left_month,left_balance\n{},{},{left}",
+                    self.likely, self.most
+                ))
+            }
+            Format::Table => {
+                let mut rows = vec![
+                    vec!["would cost, credits".to_owned(), self.likely.to_string()],
+                    vec!["at most, with retries".to_owned(), self.most.to_string()],
+                ];
+                rows.extend(
+                    windows.map(|(window, left)| vec![format!("left for people, {window}"), number(left)]),
+                );
+                Ok(table(&rows, 1))
+            }
+        }
+    }
+}
+
+/// What it has cost.
+#[derive(Debug, Serialize)]
+pub(super) struct Cost {
+    credits: u64,
+    left: Left,
+    simulated: bool,
+}
+
+impl Cost {
+    pub(super) fn of(replies: &Replies) -> Self {
+        // Whoever was answered last knows what is left: the least there is.
+        let least = |of: fn(&Left) -> Option<u64>| replies.iter().filter_map(|reply| of(&reply.left)).min();
+        Self {
+            credits: replies.iter().map(|reply| reply.credits).sum(),
+            left: Left {
+                day: least(|left| left.day),
+                month: least(|left| left.month),
+                balance: least(|left| left.balance),
+            },
+            simulated: replies.iter().any(|reply| reply.simulated),
+        }
+    }
+
+    /// In one line for people.
+    pub(super) fn told(&self) -> String {
+        let spent = match self.credits {
+            0 => "no credit spent: nothing had to be asked, or nothing was".to_owned(),
+            credits => format!("{} spent", count_credits(credits)),
+        };
+        let left = [
+            ("today", self.left.day),
+            ("this month", self.left.month),
+            ("on the account", self.left.balance),
+        ];
+        let left: Vec<String> =
+            left.into_iter().filter_map(|(when, left)| Some(format!("{} {when}", left?))).collect();
+        let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join(", ")) };
+        let simulated = if self.simulated { " (simulated data: nothing of it is real)" } else { "" };
+        format!("{spent}{left}{simulated}")
+    }
+}
+
+fn count_credits(credits: u64) -> String {
+    count(usize::try_from(credits).unwrap_or(usize::MAX), "credit")
+}

@@ -1,0 +1,170 @@
+//! `lookup`, `posts`, `search` and `regions`: what people ask for by hand.
+//!
+//! Answers go to standard output in the format that was asked for; what they cost, and what is wrong,
+//! to standard error. Nothing is asked before it is known that it can be paid for.
+
+mod args;
+mod contact;
+mod cost;
+mod csv;
+mod progress;
+mod table;
+
+use std::io::{stderr, stdout};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use args::{Common, Format};
+pub(super) use args::{LookupArgs, PostsArgs, RegionsArgs, SearchArgs};
+use contact::Contact;
+
+use super::text::say;
+use super::{EXIT_CONFIG, EXIT_CREDITS, EXIT_HASHTAG, EXIT_KEY, EXIT_REGION, EXIT_UNAVAILABLE};
+use crate::adhoc::{Finding, Question, Reason, Refusal, Reply};
+
+/// Why a command ends without an answer.
+struct Stop {
+    code: u8,
+    reason: String,
+}
+
+impl Stop {
+    fn new(code: u8, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    fn tell(&self) -> ExitCode {
+        say(stderr(), &self.reason);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal.kind {
+            Reason::NotFound => EXIT_HASHTAG,
+            Reason::Region => EXIT_REGION,
+            Reason::Key => EXIT_KEY,
+            Reason::Credits => EXIT_CREDITS,
+            Reason::Ledger => 1,
+            Reason::Unavailable | Reason::Malformed => EXIT_UNAVAILABLE,
+            Reason::Settings => EXIT_CONFIG,
+        };
+        Self { code, reason: refusal.reason }
+    }
+}
+
+pub(super) async fn run_lookup(args: LookupArgs) -> ExitCode {
+    let questions = args.hashtags.into_iter().map(|hashtag| Question::Lookup { hashtag }).collect();
+    run(&args.common, questions, false).await
+}
+
+pub(super) async fn run_posts(args: PostsArgs) -> ExitCode {
+    let question = Question::Posts { hashtag: args.hashtag, region: args.region, pages: args.pages };
+    run(&args.common, vec![question], false).await
+}
+
+pub(super) async fn run_search(args: SearchArgs) -> ExitCode {
+    let (keyword, pages) = (args.keyword, args.pages);
+    let question = if args.videos {
+        Question::Videos { keyword, since: args.since, sort: args.sort, region: args.region, pages }
+    } else {
+        Question::Search { keyword, pages }
+    };
+    run(&args.common, vec![question], args.toml).await
+}
+
+pub(super) async fn run_regions(args: RegionsArgs) -> ExitCode {
+    run(&args.common, vec![Question::Regions], false).await
+}
+
+async fn run(common: &Common, questions: Vec<Question>, as_toml: bool) -> ExitCode {
+    let contact = match Contact::make(common).await {
+        Ok(contact) => contact,
+        Err(stop) => return stop.tell(),
+    };
+    let ended = if common.dry_run {
+        dry_run(&contact, common, &questions).await
+    } else {
+        ask(&contact, common, questions, as_toml).await
+    };
+    ended.unwrap_or_else(|stop| stop.tell())
+}
+
+/// Says what it would cost, and spends nothing.
+async fn dry_run(contact: &Contact, common: &Common, questions: &[Question]) -> Result<ExitCode, Stop> {
+    let estimate = cost::estimate(contact, common, questions).await?;
+    say(stdout(), &estimate.shown(common.report_format)?);
+    match estimate.denied {
+        Some(reason) => Err(Stop::new(EXIT_CREDITS, reason)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn ask(
+    contact: &Contact,
+    common: &Common,
+    questions: Vec<Question>,
+    as_toml: bool,
+) -> Result<ExitCode, Stop> {
+    let expected = cost::estimate(contact, common, &questions).await?.likely;
+    let asking = |progress| contact.ask_all(questions, common.max_age(), progress);
+    let (replies, broken) = progress::shown(expected, asking).await;
+    let cost = cost::Cost::of(&replies);
+    broken?;
+
+    let mut findings = Vec::new();
+    let mut stops = Vec::new();
+    for reply in replies {
+        match reply.result {
+            Ok(finding) => findings.push(contact.completed(finding).await),
+            Err(refusal) => stops.push(refusal),
+        }
+    }
+    let shown = Answers { findings: &findings, failures: &stops, cost: &cost };
+    if !findings.is_empty() || common.report_format == Format::Json {
+        say(stdout(), &shown.text(common.report_format, as_toml)?);
+    }
+    shown.notes().iter().for_each(|note| say(stderr(), &format!("note: {note}")));
+    say(stderr(), &cost.told());
+    let mut code = ExitCode::SUCCESS;
+    for stop in stops.into_iter().rev().map(Stop::from) {
+        code = stop.tell();
+    }
+    Ok(code)
+}
+
+/// What came back, as `--format json` shows it.
+#[derive(Serialize)]
+struct Answers<'a> {
+    findings: &'a [Finding],
+    failures: &'a [Refusal],
+    cost: &'a cost::Cost,
+}
+
+impl Answers<'_> {
+    fn text(&self, format: Format, as_toml: bool) -> Result<String, Stop> {
+        match (format, self.findings) {
+            (_, [Finding::Candidates(candidates)]) if as_toml => Ok(table::watch_block(candidates)),
+            (Format::Table, findings) => Ok(table::shown(findings)),
+            (Format::Csv, findings) => csv::shown(findings),
+            (Format::Json, _) => {
+                serde_json::to_string_pretty(self).map_err(|error| Stop::new(1, error.to_string()))
+            }
+        }
+    }
+
+    fn notes(&self) -> Vec<&String> {
+        let of = |finding| match finding {
+            &Finding::Sample(ref sample) => sample.notes.as_slice(),
+            Finding::Candidates(candidates) => &candidates.notes,
+            Finding::Videos(videos) => &videos.notes,
+            Finding::Hashtag(_) | Finding::Regions(_) => &[],
+        };
+        self.findings.iter().flat_map(of).collect()
+    }
+}
+
+/// All replies of one run together.
+type Replies = Vec<Reply>;

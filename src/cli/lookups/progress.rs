@@ -1,0 +1,59 @@
+//! A bar for those who wait for longer than a second.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{interval, sleep};
+
+use crate::gateway::Bill;
+
+/// Nobody needs to be told of a shorter wait.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// How far all questions together are.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<Mutex<Vec<Arc<Bill>>>>);
+
+impl Progress {
+    /// Counts what comes to `bill`.
+    pub(super) fn follow(&self, bill: Arc<Bill>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bill);
+    }
+
+    fn answered(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|bill| bill.answered()).sum()
+    }
+}
+
+/// Runs `work`, which notes how far it is, and shows on a terminal how many of the
+/// `expected` ones have come.
+pub(super) async fn shown<T, F: Future<Output = T>>(expected: u64, work: impl FnOnce(Progress) -> F) -> T {
+    let progress = Progress::default();
+    let work = work(progress.clone());
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = sleep(SILENCE) => {}
+    }
+    let bar = bar(expected.max(1));
+    let mut ticks = interval(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                bar.finish_and_clear();
+                return done;
+            }
+            _ = ticks.tick() => bar.set_position(progress.answered().min(expected)),
+        }
+    }
+}
+
+fn bar(expected: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} answers, {elapsed}");
+    ProgressBar::new(expected).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,62 @@
+//! What the API answered to people's questions.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Store, StoreError};
+use crate::model::{DAY, Timestamp};
+
+/// Answers are kept up to this size together, the youngest ones.
+const KEPT_BYTES: i64 = 8 << 20;
+/// A larger answer is not kept.
+const LARGEST_BYTES: usize = 1 << 20;
+
+impl Store {
+    /// Keeps the answer to a query in place of an older one. Old ones make room.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub fn keep_answer(&self, query: &str, at: Timestamp, body: &[u8]) -> Result<(), StoreError> {
+        self.check_in_place()?;
+        if body.len() > LARGEST_BYTES {
+            return Ok(());
+        }
+        let connection = self.connection();
+        let keep = || -> rusqlite::Result<()> {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO answer (query, answered_at, body) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![query, at.as_millis(), body])?;
+            connection
+                .prepare_cached(
+                    "DELETE FROM answer WHERE answered_at < ?1 OR query IN (
+                         SELECT query FROM (
+                             SELECT query, sum(length(body)) OVER (ORDER BY answered_at DESC, query) AS size
+                             FROM answer
+                         ) WHERE size > ?2
+                     )",
+                )?
+                .execute(params![(at - DAY * 30).as_millis(), KEPT_BYTES])?;
+            Ok(())
+        };
+        keep().map_err(|source| self.failed(source))
+    }
+
+    /// The answer that was kept for a query, and when it was given.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn kept_answer(&self, query: &str) -> Result<Option<(Timestamp, Vec<u8>)>, StoreError> {
+        let connection = self.connection();
+        let answer = |row: &Row<'_>| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?));
+        let find = || {
+            connection
+                .prepare_cached("SELECT answered_at, body FROM answer WHERE query = ?1")?
+                .query_row([query], answer)
+                .optional()
+        };
+        find().map_err(|source| self.failed(source))
+    }
+}
