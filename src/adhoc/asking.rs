@@ -46,7 +46,8 @@ impl Asking<'_> {
                 Ok(Finding::Hashtag(Looked::new(&found.record, found.at, found.route)))
             }
             Question::Posts { hashtag, region, .. } => {
-                self.posts(hashtag, *region, question.pages(), notes).await.map(Finding::Sample)
+                let sample = self.posts(hashtag, *region, question.pages(), notes).await?;
+                Ok(Finding::Sample(Box::new(sample)))
             }
             Question::Search { keyword, .. } => {
                 self.search(keyword, question.pages()).await.map(Finding::Candidates)

@@ -26,13 +26,25 @@ pub enum Finding {
     /// To a look-up.
     Hashtag(Looked),
     /// To a question for posts.
-    Sample(Sample),
+    Sample(Box<Sample>),
     /// To a search for hashtags.
     Candidates(Candidates),
     /// To a search for posts.
     Videos(Videos),
     /// The codes of the supported regions.
     Regions(Vec<String>),
+}
+
+impl Finding {
+    /// What to keep in mind about it.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Sample(sample) => &sample.notes,
+            Self::Candidates(candidates) => &candidates.notes,
+            Self::Videos(videos) => &videos.notes,
+            Self::Hashtag(_) | Self::Regions(_) => &[],
+        }
+    }
 }
 
 /// A hashtag as it was found.

@@ -26,7 +26,7 @@ use crate::clock::SharedClock;
 use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
-use crate::model::{Credits, Hashtag, Timestamp};
+use crate::model::{Credits, Hashtag, HashtagRecord, Timestamp};
 use crate::store::Store;
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
@@ -229,9 +229,21 @@ impl Gateway {
         };
         let result = self.cache.get_or_fetch(query, max_age, self.clock.now(), fetch).await;
         errand.bill.answered.fetch_add(1, Ordering::Relaxed);
+        if let Ok(Answered { at, answer: Answer::Hashtag(record), cached: false }) = &result {
+            self.remember_twin(query, *at, record).await;
+        }
         let hit = result.as_ref().is_ok_and(|answered| answered.cached);
         self.telemetry.cache_queried(query.endpoint(), hit);
         result
+    }
+
+    /// By name or by id, a hashtag is the same: whoever asks the other way does not pay again.
+    async fn remember_twin(&self, query: &Query, at: Timestamp, record: &HashtagRecord) {
+        let twin = match query {
+            Query::HashtagByName(_) => Query::HashtagById(record.id.clone()),
+            _ => Query::HashtagByName(record.hashtag.clone()),
+        };
+        self.cache.put_younger(&twin, at, Answer::Hashtag(record.clone())).await;
     }
 
     /// Sends the request, again where that can help.

@@ -11,6 +11,7 @@ mod demo;
 mod discovery;
 mod faults;
 mod kills;
+mod lookups;
 mod money;
 mod process;
 #[path = "../support/prometheus.rs"]

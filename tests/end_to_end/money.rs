@@ -199,6 +199,123 @@ fn a_damaged_store_stops_spending_shows_what_can_be_read_and_is_not_touched() {
 }
 
 #[test]
+fn damage_while_it_runs_stops_spending_and_the_last_values_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    let exporter = serve(&config);
+    exporter.wait_for("values", |metrics| views(metrics).len() == 2);
+    let store = directory.path().join("exporter.sqlite");
+    damage(&store);
+
+    let stopped = exporter.wait_for("the stop", |metrics| metrics.value(STOPPED_BY_LEDGER) == 1.0);
+    assert_eq!(views(&stopped).len(), 2, "last values are shown");
+    assert!(stopped.sum(SPENT) >= 2.0, "what is known to be spent is still known");
+    exporter.wait_for_output("no credits are spent, last values are still shown");
+    let received = simulator.requests();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(simulator.requests(), received, "nothing is sent that cannot be booked");
+    let (status, output) = exporter.terminate();
+    assert_eq!(status.code(), Some(0), "{output}");
+}
+
+/// Overwrites all pages but the first behind the back of SQLite, while nobody writes.
+fn damage(store: &Path) {
+    let other = rusqlite::Connection::open(store).unwrap();
+    other.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let pages = fs::metadata(store).unwrap().len() / 4096;
+    assert!(pages > 4, "{pages} pages");
+    let file = fs::OpenOptions::new().write(true).open(store).unwrap();
+    for page in 1..pages {
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xA5; 4096], page * 4096).unwrap();
+    }
+    // What the other process holds in memory it reads again once somebody else has written.
+    let version: i64 = other.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    other.pragma_update(None, "user_version", version).unwrap();
+}
+
+#[test]
+fn a_disk_that_turns_read_only_while_it_runs_stops_spending_and_the_last_values_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let (sound, broken) = (directory.path().join("sound"), directory.path().join("broken"));
+    fs::create_dir(&sound).unwrap();
+    let link = directory.path().join("disk");
+    std::os::unix::fs::symlink(&sound, &link).unwrap();
+    let config = write_config(&link, &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    // Whatever is written to files that are in the broken place by now fails as on a disk that the
+    // kernel has made read-only. The program itself is the child; the tracer stands beside it.
+    let calls = "pwrite64,fsync,fdatasync,ftruncate";
+    let mut traced = Command::new("strace");
+    traced.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+    traced.args(["-e", &format!("inject={calls}:error=EROFS")]);
+    for file in ["exporter.sqlite", "exporter.sqlite-wal"] {
+        traced.arg("-P").arg(broken.join(file));
+    }
+    let exporter = serve_by(&mut traced, &config);
+    exporter.wait_for("values", |metrics| views(metrics).len() == 2);
+
+    fs::rename(&sound, &broken).unwrap();
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&broken, &link).unwrap();
+    let stopped = exporter.wait_for("the stop", |metrics| metrics.value(STOPPED_BY_LEDGER) == 1.0);
+    assert_eq!(views(&stopped).len(), 2, "last values are shown");
+    exporter.wait_for_output("the ledger cannot be written");
+    let received = simulator.requests();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(simulator.requests(), received, "nothing is sent that cannot be booked");
+    let spent = exporter.metrics().sum(SPENT) + exporter.metrics().value("tiktok_exporter_credits_unsettled");
+    assert!(spent >= received as f64, "{spent} of {received}");
+    exporter.kill();
+
+    // The disk is sound again: nothing that was stored is lost.
+    let again = serve(&config);
+    let metrics = again.metrics();
+    assert_eq!(views(&metrics).len(), 2);
+    assert!(metrics.sum(SPENT) >= received as f64, "{} of {received}", metrics.sum(SPENT));
+}
+
+#[test]
+fn a_clock_that_jumps_back_a_day_stops_spending_until_it_is_right_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulator = simulator();
+    let config = write_config(directory.path(), &simulator, "hashtags = [\"booktok\", \"skincare\"]");
+    let offset = directory.path().join("offset");
+    fs::write(&offset, "+0").unwrap();
+    let mut faked = Command::new("env");
+    faked
+        .env("LD_PRELOAD", libfaketime())
+        .env("FAKETIME_TIMESTAMP_FILE", &offset)
+        .env("FAKETIME_NO_CACHE", "1")
+        // Only the clock on the wall jumps.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let exporter = serve_by(&mut faked, &config);
+    exporter.wait_for("values", |metrics| views(metrics).len() == 2);
+    let by_clock = "tiktok_exporter_spending_stopped{reason=\"clock\"}";
+
+    fs::write(&offset, "-1d").unwrap();
+    let stopped = exporter.wait_for("the stop", |metrics| metrics.value(by_clock) == 1.0);
+    assert_eq!(views(&stopped).len(), 2, "last values are shown");
+    exporter.wait_for_output("behind the last entry of the ledger");
+    let received = simulator.requests();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(simulator.requests(), received, "yesterday's budget is not spent again");
+
+    fs::write(&offset, "+0").unwrap();
+    exporter.wait_for("spending again", |metrics| {
+        metrics.value(by_clock) == 0.0 && metrics.sum(SPENT) > stopped.sum(SPENT) + 2.0
+    });
+}
+
+/// The library that lets a program see another time.
+fn libfaketime() -> std::path::PathBuf {
+    let of = |architecture: fs::DirEntry| architecture.path().join("faketime/libfaketimeMT.so.1");
+    let mut found = fs::read_dir("/usr/lib").unwrap().map(|entry| of(entry.unwrap()));
+    found.find(|path| path.exists()).expect("Debian's faketime is installed (tests/run does it)")
+}
+
+#[test]
 fn a_second_exporter_on_one_store_names_the_first_and_spends_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let simulator = simulator();

@@ -216,13 +216,17 @@ async fn desk(
     })?;
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(store);
-    if store.holds_simulated().map_err(|error| unusable(&error))? && app::is_real_api(&config.api) {
+    let simulated = store.holds_simulated().map_err(|error| unusable(&error))?;
+    if simulated && app::is_real_api(&config.api) {
         return Err(Stop::new(1, app::StartError::Simulated.to_string()));
     }
     let ledger = Ledger::open(store.clone(), config.budget, clock.now()).map_err(|error| unusable(&error))?;
     let ledger = Arc::new(ledger);
     let failed = |error: &dyn std::fmt::Display| Stop::new(1, error.to_string());
     let telemetry = Arc::new(Telemetry::new().map_err(|error| failed(&error))?);
+    if simulated {
+        telemetry.upstream_is_simulated();
+    }
     let gateway = app::gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, stopping)
         .map_err(|error| failed(&error))?;
     gateway.take_over(None);

@@ -101,7 +101,7 @@ impl Cost {
     /// In one line for people.
     pub(super) fn told(&self) -> String {
         let spent = match self.credits {
-            0 => "no credit spent: nothing had to be asked, or nothing was".to_owned(),
+            0 => "no credit spent".to_owned(),
             credits => format!("{} spent", count_credits(credits)),
         };
         let left = [

@@ -156,13 +156,7 @@ impl Answers<'_> {
     }
 
     fn notes(&self) -> Vec<&String> {
-        let of = |finding| match finding {
-            &Finding::Sample(ref sample) => sample.notes.as_slice(),
-            Finding::Candidates(candidates) => &candidates.notes,
-            Finding::Videos(videos) => &videos.notes,
-            Finding::Hashtag(_) | Finding::Regions(_) => &[],
-        };
-        self.findings.iter().flat_map(of).collect()
+        self.findings.iter().flat_map(Finding::notes).collect()
     }
 }
 
