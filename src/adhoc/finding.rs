@@ -200,11 +200,16 @@ impl Looked {
             challenge: record.flags.challenge,
             pgc_show: record.flags.pgc_show,
             strong_music: record.flags.strong_music,
-            description: record.description.clone(),
+            description: record.description.as_deref().map(one_line),
             route: route.into(),
             answered_timestamp_seconds: at.as_secs(),
         }
     }
+}
+
+/// Text from outside without what would break a line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl From<&HashtagRecord> for Candidate {

@@ -8,9 +8,9 @@ use super::desk::{KnownIds, Road};
 use super::{Question, asking};
 use crate::budget::{Purpose, Standing, Window};
 use crate::gateway::RETRIES;
-use crate::model::{Credits, Hashtag, Region, Timestamp};
+use crate::model::{ChallengeId, Credits, Hashtag, Region, Timestamp};
 use crate::refresh::{Paging, Sampling};
-use crate::upstream::Query;
+use crate::upstream::{Answer, Query};
 
 /// Requests that it takes to find a hashtag in the worst case: by name, by search, by id.
 const LOOK_UP_MOST: u64 = 3;
@@ -64,13 +64,14 @@ pub(super) async fn cost(
     match question {
         Question::Regions => quote.add(peek.missing(&Query::Regions).await, 1),
         Question::Lookup { hashtag } => peek.look_up(&mut quote, hashtag, known, now).await,
-        Question::Posts { hashtag, region, .. } => match asking::trusted(known(hashtag), now) {
-            Some(resolved) => {
+        Question::Posts { hashtag, region, .. } => {
+            let id = peek.id(&mut quote, hashtag, known, now).await;
+            let mut pages = 0;
+            if let Some(id) = id {
                 let paging = Paging { pages_max: question.pages(), page_size: road.page_size };
                 let mut sampling = Sampling::new(paging);
-                let mut pages = 0;
                 // Pages that are remembered lead to the next one.
-                while let Some(answered) = peek.look(&sampling.query(&resolved.id, *region)).await {
+                while let Some(answered) = peek.look(&sampling.query(&id, *region)).await {
                     let Ok(page) = answered.posts() else { break };
                     pages += 1;
                     if sampling.take(page, now) {
@@ -78,14 +79,9 @@ pub(super) async fn cost(
                         break;
                     }
                 }
-                quote
-                    .add(question.pages() > pages, u64::from(question.pages() - pages.min(question.pages())));
             }
-            None => {
-                peek.look_up(&mut quote, hashtag, known, now).await;
-                quote.add(true, u64::from(question.pages()));
-            }
-        },
+            quote.add(true, u64::from(question.pages().saturating_sub(pages)));
+        }
         Question::Search { .. } | Question::Videos { .. } => {
             let remembered = match asking::first_page(question, road.page_size) {
                 Some(query) => !peek.missing(&query).await,
@@ -117,12 +113,28 @@ struct Peek<'a> {
 }
 
 impl Peek<'_> {
-    async fn look(&self, query: &Query) -> Option<crate::upstream::Answer> {
+    async fn look(&self, query: &Query) -> Option<Answer> {
         self.road.gateway.peek(query, self.max_age).await
     }
 
     async fn missing(&self, query: &Query) -> bool {
         self.look(query).await.is_none()
+    }
+
+    /// The id of a hashtag, if it is remembered; else what it takes to learn it is added.
+    async fn id(
+        &self,
+        quote: &mut Quote,
+        hashtag: &Hashtag,
+        known: &KnownIds,
+        now: Timestamp,
+    ) -> Option<ChallengeId> {
+        if let Some(resolved) = asking::trusted(known(hashtag), now) {
+            return Some(resolved.id);
+        }
+        self.look_up(quote, hashtag, known, now).await;
+        let answer = self.look(&Query::HashtagByName(hashtag.clone())).await?;
+        Some(answer.hashtag().ok()?.id)
     }
 
     async fn look_up(&self, quote: &mut Quote, hashtag: &Hashtag, known: &KnownIds, now: Timestamp) {

@@ -243,7 +243,7 @@ fn a_dry_run_costs_nothing_and_says_what_it_would_cost() {
 
 #[test]
 fn bad_input_gets_one_line_and_a_code_of_its_own() {
-    let desk = Desk::new(&[], "per_day = 60\nreserve = 10");
+    let desk = Desk::new(&[], "per_day = 50\nreserve = 10");
     let fault = |kind: &str| format!("{{\"faults\": [{{\"kind\": \"{kind}\"}}]}}");
     for (arguments, faults, code, reason, sent) in [
         (vec!["lookup", "nosuchthing"], String::new(), 66, "#nosuchthing: the API knows no such hashtag", 2),
@@ -257,7 +257,7 @@ fn bad_input_gets_one_line_and_a_code_of_its_own() {
         (vec!["search", " "], String::new(), 64, "is blank", 0),
         (vec!["posts", "fyp", "--region", "UK"], String::new(), 64, "the United Kingdom is GB", 0),
         (vec!["posts", "fyp", "--pages", "0"], String::new(), 64, "0 is not in 1..=50", 0),
-        (vec!["search", "x", "--since", "day"], String::new(), 64, "--videos", 0),
+        (vec!["search", "x", "--since", "day"], String::new(), 64, "required arguments were not provided", 0),
     ] {
         desk.simulator.faults(if faults.is_empty() { "{}" } else { &faults });
         let before = desk.simulator.requests();
