@@ -31,7 +31,7 @@ use crate::store::{Store, StoreError};
 /// Without a file of this name, and without one named, the defaults hold.
 const CONFIG_FILE: &str = "tiktok-exporter.toml";
 /// An exporter that has just started holds its store a moment before it listens.
-const START_UP: Duration = Duration::from_secs(3);
+const START_UP: Duration = Duration::from_secs(10);
 /// Questions that are asked at the same time.
 const AT_ONCE: usize = 8;
 
@@ -181,7 +181,7 @@ fn unusable(error: &StoreError) -> Stop {
 /// The exporter that holds the store, or else the store itself.
 async fn find(config: &Config, stopping: &CancellationToken) -> Result<Answers, Stop> {
     let path = &config.store.path;
-    let started = Instant::now();
+    let mut refused_since = None;
     loop {
         if let Some(caller) = Caller::find(path, Some(config.api.base_url.clone())).await {
             return Ok(Answers::Running(caller));
@@ -190,7 +190,9 @@ async fn find(config: &Config, stopping: &CancellationToken) -> Result<Answers, 
         let opened = tokio::task::spawn_blocking(move || Store::open_in_passing(&wanted)).await;
         match opened.map_err(|error| Stop::new(1, error.to_string()))? {
             Ok(store) => return Ok(Answers::Own(Arc::new(desk(config, store, key, stopping).await?))),
-            Err(StoreError::InUse { .. }) if started.elapsed() < START_UP => {
+            Err(StoreError::InUse { .. })
+                if refused_since.get_or_insert_with(Instant::now).elapsed() < START_UP =>
+            {
                 sleep(Duration::from_millis(100)).await;
             }
             Err(error) => return Err(unusable(&error)),
