@@ -8,7 +8,7 @@ use super::finding::{Candidate, Candidates, Finding, Looked, Sample, ShownPost, 
 use super::{Question, Reason, Refusal};
 use crate::gateway::{Answered, Errand, Failure};
 use crate::model::{Hashtag, Keyword, PostSample, Region, Timestamp};
-use crate::refresh::{self, Found, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
+use crate::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
 use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// One question on its way.
@@ -129,8 +129,9 @@ impl Asking<'_> {
             None => self.look_up(hashtag).await?.resolved.id,
         };
         let paging = Paging { pages_max, page_size: self.road.page_size };
+        let listing = Listing::Hashtag(id.clone());
         let collected =
-            refresh::posts(&self.road.gateway, &id, region, paging, self.max_age, self.errand).await?;
+            refresh::posts(&self.road.gateway, &listing, region, paging, self.max_age, self.errand).await?;
         if let Some(failure) = &collected.cut_short {
             notes.push(format!("the sample was cut short: {failure}"));
         }

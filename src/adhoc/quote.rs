@@ -9,7 +9,7 @@ use super::{Question, asking};
 use crate::budget::{Purpose, Standing, Window};
 use crate::gateway::RETRIES;
 use crate::model::{ChallengeId, Credits, Hashtag, Region, Timestamp};
-use crate::refresh::{Paging, Sampling};
+use crate::refresh::{Listing, Paging, Sampling};
 use crate::upstream::{Answer, Query};
 
 /// Requests that it takes to find a hashtag in the worst case: by name, by search, by id.
@@ -69,9 +69,10 @@ pub(super) async fn cost(
             let mut pages = 0;
             if let Some(id) = id {
                 let paging = Paging { pages_max: question.pages(), page_size: road.page_size };
+                let listing = Listing::Hashtag(id);
                 let mut sampling = Sampling::new(paging);
                 // Pages that are remembered lead to the next one.
-                while let Some(answered) = peek.look(&sampling.query(&id, *region)).await {
+                while let Some(answered) = peek.look(&sampling.query(&listing, *region)).await {
                     let Ok(page) = answered.posts() else { break };
                     pages += 1;
                     if sampling.take(page, now) {
