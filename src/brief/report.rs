@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the JSON. Fields may be added within one; none goes or changes its meaning.
+/// The version of the JSON.
 pub const VERSION: u32 = 1;
 
 /// The hashtags that are worth a look, the most worthwhile first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`VERSION`].
+    /// The version of this shape: 1. Fields may be added within one; none goes or changes its meaning.
     pub version: u32,
     /// When it was made: RFC 3339, UTC.
     pub generated_at: String,

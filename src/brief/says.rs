@@ -41,6 +41,7 @@ fn number(value: f64) -> String {
         0.0 => "0".to_owned(),
         size if size >= 1_000.0 && value > 0.0 => short(value as u64),
         size if size < 0.01 => format!("{value:.0e}"),
+        size if size >= 10.0 && value.fract() == 0.0 => value.to_string(),
         _ => format!("{value:.2}"),
     }
 }
