@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// From the first byte of a request to the end of its headers.
+/// From the first byte of a request to the end of its headers; of the first, from the connection on.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
 
 /// For taking an answer, from when it is first waited for.
@@ -44,7 +44,9 @@ struct Times {
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S) -> (Self, Requests) {
-        let times = Times { moved: Instant::now(), begun: None, waiting: None, mixed: false };
+        let now = Instant::now();
+        // Whoever connects has something to ask: the time of the first request runs from the start.
+        let times = Times { moved: now, begun: Some(now), waiting: None, mixed: false };
         let times = Arc::new(Mutex::new(times));
         let alarm = Box::pin(sleep_until(Instant::now() + REQUEST.min(IDLE)));
         (Self { stream, times: times.clone(), alarm }, Requests(times))
@@ -209,6 +211,16 @@ mod tests {
     async fn a_client_that_does_nothing_is_left() {
         let (_client, server) = duplex(64);
         let (mut server, _) = Guarded::new(server);
+        is_about(time_to_fail(server.read_u8()).await, REQUEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_asked_may_come_back_for_a_while() {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        client.write_all(b"G").await.unwrap();
+        server.read_u8().await.unwrap();
+        requests.arrived();
         is_about(time_to_fail(server.read_u8()).await, IDLE);
     }
 
