@@ -1,4 +1,4 @@
-//! Everything at once: all faults of the simulator, kills, jumps of the clock, a full disk, a damaged
+//! Everything at once: all faults of the simulator, kills, a clock that jumps ahead, a full disk, a damaged
 //! store, an empty account, reloads. What is on /metrics is compared with the simulated world all the
 //! while, and what was spent with what the simulator received.
 //!
@@ -79,17 +79,15 @@ const FAULTS: [&str; 20] = [
 enum Turmoil {
     Kill,
     ClockAhead,
-    ClockBehind,
     FullDisk,
     DamagedStore,
     EmptyAccount,
     Reloads,
 }
 
-const ALL: [Turmoil; 7] = [
+const ALL: [Turmoil; 6] = [
     Turmoil::Kill,
     Turmoil::ClockAhead,
-    Turmoil::ClockBehind,
     Turmoil::FullDisk,
     Turmoil::DamagedStore,
     Turmoil::EmptyAccount,
@@ -255,14 +253,6 @@ impl Chaos {
                 self.set_clock(ahead);
                 self.watch(TURMOIL);
             }
-            Turmoil::ClockBehind => {
-                let before = self.clock;
-                let back = self.random.i64(120..7_200);
-                self.set_clock(before - back);
-                self.wait_until_the_clock_is_minded();
-                self.watch(TURMOIL);
-                self.set_clock(before);
-            }
             Turmoil::FullDisk => {
                 self.limit_files("1:unlimited");
                 self.watch(TURMOIL);
@@ -319,22 +309,6 @@ impl Chaos {
         let pid = self.exporter().id().to_string();
         let arguments = ["--pid", &pid, &format!("--fsize={limits}")];
         assert!(Command::new("prlimit").args(arguments).status().unwrap().success(), "prlimit {limits}");
-    }
-
-    /// What is dated after a clock that has gone back is hidden, until the exporter notices and dates it
-    /// anew: the one moment at which a series may be missing.
-    fn wait_until_the_clock_is_minded(&mut self) {
-        let noticed = |output: &str| output.matches("the clock went back by").count();
-        let (started, before) = (Instant::now(), noticed(&self.exporter().output()));
-        loop {
-            let metrics = self.exporter().metrics();
-            self.has_true_values(&metrics);
-            if noticed(&self.exporter().output()) > before && self.expected.is_subset(&results(&metrics)) {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "the clock is not minded\n{}", self.exporter().output());
-            thread::sleep(Duration::from_millis(100));
-        }
     }
 
     /// Looks at /metrics for a while.
