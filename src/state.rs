@@ -250,9 +250,17 @@ impl Default for State {
 }
 
 impl State {
-    /// Replaces the snapshot.
+    /// Replaces the snapshot. One whose entries are all those of the last is no change, and nobody is
+    /// told.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.0.send_replace(Arc::new(snapshot));
+        self.0.send_if_modified(|last| {
+            let changed =
+                !same(&last.hashtags, &snapshot.hashtags) || !same(&last.keywords, &snapshot.keywords);
+            if changed {
+                *last = Arc::new(snapshot);
+            }
+            changed
+        });
     }
 
     /// Tells of every new snapshot.
@@ -263,5 +271,49 @@ impl State {
     /// The latest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.borrow().clone()
+    }
+}
+
+/// Whether these are the very same entries.
+fn same<T>(old: &[Arc<T>], new: &[Arc<T>]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| Arc::ptr_eq(old, new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Snapshot, State};
+
+    #[test]
+    fn a_snapshot_of_the_same_entries_is_no_change() {
+        let entry = |name: &str| {
+            let hashtag = crate::model::Hashtag::parse(name).unwrap();
+            std::sync::Arc::new(super::HashtagState {
+                hashtag,
+                group: "default".into(),
+                max_age: Default::default(),
+                id: None,
+                resolved_at: None,
+                found: None,
+                commerce: None,
+                posts: None,
+                views: None,
+                refresh: Default::default(),
+                regions: Vec::new(),
+            })
+        };
+        let (a, b) = (entry("a"), entry("b"));
+        let state = State::default();
+        let mut changes = state.changes();
+        let mut is_change = |hashtags: &[_]| {
+            state.publish(Snapshot { hashtags: hashtags.to_vec(), ..Snapshot::default() });
+            let changed = changes.has_changed().unwrap();
+            changes.mark_unchanged();
+            changed
+        };
+        assert!(!is_change(&[]), "nothing as before");
+        assert!(is_change(&[a.clone(), b.clone()]), "the first entries");
+        assert!(!is_change(&[a.clone(), b.clone()]), "the same entries");
+        assert!(is_change(&[a.clone(), entry("b")]), "an entry that was made anew");
+        assert!(is_change(&[a]), "one less");
     }
 }

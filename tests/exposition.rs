@@ -827,6 +827,14 @@ fn the_process_shows_itself() {
 fn nobody_finds_fault_with_the_page() {
     let mut wild = known("wi\"ld\\", "<b>\n\"", &["any"], u64::MAX, NOW);
     wild.commerce = Some(true);
+    // What the text format spells in words, and what it spells out to the last digit.
+    for (number, region) in
+        [f64::INFINITY, f64::NAN, f64::MAX, 5e-324].into_iter().zip(["US", "GB", "DE", "FR"])
+    {
+        let mut extreme = known("x", "default", &[region], 7, NOW).regions.remove(0);
+        extreme.sample = Some(Sampled { at: NOW, stats: SampleStats { velocity: number, ..stats() } });
+        wild.regions.push(extreme);
+    }
     let shown = Shown::new([filled(), wild, unknown("quiet", "default", &["US"])]);
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])

@@ -11,6 +11,7 @@ use super::sheet::{Sheet, describe};
 use crate::budget::{Denial, Purpose, Window};
 use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
+use crate::model::Timestamp;
 
 families! {
     ///Credits spent by endpoint and purpose (totals, posts, discovery, or ad_hoc for people's commands). Counted
@@ -66,13 +67,18 @@ impl Collector for Budget {
         let mut sheet = Sheet::default();
         spending(&mut sheet, &statement);
         if statement.known {
-            let pace = if statement.stopped.is_some() { 0.0 } else { self.planned.get() };
-            sheet.put(&FORECAST, &[], statement.standing.forecast(pace, now));
+            sheet.put(&FORECAST, &[], forecast(&statement, self.planned.get(), now));
         }
         windows(&mut sheet, &statement);
         refusals(&mut sheet, &statement);
         sheet.into_families(ALL)
     }
+}
+
+/// In whole credits: it is different at every moment otherwise. `planned` is the loop's pace a day.
+pub(super) fn forecast(statement: &Statement, planned: f64, now: Timestamp) -> f64 {
+    let pace = if statement.stopped.is_some() { 0.0 } else { planned };
+    statement.standing.forecast(pace, now).round()
 }
 
 fn spending(sheet: &mut Sheet, statement: &Statement) {

@@ -150,10 +150,11 @@ impl Values {
 fn labelled(state: &KeywordState, second: Option<(&'static str, &str)>, with: impl FnOnce(&Subject<'_>)) {
     let label = ("keyword", state.keyword.as_str());
     let mut text = String::new();
-    text::label(&mut text, label.0, label.1);
-    if let Some((name, value)) = second {
-        text.push(',');
-        text::label(&mut text, name, value);
+    text::labels(&mut text, None, label);
+    let mut start = 0;
+    if let Some(second) = second {
+        start = text.len();
+        text::labels(&mut text, Some(0..start), second);
     }
-    with(&Subject { label, second, text: &text });
+    with(&Subject { label, second, text: &text[start..] });
 }

@@ -1,12 +1,14 @@
-//! The `/metrics` page in two parts: the exporter's own figures (ledger, counters, process), which
-//! are small and different at every look, and the results, which are large and change with the
-//! snapshot. In this order the whole page is sorted by name.
+//! The `/metrics` page in three parts: the figures of the process, which are tiny and different at
+//! every look; the exporter's own (ledger and counters), which are small and change with every request
+//! that is sent; and the results, which are large and change with the snapshot. In this order the
+//! whole page is sorted by name.
 
 mod budget;
 mod families;
 mod jobs;
 mod keywords;
 mod print;
+mod process;
 mod refusal;
 mod results;
 mod sheet;
@@ -17,15 +19,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::process_collector::ProcessCollector;
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Gauge, Registry, TextEncoder};
 
 use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
 use crate::state::State;
 use budget::Budget;
+use process::Process;
+use results::Directory;
+use text::TextSink;
 
-pub use print::{Pieces, Print};
+pub use print::{COMPRESSION_LEVEL, Pieces, Print};
 pub use refusal::Refusal;
 pub use results::result_families;
 pub use telemetry::Telemetry;
@@ -41,13 +45,17 @@ pub struct Exposition {
     changes: Arc<AtomicU64>,
     clock: SharedClock,
     registry: Registry,
+    process: Process,
+    /// Credits a day at which the loop goes.
+    planned: Gauge,
 }
 
-/// What the exporter's own figures depend on, but for the process's. Cheap to take and to compare.
+/// What the exporter's own figures depend on. Cheap to take and to compare.
 #[derive(Debug, PartialEq)]
 pub struct Mark {
     changes: u64,
     statement: Statement,
+    forecast: f64,
     jobs: jobs::Counts,
 }
 
@@ -77,8 +85,8 @@ impl Exposition {
         let registry = Registry::new();
         registry.register(Box::new(Budget::new(ledger.clone(), telemetry.planned(), clock.clone())?))?;
         telemetry.register(&registry)?;
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self { state, ledger, changes: telemetry.changes(), clock, registry })
+        let (changes, planned, process) = (telemetry.changes(), telemetry.planned(), Process::this());
+        Ok(Self { state, ledger, changes, clock, registry, process, planned })
     }
 
     /// Prints the results as they are now, all of one generation. Takes time in proportion to the
@@ -91,6 +99,15 @@ impl Exposition {
         Ok(Print::new(&self.state.snapshot(), self.clock.now())?)
     }
 
+    /// Hands the text of the results as they are now to `take`, in pieces of whole lines. Takes time in
+    /// proportion to the number of series.
+    pub fn render(&self, take: impl FnMut(&str)) {
+        let snapshot = self.state.snapshot();
+        let mut text = TextSink::new(take);
+        Directory::new(&snapshot, self.clock.now()).walk(&mut text);
+        text.finish();
+    }
+
     /// Whether the print would look the same if it were made now, as far as time goes.
     pub fn is_current(&self, print: &Print) -> bool {
         print.next_change().is_none_or(|at| self.clock.now() < at)
@@ -99,15 +116,18 @@ impl Exposition {
     /// What the exporter's own figures depend on now, beside `print`.
     pub fn mark(&self, print: &Print) -> Mark {
         let now = self.clock.now();
-        Mark {
-            changes: self.changes.load(Ordering::Acquire),
-            statement: self.ledger.statement(now),
-            jobs: print.jobs(now),
-        }
+        let changes = self.changes.load(Ordering::Acquire);
+        let statement = self.ledger.statement(now);
+        let forecast = budget::forecast(&statement, self.planned.get(), now);
+        Mark { changes, statement, forecast, jobs: print.jobs(now) }
     }
 
-    /// The exporter's own figures beside `print` in text format 0.0.4. Reads the process's from the
-    /// system: not for an async worker.
+    /// The figures of the process as they are now, in text format 0.0.4. Takes some microseconds.
+    pub fn process_figures(&self) -> String {
+        self.process.text()
+    }
+
+    /// The exporter's own figures beside `print` in text format 0.0.4.
     ///
     /// # Errors
     ///
@@ -126,7 +146,8 @@ impl Exposition {
     /// None that the caller can cause.
     pub fn encode(&self) -> Result<String, PageError> {
         let print = self.print()?;
-        let mut page = self.own_figures(&print)?.into_bytes();
+        let mut page = self.process_figures().into_bytes();
+        page.extend_from_slice(self.own_figures(&print)?.as_bytes());
         for piece in print.plain()?.all() {
             page.extend_from_slice(piece);
         }

@@ -2,7 +2,7 @@
 //! until the next.
 
 use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::write::{DeflateDecoder, DeflateEncoder};
 use flate2::{Compression, Crc};
@@ -14,7 +14,7 @@ use crate::model::Timestamp;
 use crate::state::Snapshot;
 
 /// The best ratio that is still about as fast as the fastest: 8 to 9 for such a page.
-const LEVEL: u32 = 2;
+pub const COMPRESSION_LEVEL: u32 = 2;
 
 /// How much of a page lies in one piece, so that a page neither needs nor frees memory by the
 /// hundred megabytes.
@@ -24,9 +24,19 @@ const PIECE: usize = 256 << 10;
 pub struct Print {
     deflated: Pieces,
     crc: Crc,
-    plain: OnceLock<Pieces>,
+    plain: Mutex<Plain>,
+    /// Held while the plain text is made: once is enough, however many ask.
+    making_plain: Mutex<()>,
     jobs: JobTimes,
     next_change: Option<Timestamp>,
+}
+
+/// The text as it is, while somebody asks for it.
+#[derive(Default)]
+struct Plain {
+    text: Option<Arc<Pieces>>,
+    /// How often nobody had asked when that was looked at.
+    unasked: u32,
 }
 
 /// A text, or what it was deflated to, in pieces.
@@ -46,7 +56,7 @@ impl Print {
     pub(super) fn new(snapshot: &Snapshot, now: Timestamp) -> io::Result<Self> {
         let directory = Directory::new(snapshot, now);
         let mut crc = Crc::new();
-        let mut encoder = DeflateEncoder::new(Pieces::default(), Compression::new(LEVEL));
+        let mut encoder = DeflateEncoder::new(Pieces::default(), Compression::new(COMPRESSION_LEVEL));
         let mut written = Ok(());
         let mut text = TextSink::new(|text: &str| {
             crc.update(text.as_bytes());
@@ -60,7 +70,8 @@ impl Print {
         Ok(Self {
             deflated: encoder.finish()?.complete(),
             crc,
-            plain: OnceLock::new(),
+            plain: Mutex::default(),
+            making_plain: Mutex::default(),
             jobs: JobTimes::of(snapshot),
             next_change: directory.next_change(),
         })
@@ -83,31 +94,49 @@ impl Print {
     }
 
     /// The text itself. Those who scrape ask for a compressed page, so this is made when somebody
-    /// asks, and forgotten with the print. Not for an async worker.
+    /// asks. Not for an async worker.
     ///
     /// # Errors
     ///
     /// None that the caller can cause.
-    pub fn plain(&self) -> io::Result<&Pieces> {
-        if let Some(plain) = self.plain.get() {
+    pub fn plain(&self) -> io::Result<Arc<Pieces>> {
+        let _making = lock(&self.making_plain);
+        if let Some(plain) = self.plain_if_made() {
             return Ok(plain);
         }
         let mut decoder = DeflateDecoder::new(Pieces::default());
         for piece in self.deflated.all() {
             decoder.write_all(piece)?;
         }
-        let plain = decoder.finish()?.complete();
-        Ok(self.plain.get_or_init(|| plain))
+        let plain = Arc::new(decoder.finish()?.complete());
+        lock(&self.plain).text = Some(plain.clone());
+        Ok(plain)
     }
 
-    /// The text itself, if somebody has asked for it before.
-    pub fn plain_if_made(&self) -> Option<&Pieces> {
-        self.plain.get()
+    /// The text itself, if it is there.
+    pub fn plain_if_made(&self) -> Option<Arc<Pieces>> {
+        let mut plain = lock(&self.plain);
+        plain.unasked = 0;
+        plain.text.clone()
+    }
+
+    /// Forgets the plain text, which is many times as large as the compressed one, if nobody has
+    /// asked for it since so many calls.
+    pub fn forget_plain_after(&self, calls: u32) {
+        let mut plain = lock(&self.plain);
+        if plain.unasked >= calls {
+            plain.text = None;
+        }
+        plain.unasked = plain.unasked.saturating_add(1);
     }
 
     pub(super) fn jobs(&self, now: Timestamp) -> Counts {
         self.jobs.counts(now)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Pieces {
@@ -145,5 +174,30 @@ impl Write for Pieces {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Print;
+    use crate::model::Timestamp;
+    use crate::state::Snapshot;
+
+    #[test]
+    fn the_plain_text_stays_while_it_is_asked_for() {
+        let print = Print::new(&Snapshot::default(), Timestamp::default()).unwrap();
+        assert!(print.plain_if_made().is_none(), "nobody has asked");
+        print.plain().unwrap();
+        for _ in 0..3 {
+            print.forget_plain_after(2);
+            print.forget_plain_after(2);
+            assert!(print.plain_if_made().is_some(), "it was asked for twice before");
+        }
+        for _ in 0..3 {
+            print.forget_plain_after(2);
+        }
+        assert!(print.plain_if_made().is_none(), "nobody has asked for long");
+        print.plain().unwrap();
+        assert!(print.plain_if_made().is_some(), "it can be made again");
     }
 }

@@ -19,6 +19,10 @@ use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, Region
 /// How soon to look again at what is dated ahead: such a clock may be set right at any time.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
+/// So many families are read in one pass over the hashtags, which lie anywhere in memory: fetching
+/// them once for each family takes longer than writing the text.
+const AT_ONCE: usize = 9;
+
 /// Who takes the samples.
 pub(super) trait Sink {
     /// The next samples are of this family. Called only for families that have samples.
@@ -32,7 +36,7 @@ pub(super) trait Sink {
 pub(super) struct Subject<'a> {
     pub(super) label: (&'static str, &'a str),
     pub(super) second: Option<(&'static str, &'a str)>,
-    /// These labels as they stand on the page, without braces.
+    /// These labels as they stand on the page, with braces and the space that follows.
     pub(super) text: &'a str,
 }
 
@@ -154,35 +158,55 @@ impl<'a> Directory<'a> {
 
     /// Hands every sample to `sink`, family by family, each family sorted by hashtag and region.
     pub(super) fn walk(&self, sink: &mut impl Sink) {
-        for source in SOURCES {
-            let mut taker = Taker { sink, family: Some(source.family) };
-            match source.values {
-                Values::Info => {
-                    self.hashtags().for_each(|(hashtag, subject)| taker.info(hashtag, &subject));
-                }
-                Values::Hashtag(value) => {
-                    for (hashtag, subject) in self.hashtags() {
-                        taker.take(&subject, value(hashtag, self.now));
+        let mut columns = vec![Vec::new(); AT_ONCE];
+        for sources in SOURCES.chunks(AT_ONCE) {
+            self.read(sources, &mut columns);
+            for (source, column) in sources.iter().zip(&columns) {
+                let mut taker = Taker { sink, family: Some(source.family) };
+                match source.values {
+                    Values::Info => {
+                        self.hashtags().for_each(|(hashtag, subject)| taker.info(hashtag, &subject));
                     }
-                }
-                Values::Region(value) => {
-                    for (regional, subject) in self.regions() {
-                        taker.take(&subject, value(regional.region, self.now));
+                    Values::Hashtag(_) => {
+                        self.hashtags()
+                            .zip(column)
+                            .for_each(|((_, subject), value)| taker.take(&subject, *value));
                     }
-                }
-                Values::Sample(value) => {
-                    for (regional, subject) in self.regions() {
-                        taker.take(&subject, regional.sample.and_then(value));
+                    Values::Region(_) | Values::Sample(_) => {
+                        self.regions()
+                            .zip(column)
+                            .for_each(|((_, subject), value)| taker.take(&subject, *value));
                     }
-                }
-                Values::Windows => {
-                    for (regional, subject) in self.regions() {
-                        regional.sample.into_iter().for_each(|stats| taker.windows(&subject, stats));
+                    Values::Windows => {
+                        for (regional, subject) in self.regions() {
+                            regional.sample.into_iter().for_each(|stats| taker.windows(&subject, stats));
+                        }
                     }
                 }
             }
         }
         keywords::walk(&self.keywords, self.now, sink);
+    }
+
+    /// Reads the values of several families, each into its column.
+    fn read(&self, sources: &[Source], columns: &mut [Vec<Option<f64>>]) {
+        columns.iter_mut().for_each(Vec::clear);
+        for (hashtag, _) in &self.hashtags {
+            for (source, column) in sources.iter().zip(&mut *columns) {
+                if let Values::Hashtag(value) = source.values {
+                    column.push(value(hashtag, self.now));
+                }
+            }
+        }
+        for Regional { region, sample, .. } in &self.regions {
+            for (source, column) in sources.iter().zip(&mut *columns) {
+                match source.values {
+                    Values::Region(value) => column.push(value(region, self.now)),
+                    Values::Sample(value) => column.push(sample.and_then(value)),
+                    Values::Info | Values::Hashtag(_) | Values::Windows => {}
+                }
+            }
+        }
     }
 
     fn hashtags(&self) -> impl Iterator<Item = (&'a HashtagState, Subject<'_>)> {
@@ -201,30 +225,21 @@ impl<'a> Directory<'a> {
     }
 
     fn add(&mut self, hashtag: &'a HashtagState) {
-        let start = self.text.len();
-        text::label(&mut self.text, "hashtag", hashtag.hashtag.as_str());
-        let own = start..self.text.len();
-        self.hashtags.push((hashtag, own.clone()));
+        let name = self.labels(None, ("hashtag", hashtag.hashtag.as_str()));
+        self.hashtags.push((hashtag, name.clone()));
         for reading in [&hashtag.posts, &hashtag.views].into_iter().flatten() {
             self.shown_until(reading.at, hashtag.max_age);
         }
         self.ahead(&hashtag.refresh);
         for region in &hashtag.regions {
-            let start = self.text.len();
-            self.text.extend_from_within(own.clone());
-            self.text.push(',');
-            text::label(&mut self.text, "region", region.region.as_str());
             if let Some(sample) = &region.sample {
                 self.shown_until(sample.at, hashtag.max_age);
             }
             self.ahead(&region.refresh);
             let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
-            self.regions.push(Regional {
-                hashtag,
-                region,
-                sample: sample.map(|sample| &sample.stats),
-                text: start..self.text.len(),
-            });
+            let sample = sample.map(|sample| &sample.stats);
+            let text = self.labels(Some(name.clone()), ("region", region.region.as_str()));
+            self.regions.push(Regional { hashtag, region, sample, text });
         }
     }
 
@@ -234,6 +249,13 @@ impl<'a> Directory<'a> {
             self.shown_until(at, keyword.max_age);
         }
         keyword.refreshes().for_each(|refresh| self.ahead(refresh));
+    }
+
+    /// Notes the text of a label, behind those that stand in `first`, and where it stands.
+    fn labels(&mut self, first: Option<Range<usize>>, last: (&str, &str)) -> Range<usize> {
+        let start = self.text.len();
+        text::labels(&mut self.text, first, last);
+        start..self.text.len()
     }
 
     /// Something read at `at` changes what the page shows when it grows too old, or when it is no

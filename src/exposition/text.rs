@@ -3,6 +3,7 @@
 //! Byte for byte what the prometheus crate writes for the same families, without building them.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::families::Family;
 use super::results::{Sink, Subject};
@@ -32,22 +33,22 @@ impl<F: FnMut(&str)> TextSink<F> {
 impl<F: FnMut(&str)> Sink for TextSink<F> {
     fn family(&mut self, family: &'static Family) {
         self.name = family.name;
-        let kind = if family.is_counter() { "counter" } else { "gauge" };
-        for part in ["# HELP ", self.name, " ", family.help, "\n# TYPE ", self.name, " ", kind, "\n"] {
-            self.text.push_str(part);
-        }
+        head(&mut self.text, family);
     }
 
     fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
         let text = &mut self.text;
         text.push_str(self.name);
-        text.push('{');
-        text.push_str(subject.text);
-        for (name, value) in more {
-            text.push(',');
-            label(text, name, value);
+        if more.is_empty() {
+            text.push_str(subject.text);
+        } else {
+            text.push_str(subject.text.strip_suffix(END).unwrap_or_default());
+            for (name, value) in more {
+                text.push(',');
+                label(text, name, value);
+            }
+            text.push_str(END);
         }
-        text.push_str("} ");
         number(text, value);
         text.push('\n');
         if text.len() > PIECE {
@@ -57,12 +58,44 @@ impl<F: FnMut(&str)> Sink for TextSink<F> {
     }
 }
 
+/// What stands between the last label and the value.
+const END: &str = "} ";
+
+/// Appends the labels of a sample, up to its value: those that stand in `first` already, and `last`.
+pub(super) fn labels(text: &mut String, first: Option<Range<usize>>, (name, value): (&str, &str)) {
+    match first {
+        Some(Range { start, end }) => {
+            text.extend_from_within(start..end - END.len());
+            text.push(',');
+        }
+        None => text.push('{'),
+    }
+    label(text, name, value);
+    text.push_str(END);
+}
+
+/// Appends a family that has one sample without labels.
+pub(super) fn lone(text: &mut String, family: &Family, value: f64) {
+    head(text, family);
+    text.push_str(family.name);
+    text.push(' ');
+    number(text, value);
+    text.push('\n');
+}
+
+fn head(text: &mut String, family: &Family) {
+    let kind = if family.is_counter() { "counter" } else { "gauge" };
+    for part in ["# HELP ", family.name, " ", family.help, "\n# TYPE ", family.name, " ", kind, "\n"] {
+        text.push_str(part);
+    }
+}
+
 /// Appends `name="value"`, escaped.
-pub(super) fn label(text: &mut String, name: &str, value: &str) {
+fn label(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
     let mut rest = value;
-    while let Some(at) = rest.find(['\\', '\n', '"']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
         text.push_str(&rest[..at]);
         text.push('\\');
         text.push(if rest.as_bytes()[at] == b'\n' { 'n' } else { char::from(rest.as_bytes()[at]) });
@@ -73,12 +106,24 @@ pub(super) fn label(text: &mut String, name: &str, value: &str) {
 }
 
 /// Appends a number: the shortest digits that read back as the same, never with an exponent.
+#[inline]
 fn number(text: &mut String, value: f64) {
     /// From here on not every integer is a float of its own.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.is_sign_positive() && value < EXACT {
-        text.push_str(itoa::Buffer::new().format(value as u64));
-    } else if (1e-4..1e15).contains(&value) {
+    const EXACT: i64 = 1 << 53;
+    let integer = value as i64;
+    if integer as f64 == value && value.is_sign_positive() && integer < EXACT {
+        match u8::try_from(integer) {
+            // Flags, pages, windows without posts: a good part of a page.
+            Ok(digit @ 0..=9) => text.push(char::from(b'0' + digit)),
+            _ => text.push_str(itoa::Buffer::new().format(integer)),
+        }
+    } else {
+        fractional(text, value);
+    }
+}
+
+fn fractional(text: &mut String, value: f64) {
+    if (1e-4..1e15).contains(&value) {
         // In this range the shortest digits come without an exponent, and here not ending in ".0".
         text.push_str(zmij::Buffer::new().format_finite(value));
     } else {

@@ -352,23 +352,34 @@ impl Poller {
         self.publish_all();
     }
 
-    /// Copies the rhythm and the due times of a subject's jobs from the schedule into the book.
+    /// Copies the rhythm and the due times of a subject's jobs from the schedule into the book. An
+    /// entry that says so already stays the one that the snapshot shares.
     fn show_times(&mut self, subject: &Subject) {
-        let copy = |region, refresh: &mut Refresh| {
+        let timed = |region, refresh: &Refresh| {
             let job = Job { subject: subject.clone(), region };
-            refresh.next_due = self.schedule.due(&job);
-            refresh.interval = self.schedule.interval(&job).unwrap_or(refresh.interval);
+            let interval = self.schedule.interval(&job).unwrap_or(refresh.interval);
+            Refresh { interval, next_due: self.schedule.due(&job), ..*refresh }
         };
         match subject {
             Subject::Hashtag(hashtag) => {
-                let Some(known) = self.book.get_mut(hashtag).map(Arc::make_mut) else { return };
-                copy(None, &mut known.refresh);
-                known.regions.iter_mut().for_each(|state| copy(Some(state.region), &mut state.refresh));
+                let Some(known) = self.book.get_mut(hashtag) else { return };
+                let own = timed(None, &known.refresh);
+                let regions: Vec<Refresh> =
+                    known.regions.iter().map(|state| timed(Some(state.region), &state.refresh)).collect();
+                if own != known.refresh || !known.regions.iter().map(|state| &state.refresh).eq(&regions) {
+                    let known = Arc::make_mut(known);
+                    known.refresh = own;
+                    let states = known.regions.iter_mut().zip(regions);
+                    states.for_each(|(state, refresh)| state.refresh = refresh);
+                }
             }
+            // There are few of them.
             Subject::Keyword(keyword) => {
                 let Some(known) = self.keywords.get_mut(keyword).map(Arc::make_mut) else { return };
-                copy(None, &mut known.refresh);
-                known.regions.iter_mut().for_each(|state| copy(Some(state.region), &mut state.refresh));
+                known.refresh = timed(None, &known.refresh);
+                for state in &mut known.regions {
+                    state.refresh = timed(Some(state.region), &state.refresh);
+                }
             }
         }
     }

@@ -1,87 +1,99 @@
-//! The exporter's own figures of one moment, joined with a print of the results.
+//! The exporter's own figures, joined with a print of the results.
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
-use tokio::time::Instant;
 
 use crate::exposition::{Exposition, Mark, PageError, Pieces, Print};
-
-/// How old the figures of the process (memory, processor time) may be; no other figure may be older
-/// than the request.
-const PROCESS_FIGURES_LAST: Duration = Duration::from_secs(1);
 
 /// RFC 1952: deflate, no name, no time, fastest, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 
-/// A whole page.
+/// A whole page, but for the figures of the process.
 pub(super) struct Joined {
     pub(super) print: Arc<Print>,
-    own: Bytes,
-    /// The header of the gzip member and the own figures, deflated up to a byte boundary.
-    head: Bytes,
-    /// Checksum and length of the whole text.
-    trailer: Bytes,
+    own: String,
+    /// The own figures, deflated up to a byte boundary.
+    deflated: Vec<u8>,
+    /// Checksum and length of the own figures and the print.
+    crc: Crc,
     mark: Mark,
-    made: Instant,
 }
 
 impl Joined {
-    /// Reads the exporter's own figures and puts them before `print`. Not for an async worker.
+    /// Puts the exporter's own figures of this moment before `print`. Compresses them: not for an
+    /// async worker.
     pub(super) fn new(exposition: &Exposition, print: Arc<Print>) -> Result<Self, PageError> {
         // Taken first: what changes from here on makes the next page.
-        let (mark, made) = (exposition.mark(&print), Instant::now());
+        let mark = exposition.mark(&print);
         let own = exposition.own_figures(&print)?;
-        let mut deflate = DeflateEncoder::new(GZIP_HEADER.to_vec(), Compression::fast());
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
         deflate.write_all(own.as_bytes())?;
         deflate.flush()?;
-        let head = Bytes::copy_from_slice(deflate.get_ref());
+        let deflated = deflate.get_ref().clone();
         let mut crc = Crc::new();
         crc.update(own.as_bytes());
         crc.combine(print.crc());
-        let trailer = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
-        Ok(Self { print, own: own.into(), head, trailer: trailer.into(), mark, made })
+        Ok(Self { print, own, deflated, crc, mark })
     }
 
     /// Whether the own figures would be the same if they were read now.
     pub(super) fn is_current(&self, exposition: &Exposition) -> bool {
-        self.made.elapsed() < PROCESS_FIGURES_LAST && self.mark == exposition.mark(&self.print)
+        self.mark == exposition.mark(&self.print)
     }
 
-    /// The page as one gzip member, in parts.
-    pub(super) fn gzip(&self) -> VecDeque<Bytes> {
-        let pieces = self.print.deflated().all().len();
-        let deflated = (0..pieces).map(|number| self.part(number, |print| Some(print.deflated())));
-        [self.head.clone()].into_iter().chain(deflated).chain([self.trailer.clone()]).collect()
+    /// The page as one gzip member behind `process`, in parts.
+    pub(super) fn gzip(&self, process: &str) -> VecDeque<Bytes> {
+        let mut head = GZIP_HEADER.to_vec();
+        head.reserve_exact(process.len() + 5 + self.deflated.len());
+        for block in process.as_bytes().chunks(usize::from(u16::MAX)) {
+            stored(&mut head, block);
+        }
+        head.extend_from_slice(&self.deflated);
+        let mut crc = Crc::new();
+        crc.update(process.as_bytes());
+        crc.combine(&self.crc);
+        let trailer = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
+        [head.into()].into_iter().chain(self.parts(None)).chain([trailer.into()]).collect()
     }
 
-    /// The page as it is, in parts. The print must have been made plain.
-    pub(super) fn plain(&self) -> VecDeque<Bytes> {
-        let pieces = self.print.plain_if_made().map_or(0, |plain| plain.all().len());
-        let print = (0..pieces).map(|number| self.part(number, Print::plain_if_made));
-        [self.own.clone()].into_iter().chain(print).collect()
+    /// The page as it is behind `process`, in parts; `plain` is the text of the print.
+    pub(super) fn plain(&self, process: &str, plain: &Arc<Pieces>) -> VecDeque<Bytes> {
+        [[process, &self.own].concat().into()].into_iter().chain(self.parts(Some(plain))).collect()
     }
 
-    fn part(&self, number: usize, pieces: fn(&Print) -> Option<&Pieces>) -> Bytes {
-        Bytes::from_owner(Part { print: self.print.clone(), pieces, number })
+    /// The print, compressed or plain.
+    fn parts(&self, plain: Option<&Arc<Pieces>>) -> impl Iterator<Item = Bytes> {
+        let part = move |number| Part { print: self.print.clone(), plain: plain.cloned(), number };
+        let pieces = plain.map_or(self.print.deflated(), Arc::as_ref).all().len();
+        (0..pieces).map(move |number| Bytes::from_owner(part(number)))
     }
+}
+
+/// Appends a deflate block that is not compressed (RFC 1951, 3.2.4), from one byte boundary to the
+/// next: so short a text is sent sooner than compressed.
+fn stored(deflated: &mut Vec<u8>, block: &[u8]) {
+    let length = block.len() as u16;
+    deflated.push(0);
+    deflated.extend_from_slice(&length.to_le_bytes());
+    deflated.extend_from_slice(&(!length).to_le_bytes());
+    deflated.extend_from_slice(block);
 }
 
 /// A piece of a print, which holds the print as long as it is being sent.
 struct Part {
     print: Arc<Print>,
-    pieces: fn(&Print) -> Option<&Pieces>,
+    plain: Option<Arc<Pieces>>,
     number: usize,
 }
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        let pieces = (self.pieces)(&self.print).map_or(&[] as &[Vec<u8>], Pieces::all);
-        pieces.get(self.number).map_or(&[], Vec::as_slice)
+        let pieces = self.plain.as_deref().unwrap_or(self.print.deflated());
+        pieces.all().get(self.number).map_or(&[], Vec::as_slice)
     }
 }

@@ -1,27 +1,26 @@
 //! The `/metrics` page. The results are printed in the background, once for each change; a scrape
 //! gets the last complete print behind figures that are of this very moment, and waits for neither.
 //!
-//! Both parts are joined without copying the large one. The compressed page is one gzip member (there
-//! are clients that ignore a second): the small part is deflated up to a byte boundary, the large one
-//! is a deflate stream that ends, and the checksum of both follows from the checksums of each.
+//! The parts are joined without copying the large one. The compressed page is one gzip member (there
+//! are clients that ignore a second): the figures of the process are stored as they are, the
+//! exporter's own are deflated up to a byte boundary, the results are a deflate stream that ends, and
+//! the checksum of all follows from the checksums of each.
 
 mod body;
 mod encoding;
 mod joined;
 mod printer;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{App, broken};
-use crate::exposition::{CONTENT_TYPE, Exposition, PageError, Print};
+use crate::exposition::{CONTENT_TYPE, Exposition, PageError, Pieces, Print};
 use body::Parts;
 use encoding::Encoding;
 use joined::Joined;
@@ -52,7 +51,7 @@ impl MetricsPage {
         })
     }
 
-    /// A page whose own figures are not older than the request for it.
+    /// A page whose figures are not older than the request for it.
     async fn get(&self) -> Result<Arc<Joined>, String> {
         if let Some(joined) = self.current() {
             return Ok(joined);
@@ -97,10 +96,11 @@ pub(super) async fn metrics(Extract(app): Extract<App>, headers: HeaderMap) -> R
         Ok(joined) => joined,
         Err(error) => return broken("write the metrics", &error),
     };
+    let process = || app.page.exposition.process_figures();
     let parts = match encoding {
-        Encoding::Gzip => joined.gzip(),
-        Encoding::Identity => match plain(&joined).await {
-            Ok(parts) => parts,
+        Encoding::Gzip => joined.gzip(&process()),
+        Encoding::Identity => match plain(&joined.print).await {
+            Ok(plain) => joined.plain(&process(), &plain),
             Err(error) => return broken("write the metrics", &error),
         },
     };
@@ -114,11 +114,11 @@ pub(super) async fn metrics(Extract(app): Extract<App>, headers: HeaderMap) -> R
     response
 }
 
-async fn plain(joined: &Joined) -> Result<VecDeque<Bytes>, String> {
-    if joined.print.plain_if_made().is_none() {
-        let print = joined.print.clone();
-        let made = spawn_blocking(move || print.plain().map(|_| ())).await;
-        made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+async fn plain(print: &Arc<Print>) -> Result<Arc<Pieces>, String> {
+    if let Some(plain) = print.plain_if_made() {
+        return Ok(plain);
     }
-    Ok(joined.plain())
+    let print = print.clone();
+    let made = spawn_blocking(move || print.plain()).await;
+    made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

@@ -22,6 +22,9 @@ const REST: u32 = 4;
 /// nobody sleeps until a certain time.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// After so many looks at which nobody had asked for the plain page since the last, it is forgotten.
+const PLAIN_LOOKS: u32 = 6;
+
 /// How often is looked whether the readers of an old print have gone.
 const READERS: Duration = Duration::from_millis(100);
 
@@ -56,7 +59,10 @@ impl MetricsPage {
     async fn out_of_date(&self, changes: &mut Changes) {
         // An error would mean that nobody can publish any more; then, too, values grow too old.
         while !matches!(timeout(LOOK, changes.changed()).await, Ok(Ok(()))) {
-            if !self.exposition.is_current(&self.latest().print) {
+            let latest = self.latest();
+            let print = &latest.print;
+            print.forget_plain_after(PLAIN_LOOKS);
+            if !self.exposition.is_current(print) {
                 return;
             }
         }
@@ -86,4 +92,67 @@ async fn gone(held: &mut Vec<Weak<Print>>) {
         sleep(READERS).await;
     }
     held.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::{Duration, Instant, timeout};
+
+    use super::gone;
+    use crate::budget::Limits;
+    use crate::clock::SystemClock;
+    use crate::exposition::{Exposition, Telemetry};
+    use crate::ledger::Ledger;
+    use crate::state::State;
+    use crate::store::Store;
+    use crate::web::MetricsPage;
+
+    fn page() -> MetricsPage {
+        let clock = Arc::new(SystemClock);
+        let telemetry = Telemetry::new().unwrap();
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger =
+            Arc::new(Ledger::open(store, Limits::default(), crate::clock::Clock::now(&*clock)).unwrap());
+        MetricsPage::new(Exposition::new(State::default(), ledger, clock, &telemetry).unwrap()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_print_waits_for_those_who_read_the_one_before() {
+        let print = page().latest().print.clone();
+        let mut held = vec![Arc::downgrade(&print)];
+        let hour = Duration::from_secs(3_600);
+        assert!(timeout(hour, gone(&mut held)).await.is_err(), "a print is being read for ever");
+        drop(print);
+        let begun = Instant::now();
+        gone(&mut held).await;
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(held.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_scrape_gets_the_last_page_while_the_next_is_made() {
+        let page = page();
+        let last = page.latest();
+        let _making = page.joining.clone().lock_owned().await;
+        let got = timeout(Duration::from_secs(60), page.get()).await.expect("the scrape waits").unwrap();
+        assert!(Arc::ptr_eq(&got, &last));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_printed_while_nothing_changes() {
+        let page = page();
+        let state = State::default();
+        let printing = tokio::spawn(page.clone().keep_printing(state.clone(), Default::default()));
+        // The first is for whatever happened before anybody looked.
+        let first = page.latest();
+        while Arc::ptr_eq(&page.latest(), &first) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let second = page.latest();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert!(Arc::ptr_eq(&page.latest(), &second), "printed without a change");
+        printing.abort();
+    }
 }

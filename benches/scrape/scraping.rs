@@ -1,0 +1,166 @@
+//! Goals 1, 2, 3, 6, 7 and 9: scrapes of results that do not change.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::exporter::{Exporter, count_results};
+use crate::goals::{Goals, mb, ms, note};
+use crate::peers;
+use crate::process::Program;
+use crate::timing::{Cost, by_turns, median, quantile, ratio};
+use crate::world::hashtags_for;
+
+/// Pages of every size.
+pub fn measure(goals: &mut Goals) {
+    small(goals);
+    let fifteen = Exporter::idle(hashtags_for(15_000));
+    let mut costs = vec![costs(&fifteen, 500)];
+    drop(fifteen);
+    let middle = Exporter::idle(hashtags_for(150_000));
+    against_nginx(goals, &middle);
+    costs.push(against_gauge_vec(goals, &middle));
+    throughput(goals, &middle);
+    healthy(goals, &middle);
+    drop(middle);
+    costs.push(large(goals));
+    for (form, part) in [("gzip", 0), ("plain", 1)] {
+        let per_byte = costs.iter().map(|cost| cost[part].per_byte());
+        let (least, most) =
+            per_byte.fold((f64::MAX, 0.0), |(least, most), one| (one.min(least), one.max(most)));
+        let each: Vec<String> = costs.iter().map(|cost| ms(cost[part].cpu)).collect();
+        let how = format!("CPU per scrape of 15 k, 150 k and 1.5 M samples: {}", each.join(", "));
+        goals.at_most(&format!("3. CPU per body byte, {form}: most to least"), most / least, 2.0, &how);
+    }
+}
+
+/// Both forms, gzip first.
+fn costs(exporter: &Exporter, scrapes: u32) -> [Cost; 2] {
+    [true, false].map(|gzip| Cost::of(&exporter.program, gzip, scrapes))
+}
+
+fn small(goals: &mut Goals) {
+    let hashtags = hashtags_for(1_500);
+    let (exporter, peer) = (Exporter::idle(hashtags), peers::gauge_vec(hashtags));
+    let (own, peer) = (Cost::of(&exporter.program, true, 2_000), Cost::of(&peer, true, 200));
+    let how = format!("{} against {}", ms(own.cpu), ms(peer.cpu));
+    goals.at_most(
+        "2. CPU per gzip scrape to GaugeVec's, 1,500 samples",
+        ratio(own.cpu, peer.cpu),
+        0.01,
+        &how,
+    );
+    now_and_then(&exporter);
+}
+
+/// Scrapes that are far apart: whatever is kept for less than a second counts.
+fn now_and_then(exporter: &Exporter) {
+    let mut client = exporter.client();
+    client.get("/metrics", true);
+    let before = exporter.program.cpu();
+    const SCRAPES: u32 = 10;
+    for _ in 0..SCRAPES {
+        std::thread::sleep(Duration::from_millis(1_100));
+        client.get("/metrics", true);
+    }
+    let cpu = (exporter.program.cpu() - before) / SCRAPES;
+    note(&format!("CPU of 1.1 s with one scrape, {} samples", exporter.samples()), &ms(cpu));
+}
+
+fn against_nginx(goals: &mut Goals, exporter: &Exporter) {
+    let (plain, gzip) = exporter.page();
+    assert_eq!(count_results(&crate::client::unpacked(&gzip)), exporter.samples());
+    let how = format!("{} to {}", mb(plain.len() as f64), mb(gzip.len() as f64));
+    goals.at_least("5. gzip ratio of the page", plain.len() as f64 / gzip.len() as f64, 7.5, &how);
+    let (nginx, _files) = peers::nginx(&plain, &gzip);
+    for (form, compressed, rounds) in [("gzip", true, 60), ("plain", false, 30)] {
+        let mut clients = [exporter.client(), Client::new(nginx.address)];
+        let [mut own, mut peer] = by_turns(&mut clients, rounds, compressed).try_into().unwrap();
+        let (own, peer) = (median(&mut own), median(&mut peer));
+        let goal = format!("1. {form} scrape, p50, to nginx's");
+        goals.at_most(&goal, ratio(own, peer), 1.3, &format!("{} against {}", ms(own), ms(peer)));
+        let (own, peer) = (Cost::of(&exporter.program, compressed, 100), Cost::of(&nginx, compressed, 100));
+        note(&format!("CPU of a {form} scrape, and nginx's"), &format!("{}, {}", ms(own.cpu), ms(peer.cpu)));
+    }
+}
+
+fn against_gauge_vec(goals: &mut Goals, exporter: &Exporter) -> [Cost; 2] {
+    let peer = peers::gauge_vec(hashtags_for(exporter.samples()));
+    let own = costs(exporter, 300);
+    let cost = Cost::of(&peer, true, 10);
+    let how = format!("{} against {}", ms(own[0].cpu), ms(cost.cpu));
+    let goal = "2. CPU per gzip scrape to GaugeVec's, 150,000 samples";
+    goals.at_most(goal, ratio(own[0].cpu, cost.cpu), 1.0 / 400.0, &how);
+    now_and_then(exporter);
+    own
+}
+
+/// Scrapes by so many clients at once while `work` runs; how many there were.
+fn scraped_during<T>(program: &Program, clients: usize, work: impl FnOnce() -> T) -> (u64, T) {
+    let (enough, scrapes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let result = std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut client = Client::new(program.address);
+                while !enough.load(Ordering::Relaxed) {
+                    client.get("/metrics", true);
+                    scrapes.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let result = work();
+        enough.store(true, Ordering::Relaxed);
+        result
+    });
+    (scrapes.into_inner(), result)
+}
+
+fn throughput(goals: &mut Goals, exporter: &Exporter) {
+    let (bare, _files) = peers::bare(&exporter.page().1);
+    let (mut own, mut peer) = (0, 0);
+    for _ in 0..4 {
+        for (program, scrapes) in [(&exporter.program, &mut own), (&bare, &mut peer)] {
+            *scrapes += scraped_during(program, 8, || std::thread::sleep(Duration::from_secs(1))).0;
+        }
+    }
+    let how = format!("{own} scrapes against {peer} in 4 s");
+    goals.at_least("7. throughput with 8 clients to a bare server's", own as f64 / peer as f64, 0.7, &how);
+}
+
+fn healthy(goals: &mut Goals, exporter: &Exporter) {
+    let (scrapes, mut times) = scraped_during(&exporter.program, 4, || {
+        let mut client = exporter.client();
+        let (begun, mut times) = (Instant::now(), Vec::new());
+        while begun.elapsed() < Duration::from_secs(10) {
+            times.push(client.get("/-/healthy", true).took);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        times
+    });
+    let (middle, late) = (median(&mut times), quantile(&mut times, 0.99));
+    let how = format!("{} requests beside {scrapes} scrapes; p50 {}", times.len(), ms(middle));
+    goals.at_most("9. /-/healthy, p99, ms", late.as_secs_f64() * 1e3, 5.0, &how);
+}
+
+fn large(goals: &mut Goals) -> [Cost; 2] {
+    let hashtags = hashtags_for(1_500_000);
+    let mut exporter = Exporter::idle(hashtags);
+    let peer = peers::gauge_vec(hashtags);
+    Client::new(peer.address).get("/metrics", true);
+    // As it is after one start in its life, with one scrape.
+    exporter.restart();
+    exporter.client().get("/metrics", true);
+    let (before, own_peak) = (exporter.program.resident(), exporter.program.peak());
+    for (name, own, peer) in [("resident", before, peer.resident()), ("peak", own_peak, peer.peak())] {
+        let how = format!("{} against {}", mb(own), mb(peer));
+        goals.at_most(&format!("6. {name} memory to GaugeVec's, 1.5 M samples"), own / peer, 0.05, &how);
+    }
+    drop(peer);
+    scraped_during(&exporter.program, 8, || std::thread::sleep(Duration::from_secs(3)));
+    let after = exporter.program.resident();
+    let how = format!("{} to {}", mb(before), mb(after));
+    goals.at_most("6. growth with 8 scrapers, %", (after / before - 1.0) * 100.0, 5.0, &how);
+    let costs = costs(&exporter, 20);
+    note("resident after plain scrapes of 1.5 M samples", &mb(exporter.program.resident()));
+    costs
+}
