@@ -135,7 +135,7 @@ impl History {
 }
 
 /// Turns text in the OpenMetrics format into blocks.
-fn import(text: &str, data: &Path, folder: &Path) {
+pub fn import(text: &str, data: &Path, folder: &Path) {
     let file = folder.join("import.om");
     std::fs::write(&file, format!("{text}# EOF\n")).unwrap();
     succeed(
@@ -147,7 +147,7 @@ fn import(text: &str, data: &Path, folder: &Path) {
 ///
 /// promtool asks a server, which sees what it records only after a restart: what a rule reads must be
 /// recorded a stage before it. A rule that reads its own past has none.
-fn record(data: &Path, folder: &Path) {
+pub fn record(data: &Path, folder: &Path) {
     for stage in stages() {
         let file = folder.join("stage.rules.yml");
         let rule = |rule: &Rule| json!({"record": rule.name, "expr": rule.expr, "labels": rule.labels});
