@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::duration::show;
@@ -81,6 +82,7 @@ pub(super) fn read_block(
         posts_interval: ages.posts_interval,
         max_age: ages.max_age,
         pages_max,
+        watched_elsewhere: Arc::default(),
     });
     if let Some(followed) = &followed {
         check(&mut section, followed);

@@ -26,7 +26,9 @@ mod value;
 mod watch;
 mod web;
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use api::ApiConfig;
 pub use budget::check_dates;
@@ -42,7 +44,7 @@ pub use web::WebConfig;
 
 use crate::budget::{Limits, Need, Pace};
 use crate::discovery::Followed;
-use crate::model::Credits;
+use crate::model::{Credits, Hashtag};
 use crate::shard::Shard;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;
@@ -179,8 +181,13 @@ fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let shard = shard::read(section, &budget, api.rate_limit_per_minute);
     api.rate_limit_per_minute = shard.share(u64::from(api.rate_limit_per_minute)) as u32;
     let budget = shard.share_of(budget);
+    let elsewhere = watchlist.entries.iter().map(|entry| &entry.hashtag).filter(|name| !shard.holds(name));
+    let elsewhere: Arc<BTreeSet<Hashtag>> = Arc::new(elsewhere.cloned().collect());
     let watchlist = part(shard, watchlist, findings);
     following.retain(|followed| shard.holds_text(followed.keyword.as_str()));
+    for followed in &mut following {
+        followed.watched_elsewhere = elsewhere.clone();
+    }
     let need = most_needed(&watchlist, &following);
     warn_of_rate(&api, need, findings);
     warn_of_budget(&budget, need, findings);

@@ -1,5 +1,6 @@
 //! Keywords that are followed, and what posts say about one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Followed {
     pub max_age: Duration,
     /// Pages per sample at most.
     pub pages_max: u32,
+    /// Hashtags that other exporters watch which share the watchlist: no candidates either.
+    pub watched_elsewhere: Arc<BTreeSet<Hashtag>>,
 }
 
 /// What a search for posts says about a keyword in a region.
@@ -64,12 +67,12 @@ pub struct KeywordStats {
 impl Followed {
     /// The candidates that are shown, and may be promoted: the largest of those that nobody `listed`.
     pub fn choose(&self, found: &Candidates, listed: impl Fn(&Hashtag) -> bool) -> Vec<Candidate> {
-        let mut chosen: Vec<Candidate> = found
-            .all
-            .iter()
-            .filter(|candidate| candidate.views.unwrap_or(0) >= self.min_views && !listed(&candidate.hashtag))
-            .cloned()
-            .collect();
+        let may_be_chosen = |candidate: &&Candidate| {
+            let is_watched =
+                listed(&candidate.hashtag) || self.watched_elsewhere.contains(&candidate.hashtag);
+            candidate.views.unwrap_or(0) >= self.min_views && !is_watched
+        };
+        let mut chosen: Vec<Candidate> = found.all.iter().filter(may_be_chosen).cloned().collect();
         chosen.sort_by(|a, b| b.views.cmp(&a.views).then_with(|| a.hashtag.cmp(&b.hashtag)));
         chosen.truncate(self.top);
         chosen

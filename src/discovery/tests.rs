@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -37,6 +38,7 @@ fn followed(keyword: &str, promote: usize) -> Followed {
         posts_interval: DAY,
         max_age: DAY * 2,
         pages_max: 3,
+        watched_elsewhere: Arc::default(),
     }
 }
 
@@ -107,6 +109,9 @@ fn the_largest_unlisted_hashtags_are_the_candidates() {
     assert_eq!(chosen(10, 0), ["larger", "large", "small", "silent"]);
     assert_eq!(chosen(10, 11), ["larger", "large"], "silence is not size");
     assert_eq!(chosen(1, 0), ["larger"]);
+    let others = Arc::new(BTreeSet::from([tag("larger")]));
+    let shared = Followed { watched_elsewhere: others, ..followed("k", 0) };
+    assert_eq!(shared.choose(&found, |_| false).len(), 4, "another exporter watches the fifth");
 }
 
 #[test]
