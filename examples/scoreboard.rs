@@ -144,6 +144,7 @@ fn write_past(names: &[Hashtag], seed: u64, folder: &Path, data: &Path) {
     let config = config::load_str(&toml, []).unwrap().config;
     let settings = backfill::Settings {
         page_size: config.posts.page_size,
+        posts_every: Duration::from_secs(3_600),
         watchlist: config.watchlist,
         seed,
         span: Span {

@@ -31,7 +31,6 @@ struct RuleFile {
 
 #[derive(Deserialize)]
 struct Group {
-    name: String,
     interval: String,
     rules: Vec<Rule>,
 }

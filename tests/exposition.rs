@@ -717,6 +717,20 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
             zero(format!(r#"tiktok_exporter_{name}{{reason="{reason}"}}"#));
         }
     }
+    for reason in [
+        "too_many_clients",
+        "too_many_requests",
+        "rate_limit",
+        "plain_http",
+        "tls_handshake",
+        "client_certificate",
+        "no_credentials",
+        "wrong_credentials",
+        "cross_site",
+        "too_large",
+    ] {
+        zero(format!(r#"tiktok_exporter_web_refused_total{{reason="{reason}"}}"#));
+    }
     for window in ["day", "month", "balance"] {
         zero(format!(r#"tiktok_exporter_budget_spent_credits{{window="{window}"}}"#));
     }
@@ -733,6 +747,8 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
     ] {
         zero(format!("tiktok_exporter_{name}{{}}"));
     }
+    // No web configuration file is used, so what is in force is as it should be.
+    want.insert("tiktok_exporter_web_config_last_reload_successful{}".to_owned(), 1.0);
     let mut got = Shown::new([]).page().starting_with("tiktok_exporter_");
     let build: Vec<_> =
         got.extract_if(.., |series, _| series.starts_with("tiktok_exporter_build_info")).collect();
