@@ -155,7 +155,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("hashtags = [\"x\"]", "hashtags: is not a known key; did you mean hashtags in a [[watch]] block?"),
         (
             "zzz = 1",
-            "zzz: is not a known key; known here: api, refresh, posts, budget, prometheus, web, store, watchlist, watch, discover",
+            "zzz: is not a known key; known here: api, refresh, posts, budget, prometheus, web, store, shard, watchlist, watch, discover",
         ),
     ] {
         assert_eq!(problems(&format!("{settings}{WATCH}"), &[]), want, "{settings}");
