@@ -36,6 +36,7 @@ fn a_good_configuration_is_summed_up() {
     assert_eq!(
         facts,
         [
+            "shard                none: one exporter watches everything",
             "hashtags             3",
             "regions              3 (any, GB, US)",
             "pairs                5",

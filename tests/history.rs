@@ -174,7 +174,7 @@ fn the_history_of_the_tutorial_is_shown_as_the_exporter_would_have_shown_it() {
     };
     let rows = [
         row(day(10), "BookTok", 100, 5_000),
-        row(day(9), "booktok", 110, 9_007_199_254_740_993),
+        row(day(9), "booktok", 110, 9_007_199_254_740_991),
         row(day(5), "booktok", 130, 7_000),
     ];
     let (report, series) = import(&format!("{TABLE}; {}", rows.join("\n")));
@@ -185,7 +185,7 @@ fn the_history_of_the_tutorial_is_shown_as_the_exporter_would_have_shown_it() {
     let views = &series[r#"tiktok_hashtag_views{hashtag="booktok"}"#];
     let at = |day: i64| views.iter().find(|(at, _)| *at >= NOW.as_secs() - 86_400 * day).copied();
     assert_eq!(at(10).unwrap().1, 5_000.0);
-    assert_eq!(at(9).unwrap().1, 9_007_199_254_740_992.0, "as exact as a sample can be");
+    assert_eq!(at(9).unwrap().1, 9_007_199_254_740_991.0, "the largest count that a sample holds exactly");
     // Four days between two readings: a value is shown for two of them, then it is too old.
     let last_of_gap = views.iter().rev().find(|(at, _)| *at < day(5)).unwrap().0;
     assert!((day(7) - 240..=day(7)).contains(&last_of_gap), "until {last_of_gap}, not {}", day(7));
