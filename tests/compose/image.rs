@@ -75,6 +75,22 @@ fn dependencies_have_a_layer_of_their_own_and_nothing_private_is_sent() {
     assert_eq!(String::from_utf8_lossy(&outside.stdout), "", "the image is built without these");
 }
 
+/// Cargo refuses a manifest that names a target whose file is not there, and not all files are sent.
+#[test]
+fn what_is_sent_is_all_that_cargo_asks_for() {
+    let context = tempfile::tempdir().unwrap();
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        std::fs::copy(super::project().join(file), context.path().join(file)).unwrap();
+    }
+    let build = stage("build");
+    let prepare = build.iter().find(|line| line.contains("src/main.rs")).unwrap();
+    let prepare = prepare.strip_prefix("RUN ").unwrap().split("&& cargo build").next().unwrap();
+    succeed(std::process::Command::new("sh").arg("-euc").arg(prepare).current_dir(context.path()));
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut cargo = std::process::Command::new(std::env::var("CARGO").unwrap_or("cargo".to_owned()));
+    succeed(cargo.args(["fetch", "--locked", "--offline", "--target", &target]).current_dir(context.path()));
+}
+
 #[test]
 fn the_health_check_tells_well_from_ill() {
     let running = super::process::Process::start(&["notifications", "--web.listen-address", "127.0.0.1:0"]);
