@@ -249,3 +249,28 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
     let (code, _, err) = without.run(&["ledger", "--since", "2026-01-31", "accept-clock"]);
     assert_eq!((code, err.as_str()), (64, "--since: goes with the table, not with a correction\n"));
 }
+
+#[test]
+fn shards_share_the_balance_that_each_is_told() {
+    let budget = "[budget]\nbalance = 100\nbalance_counted_on = \"2020-01-31\"";
+    let mut sum = 0;
+    for index in 0..3 {
+        let shard = format!("{WATCH}{budget}\n[shard]\nof = 3\nindex = {index}");
+        let house = House::new(&shard);
+        house.store();
+        let held = |house: &House| {
+            let (_, out, _) = house.run(&["ledger", "--format", "json"]);
+            let report: Value = serde_json::from_str(&out).unwrap();
+            let windows = report["windows"].as_array().unwrap().iter();
+            windows.clone().find(|window| window["window"] == "balance").unwrap()["budget"].as_u64().unwrap()
+        };
+        for (arguments, all) in [(vec!["--credits", "50000"], 50_000), (vec![], 100)] {
+            let (code, out, err) = house.run(&[vec!["ledger", "reset-balance"], arguments].concat());
+            assert_eq!((code, err.as_str()), (0, ""));
+            assert!(out.starts_with(&format!("exporter {index} of 3 may spend ")), "{out}");
+            assert!(held(&house).abs_diff(all / 3) <= 1, "{} of {all}", held(&house));
+            sum += held(&house);
+        }
+    }
+    assert_eq!(sum, 50_000 + 100, "the shares of all add up");
+}

@@ -33,9 +33,10 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Correction {
-    /// Say that the account holds so many credits now; also while the exporter runs
+    /// Say that the account holds so many credits now; also while the exporter runs. Of several exporters
+    /// ([shard]) each must be told, and takes its share
     ResetBalance {
-        /// How many; without it, budget.balance of the configuration
+        /// How many are on the account; without it, budget.balance of the configuration
         #[arg(long, value_name = "N")]
         credits: Option<u64>,
     },
@@ -67,7 +68,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
                 say(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
                 return ExitCode::from(EXIT_CONFIG);
             };
-            reset_balance(&config, credits.map_or(configured.credits, Credits::new), now)
+            // The configured one has been shared out already.
+            let share = credits.map_or(configured.credits, |all| Credits::new(config.shard.share(all)));
+            reset_balance(&config, share, now)
         }
     };
     match done {
@@ -84,15 +87,21 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// A running exporter notices before it spends the next credit: the count and everything spent so
 /// far are written in one transaction, and what it spends later comes off the count.
-fn reset_balance(config: &Config, credits: Credits, now: Timestamp) -> Result<String, StoreError> {
+fn reset_balance(config: &Config, share: Credits, now: Timestamp) -> Result<String, StoreError> {
     let beside = Beside::open(&config.store.path, true)?;
     let standing = beside.amend(|books| {
-        books.count(credits, now)?;
+        books.count(share, now)?;
         ledger::standing(books, config.budget, now)
     })?;
-    Ok(match standing.limit(Window::Balance) {
-        Some(held) if held == credits => format!("the account holds {credits} credits from now on"),
-        _ => "noted, but budget.balance_counted_on is later, so the configuration's count holds".to_owned(),
+    if standing.limit(Window::Balance) != Some(share) {
+        return Ok("noted, but budget.balance_counted_on is later, so the configuration's count holds".to_owned());
+    }
+    Ok(match config.shard.of() {
+        1 => format!("the account holds {share} credits from now on"),
+        of => format!(
+            "exporter {} of {of} may spend {share} of the account's credits from now on; tell the others, too",
+            config.shard.index()
+        ),
     })
 }
 
