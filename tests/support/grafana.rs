@@ -38,7 +38,7 @@ words!(VariableType: "datasource", "query", "textbox");
 words!(Format: "time_series", "table");
 words!(Matcher: "byName", "byRegexp");
 words!(
-    Transformation: "timeSeriesTable", "filterFieldsByName", "joinByField", "filterByValue", "organize", "merge", "sortBy"
+    Transformation: "timeSeriesTable", "filterFieldsByName", "joinByField", "filterByValue", "calculateField", "organize", "merge", "sortBy"
 );
 
 #[derive(Debug, Clone, Deserialize)]
@@ -309,7 +309,7 @@ pub const PANELS: [(&str, &[&str], &[&str]); 8] = [
     (
         "table",
         &["showHeader", "cellHeight", "frameIndex", "sortBy"],
-        &["align", "cellOptions", "inspect", "filterable", "width"],
+        &["align", "cellOptions", "inspect", "filterable", "width", "minWidth"],
     ),
     (
         "heatmap",
