@@ -383,7 +383,7 @@ fn messages_show_what_is_new_and_what_is_over() {
         tool("amtool", &["template", "render", glob, &text, &format!("--template.data={path}")])
     };
     assert_eq!(render("title").trim(), "1 new or ongoing in books: #日本 is trending, …");
-    let wanted = "• #日本 is trending [warning]\nz 3.10, <b>\nWhat to do: http://r/T.md\n\
-        Over:\n• Post on #café now (stop posting)";
+    let wanted = "#日本 is trending [warning]\nz 3.10, <b>\nWhat to do: http://r/T.md\n\n\
+        Over:\n- Post on #café now (stop posting)";
     assert_eq!(render("text").trim(), wanted);
 }

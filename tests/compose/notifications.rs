@@ -110,14 +110,14 @@ fn slack_gets_the_figures_and_the_links_of_a_whole_watch_group_in_one_message() 
     let attachment = &message["attachments"][0];
     assert_eq!(message["channel"], "#trends");
     assert_eq!(attachment["title"], "2 new or ongoing in books: #booktok is trending, …");
-    let wanted = "• #日本 is trending [warning]\n\
+    let wanted = "*#日本 is trending* [warning]\n\
         #日本, worldwide, velocity 4.20, z 3.21, gain 1.2M views a day\n\
-        3.21 deviations &lt;above&gt; usual. Dashboard: http://g/d/tiktok-hashtag Brief: http://e/brief?group=books\n\
-        What to do: http://r/TikTokHashtagTrending.md";
+        3.21 deviations &lt;above&gt; usual.\n\
+        <http://g/d/tiktok-hashtag|Dashboard> · <http://e/brief?group=books|Brief> · \
+        <http://r/TikTokHashtagTrending.md|What to do>";
     let text = attachment["text"].as_str().unwrap();
-    let unescaped = wanted.replace("&lt;", "<").replace("&gt;", ">");
-    assert!(text.contains(wanted) || text.contains(&unescaped), "{text}\ndoes not contain\n{wanted}");
-    assert!(text.starts_with("• #booktok is trending [warning]"), "{text}");
+    assert!(text.contains(wanted), "{text}\ndoes not contain\n{wanted}");
+    assert!(text.starts_with("*#booktok is trending* [warning]"), "{text}");
     assert!(!text.contains("heating up"), "info goes to nobody: {text}");
 }
 
@@ -190,14 +190,23 @@ fn mail_shows_the_same_and_escapes_what_comes_from_outside() {
         succeed(&mut amtool)
     };
     assert_eq!(render("text", "title").trim(), "[SIMULATED] 1 new or ongoing in books: #日本 is trending");
-    assert!(render("text", "text").starts_with("SIMULATED DATA: nothing in this message is real.\n• #日本"));
+    let wanted = "SIMULATED DATA: nothing in this message is real.\n\n#日本 is trending [warning]\n\
+        #日本, worldwide, velocity 4.20, z 3.21, gain 1.2M views a day\n3.21 deviations <above> usual.\n\
+        Dashboard: http://g/d/tiktok-hashtag\nBrief: http://e/brief?group=books\n\
+        What to do: http://r/TikTokHashtagTrending.md";
+    assert_eq!(render("text", "text").trim(), wanted);
     let html = render("html", "html");
     for wanted in [
         "<b>SIMULATED DATA: nothing in this message is real.</b>",
-        "<h3>#日本 is trending [warning]</h3>",
-        "<p>#日本, worldwide, velocity 4.20, z 3.21, gain 1.2M views a day</p>",
-        "3.21 deviations &lt;above&gt; usual.",
-        r#"<a href="http://r/TikTokHashtagTrending.md">"#,
+        "#日本 is trending <span",
+        ">4.20</b>",
+        ">3.21</b>",
+        ">1.2M views a day</b>",
+        ">worldwide</b>",
+        ">3.21 deviations &lt;above&gt; usual.</p>",
+        r#"<a href="http://g/d/tiktok-hashtag""#,
+        r#"<a href="http://e/brief?group=books""#,
+        r#"<a href="http://r/TikTokHashtagTrending.md""#,
     ] {
         assert!(html.contains(wanted), "no {wanted} in\n{html}");
     }
@@ -221,7 +230,7 @@ fn the_page_shows_what_alertmanager_sends() {
     {
         assert!(html.contains(wanted), "no {wanted} in\n{html}");
     }
-    assert!(html.contains(r#"<a href="http://e/brief?group=books" rel="noreferrer">"#), "{html}");
+    assert!(html.contains(r#"<a href="http://e/brief?group=books" rel="noreferrer">Brief</a>"#), "{html}");
 
     // What is no notification changes nothing.
     let refused = page.request("POST", "/trends", "{\"alerts\": 7}");

@@ -77,6 +77,26 @@ impl Alert {
     }
 }
 
+/// What an alert says: its description, and the addresses that it ends in by their names, as in
+/// `Dashboard: http://… Brief: http://…`.
+pub(super) fn description(text: &str) -> (&str, Vec<(&str, &str)>) {
+    let mut text = text.trim_end();
+    let mut links = Vec::new();
+    while let Some((before, address)) = text.rsplit_once(char::is_whitespace).filter(|(_, it)| is_address(it))
+        && let Some(named) = before.trim_end().strip_suffix(':')
+    {
+        let start = named.rfind(char::is_whitespace).map_or(0, |space| space + 1);
+        links.insert(0, (&named[start..], address));
+        text = named[..start].trim_end();
+    }
+    (text, links)
+}
+
+/// Whether a word is an address that a link may lead to.
+pub(super) fn is_address(word: &str) -> bool {
+    word.starts_with("http://") || word.starts_with("https://")
+}
+
 fn shorten(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(TEXT_KEPT) {
         text.truncate(end);
@@ -95,6 +115,23 @@ mod tests {
         let message = Message::read(body.to_string().as_bytes()).unwrap();
         assert_eq!((message.alerts.len(), message.more), (50, 10));
         assert_eq!(message.alerts[0].annotation("summary").chars().count(), TEXT_KEPT + 1);
+    }
+
+    #[test]
+    fn a_description_ends_in_named_links() {
+        for (text, wanted, names) in [
+            ("up. Dashboard: http://g/d Brief: https://e/b?x=1", "up.", vec!["Dashboard", "Brief"]),
+            ("Dashboard: http://g/d\n", "", vec!["Dashboard"]),
+            ("see http://g/d for more", "see http://g/d for more", vec![]),
+            ("see http://g/d", "see http://g/d", vec![]),
+            ("run: javascript:x", "run: javascript:x", vec![]),
+            ("日本: http://g/d", "", vec!["日本"]),
+            ("", "", vec![]),
+        ] {
+            let (said, links) = description(text);
+            let found: Vec<&str> = links.iter().map(|(name, _)| *name).collect();
+            assert_eq!((said, found), (wanted, names), "{text:?}");
+        }
     }
 
     #[test]

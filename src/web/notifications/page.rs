@@ -4,7 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Received;
-use super::message::{Alert, Message};
+use super::message::{Alert, Message, description, is_address};
 use crate::model::Timestamp;
 use crate::wording::{counted, relative, utc};
 
@@ -58,7 +58,10 @@ fn notification(at: Timestamp, message: &Message, now: Timestamp) -> Markup {
 
 fn shown(alert: &Alert) -> Markup {
     let facts = ["severity", "hashtag", "region", "group"].map(|name| (name, alert.label(name)));
-    let figures = ["velocity", "zscore", "gain"].map(|name| (name, alert.annotation(name)));
+    let figures = [("velocity", "Velocity"), ("zscore", "z"), ("gain", "Gain")];
+    let figures = figures.map(|(name, title)| (title, alert.annotation(name)));
+    let (text, links) = description(alert.annotation("description"));
+    let runbook = Some(("What to do", alert.annotation("runbook_url"))).filter(|(_, it)| is_address(it));
     html! {
         article.over[!alert.is_firing()] {
             h3 {
@@ -66,22 +69,33 @@ fn shown(alert: &Alert) -> Markup {
                 @let summary = alert.annotation("summary");
                 bdi { (if summary.is_empty() { alert.label("alertname") } else { summary }) }
             }
+            @if figures.iter().any(|(_, value)| !value.is_empty()) {
+                dl {
+                    @for (title, value) in figures.iter().filter(|(_, value)| !value.is_empty()) {
+                        div { dt { (title) } dd { bdi { (value) } } }
+                    }
+                }
+            }
+            p { (with_links(text)) }
+            @if !links.is_empty() || runbook.is_some() {
+                p.links {
+                    @for (name, address) in links.into_iter().chain(runbook) {
+                        a href=(address) rel="noreferrer" { (name) } " "
+                    }
+                }
+            }
             p.dim {
                 (alert.label("alertname"))
-                @for (name, value) in facts.iter().chain(&figures).filter(|(_, value)| !value.is_empty()) {
+                @for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
                     " · " (name) " " bdi { (value) }
                 }
             }
-            p { (with_links(alert.annotation("description"))) }
-            @let runbook = alert.annotation("runbook_url");
-            @if !runbook.is_empty() { p { "What to do: " (with_links(runbook)) } }
         }
     }
 }
 
 /// The text, its web addresses as links.
 fn with_links(text: &str) -> Markup {
-    let is_address = |word: &str| word.starts_with("http://") || word.starts_with("https://");
     html! {
         @for word in text.split_inclusive(char::is_whitespace) {
             @if is_address(word) {
