@@ -109,7 +109,9 @@ fn the_demo_starts_in_its_order_and_its_history_is_there_once() {
     });
     let alertmanager = Alertmanager::start(&file, &folder.path().join("alertmanager"));
     let config = prometheus_config(exporter.url(), &alertmanager.url);
-    let prometheus = Prometheus::looking_back("5m", &data, &config);
+    let command = texts(&services()["demo-prometheus"], "command");
+    let look_back = command.iter().find_map(|flag| flag.strip_prefix("--query.lookback-delta=")).unwrap();
+    let prometheus = Prometheus::looking_back(look_back, &data, &config);
 
     let now = SystemClock.now().as_secs();
     the_past_is_whole(&prometheus, now);
