@@ -63,6 +63,11 @@ fn make_blocks(files: &Path, data: &Path) {
 }
 
 fn write_backfill(toml: &str, span: Span, directory: &Path) -> u64 {
+    write_with(toml, span, None, directory)
+}
+
+/// The same, with what the exporter would have shown of itself if requests had taken so long.
+fn write_with(toml: &str, span: Span, itself: Option<Duration>, directory: &Path) -> u64 {
     let loaded = config::load_str(toml, []).unwrap().config;
     let settings = backfill::Settings {
         watchlist: loaded.watchlist,
@@ -70,6 +75,7 @@ fn write_backfill(toml: &str, span: Span, directory: &Path) -> u64 {
         seed: 1,
         span,
         posts_every: HOUR,
+        itself,
     };
     let directory = Directory::create(directory, &labels()).unwrap();
     backfill::backfill(&settings, &directory, &|_| ()).unwrap()
@@ -136,6 +142,42 @@ fn a_past_is_the_same_however_it_is_cut() {
         assert_eq!(live(points), live(&joined[key]), "{key}");
     }
     assert_eq!(whole.keys().collect::<BTreeSet<_>>(), joined.keys().collect());
+}
+
+#[test]
+fn the_exporter_of_the_past_tells_what_it_spent() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("files");
+    // Midnight is in the middle.
+    let midnight = Timestamp::from_secs(NOW.as_secs() - 12 * 3_600);
+    let span = Span { from: midnight - HOUR, to: midnight + HOUR, step: STEP };
+    let toml = "[refresh]\ntotals_interval = \"15s\"\nposts_interval = \"1h\"\n\
+        [[watch]]\nhashtags = [\"glowup\", \"fyp\"]\nregions = [\"DE\"]\npages_max = 1";
+    write_with(toml, span, Some(Duration::from_millis(60)), &files);
+    let series = read(&files);
+    let points = |metric: &str, labels: &str| {
+        let key = format!(r#"{metric}{{{labels}job="tiktok",instance="a\"b"}}"#);
+        series.get(&key).unwrap_or_else(|| panic!("no {key} among {:#?}", series.keys())).clone()
+    };
+    // Two hashtags, each looked up sixteen times in the four minutes of a step.
+    let totals = r#"endpoint="challenge-info-id",purpose="totals","#;
+    let spent = points("tiktok_exporter_credits_spent_total", totals);
+    assert_eq!(spent.len(), 30, "one every four minutes");
+    let grown = spent.windows(2).map(|two| two[1].1 - two[0].1);
+    // A stretch that begins anew is a restart.
+    assert!(grown.filter(|grown| *grown >= 0.0).all(|grown| grown == 32.0), "{spent:?}");
+    let answered = r#"endpoint="challenge-info-id",outcome="success","#;
+    assert_eq!(points("tiktok_exporter_upstream_requests_total", answered), spent);
+    let quick = r#"endpoint="challenge-info-id",le="0.1","#;
+    assert_eq!(points("tiktok_exporter_upstream_request_duration_seconds_bucket", quick), spent);
+    // The day ends, the month goes on.
+    let day = points("tiktok_exporter_budget_spent_credits", r#"window="day","#);
+    let at_midnight = day.iter().find(|(at, _)| *at == midnight.as_secs()).unwrap().1;
+    assert!((32.0..40.0).contains(&at_midnight), "{day:?}");
+    let forecast = points("tiktok_exporter_forecast_day_credits", "");
+    let last = forecast.last().unwrap().1;
+    assert!((last - 2.0 * 4.0 * 1_440.0).abs() < 60.0, "a day of two hashtags every 15 s: {last}");
+    assert!(!series.keys().any(|key| key.contains("search-video")), "what was never asked is not told");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::simulator::{self, Settings, Simulator};
 pub(super) const DEMO_TOML: &str = include_str!("demo.toml");
 
 /// Time an answer takes: enough to see, short enough for the first values to come at once.
-const LATENCY: Duration = Duration::from_millis(60);
+pub(super) const LATENCY: Duration = Duration::from_millis(60);
 
 /// Flags of `demo`.
 #[derive(Debug, clap::Args)]

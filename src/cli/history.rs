@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::EXIT_CONFIG;
-use super::demo::DEMO_TOML;
+use super::demo::{DEMO_TOML, LATENCY};
 use super::text::say;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Loaded, Problems};
@@ -97,6 +97,7 @@ pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
         seed: args.seed,
         span: Span { from: to - DAY * args.days, to, step: args.to.step },
         posts_every: args.posts_every,
+        itself: Some(LATENCY),
     };
     let bar = progress_bar();
     let written = args

@@ -63,16 +63,20 @@ impl Collector for Budget {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let now = self.clock.now();
-        let statement = self.ledger.statement(now);
-        let mut sheet = Sheet::default();
-        spending(&mut sheet, &statement);
-        if statement.known {
-            sheet.put(&FORECAST, &[], forecast(&statement, self.planned.get(), now));
-        }
-        windows(&mut sheet, &statement);
-        refusals(&mut sheet, &statement);
-        sheet.into_families(ALL)
+        families(&self.ledger.statement(now), self.planned.get(), now)
     }
+}
+
+/// What a ledger with this statement shows. `planned` is the loop's pace a day.
+pub(super) fn families(statement: &Statement, planned: f64, now: Timestamp) -> Vec<MetricFamily> {
+    let mut sheet = Sheet::default();
+    spending(&mut sheet, statement);
+    if statement.known {
+        sheet.put(&FORECAST, &[], forecast(statement, planned, now));
+    }
+    windows(&mut sheet, statement);
+    refusals(&mut sheet, statement);
+    sheet.into_families(ALL)
 }
 
 /// In whole credits: it is different at every moment otherwise. `planned` is the loop's pace a day.

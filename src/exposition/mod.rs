@@ -19,10 +19,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Registry, TextEncoder};
 
 use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
+use crate::model::Timestamp;
 use crate::state::State;
 use budget::Budget;
 use process::Process;
@@ -57,6 +59,25 @@ pub struct Mark {
     statement: Statement,
     forecast: f64,
     jobs: jobs::Counts,
+}
+
+/// What an exporter shows of itself whose counters are these, whose ledger makes this statement, and which
+/// goes at `planned` credits a day: for a past that nobody has scraped.
+///
+/// # Errors
+///
+/// None that the caller can cause.
+pub fn own_families(
+    telemetry: &Telemetry,
+    statement: &Statement,
+    planned: f64,
+    now: Timestamp,
+) -> prometheus::Result<Vec<MetricFamily>> {
+    let registry = Registry::new();
+    telemetry.register(&registry)?;
+    let mut families = registry.gather();
+    families.extend(budget::families(statement, planned, now));
+    Ok(families)
 }
 
 /// Why a page could not be made. None of it can be caused from outside.

@@ -10,15 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
-use crate::model::{ChallengeId, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::model::{ChallengeId, DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer};
 use crate::watchlist::{Watched, Watchlist};
 
+/// What the exporter would have shown of itself is written for the last days alone, which is as far as
+/// its dashboard looks back.
+const ITSELF: Duration = Duration::from_secs(8 * DAY.as_secs());
 /// Looks that an exporter remembers of a count, which its resolution is read from.
 const REMEMBERED: u32 = 8;
 
@@ -35,6 +39,9 @@ pub struct Settings {
     pub span: Span,
     /// Posts are sampled at their interval, but no more often than this: it is where the time goes.
     pub posts_every: Duration,
+    /// Also writes what the exporter would have shown of itself in the last days, if each request had taken
+    /// so long.
+    pub itself: Option<Duration>,
 }
 
 /// Writes the files. `progress` is told the share that is done, 0 to 1, from several threads.
@@ -71,12 +78,21 @@ fn write(
 ) -> Result<u64, WriteError> {
     let Some(first) = blocks.first() else { return Ok(0) };
     let mut observer = Observer::new(settings, first.from);
+    // Its counters start at 0 in each stretch, as after a restart.
+    let mut itself = settings.itself.and_then(|latency| Itself::new(latency, first.from).ok());
     let mut count = 0;
     for block in blocks {
         let mut samples = Samples::default();
         for moment in block.moments() {
             observer.look(moment);
             observer.show(moment, &mut samples);
+            if let Some(itself) = &mut itself {
+                let states = observer.watched.iter().map(|target| &*target.state);
+                itself.pass(settings.watchlist.entries.iter().zip(states), settings.span.step, moment);
+                if moment >= settings.span.to - ITSELF {
+                    itself.show(moment, &mut samples);
+                }
+            }
         }
         count += directory.write(block.from, samples)?;
         finished();

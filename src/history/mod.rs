@@ -8,6 +8,7 @@
 //! What rules record of that past is promtool's to compute; [`stages`] says in which order.
 
 pub mod backfill;
+mod itself;
 mod openmetrics;
 pub mod stages;
 pub mod tutorial;

@@ -3,6 +3,9 @@
 //! `promtool tsdb create-blocks-from rules` asks a Prometheus for what a rule reads, and a Prometheus
 //! sees new blocks only when it starts. So the rules go in stages: each reads raw series and what the
 //! stages before it have recorded. A rule that reads its own past (a latch) finds none there.
+//!
+//! promtool records no alerts. Those about trends are recorded under the name that Prometheus gives
+//! them, so that a past shows when they fired; without the time that they would have waited first.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,6 +59,7 @@ struct FileGroup {
 #[derive(Debug, Deserialize)]
 struct FileRule {
     record: Option<String>,
+    alert: Option<String>,
     expr: String,
     #[serde(default)]
     labels: std::collections::BTreeMap<String, String>,
@@ -69,6 +73,19 @@ struct Rule {
     labels: std::collections::BTreeMap<String, String>,
 }
 
+impl FileRule {
+    /// What is recorded over a past: recording rules, and alerts about trends.
+    fn recorded(self) -> Option<Rule> {
+        let Self { record, alert, expr, mut labels } = self;
+        if let Some(record) = record {
+            return Some(Rule { record, expr, labels });
+        }
+        let alert = alert.filter(|_| labels.get("topic").is_some_and(|topic| topic == "trend"))?;
+        labels.extend([("alertname".to_owned(), alert), ("alertstate".to_owned(), "firing".to_owned())]);
+        Some(Rule { record: "ALERTS".to_owned(), expr: format!("({}) * 0 + 1", expr.trim()), labels })
+    }
+}
+
 impl Rule {
     /// Whether it reads one of `names` other than its own.
     fn reads(&self, names: &BTreeSet<String>) -> bool {
@@ -77,7 +94,7 @@ impl Rule {
     }
 }
 
-/// Puts the recording rules of the `*.rules.yml` files in `rules` into one file per stage in
+/// Puts what is recorded of the `*.rules.yml` files in `rules` into one file per stage in
 /// `directory`, which is made: `00.yml`, `01.yml` and so on. Returns their number.
 ///
 /// # Errors
@@ -100,7 +117,7 @@ pub fn write(rules: &Path, directory: &Path) -> Result<usize, StagesError> {
     Ok(stages.len())
 }
 
-/// The recording rules of all files, in the order of the files' names.
+/// What is recorded of all files, in the order of the files' names.
 fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
     let fail = |path: &Path| {
         let path = path.to_owned();
@@ -120,9 +137,7 @@ fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
         let file: File = serde_saphyr::from_str(&text)
             .map_err(|source| StagesError::Unreadable { path: path.clone(), source: Box::new(source) })?;
         let all = file.groups.into_iter().flat_map(|group| group.rules);
-        rules.extend(
-            all.filter_map(|FileRule { record, expr, labels }| Some(Rule { record: record?, expr, labels })),
-        );
+        rules.extend(all.filter_map(FileRule::recorded));
     }
     if rules.is_empty() {
         return Err(StagesError::NoRules(directory.to_owned()));
@@ -175,6 +190,23 @@ mod tests {
     fn a_name_inside_another_name_is_no_use_of_it() {
         let stages = stages(vec![rule("a:x", "y"), rule("b:y", "a:x_total + aa:x")]).unwrap();
         assert_eq!(names(&stages), [["a:x", "b:y"]]);
+    }
+
+    #[test]
+    fn alerts_about_trends_are_recorded_as_prometheus_names_them() {
+        let read = |yaml: &str| serde_saphyr::from_str::<FileRule>(yaml).unwrap().recorded();
+        let trend = "{alert: Trending, expr: \"a:x > 2\\n\", labels: {topic: trend, severity: warning}}";
+        let Rule { record, expr, labels } = read(trend).unwrap();
+        assert_eq!((&*record, &*expr), ("ALERTS", "(a:x > 2) * 0 + 1"));
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let wanted = [
+            ("alertname", "Trending"),
+            ("alertstate", "firing"),
+            ("severity", "warning"),
+            ("topic", "trend"),
+        ];
+        assert_eq!(labels, wanted);
+        assert_eq!(read("{alert: Down, expr: up == 0, labels: {topic: operations}}"), None);
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl ByKind {
         kinds.map(|(endpoint, purpose)| (endpoint, purpose, self.0[index(endpoint, purpose)]))
     }
 
+    /// Adds credits.
+    pub fn add(&mut self, endpoint: Endpoint, purpose: Purpose, credits: Credits) {
+        *self.of(endpoint, purpose) += credits;
+    }
+
     fn of(&mut self, endpoint: Endpoint, purpose: Purpose) -> &mut Credits {
         &mut self.0[index(endpoint, purpose)]
     }

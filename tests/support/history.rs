@@ -244,6 +244,7 @@ fn results(folder: &Path) -> String {
         seed: 1,
         span: Span { from: moment(NOW - DAYS * DAY), to: moment(NOW + 1), step: Duration::from_secs(3_600) },
         posts_every: Duration::from_secs(3_600),
+        itself: None,
     };
     let files = folder.join("past");
     let directory = Directory::create(&files, &SCRAPED.map(|(name, value)| (name.into(), value.into())));

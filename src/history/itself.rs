@@ -1,0 +1,151 @@
+//! What the exporter of a past would have shown of itself: credits, requests, how long they took.
+//!
+//! It is taken to have asked as often as its configuration says, of an API that always answered. The
+//! past of the results is looked at less often, so a look there stands for several; how many pages a
+//! sample took is what its last look took.
+
+use std::time::Duration;
+
+use super::openmetrics::Samples;
+use crate::budget::{Purpose, Spent, Standing};
+use crate::exposition::{Telemetry, own_families};
+use crate::ledger::{ByKind, Statement};
+use crate::model::{Credits, DAY, Date, Timestamp};
+use crate::state::HashtagState;
+use crate::upstream::Endpoint;
+use crate::watchlist::Watched;
+
+/// The endpoints that are asked over and over; the others would be lines of zeros.
+const ASKED: [Endpoint; 2] = [Endpoint::ChallengeInfoId, Endpoint::ChallengePosts];
+
+pub(super) struct Itself {
+    telemetry: Telemetry,
+    /// Time that an answer took.
+    latency: Duration,
+    settled: ByKind,
+    day: Date,
+    spent_in_day: Spent,
+    spent_in_month: Spent,
+    /// Credits a day, at the pace of the last turn.
+    planned: f64,
+}
+
+impl Itself {
+    /// One that begins with nothing spent.
+    pub(super) fn new(latency: Duration, start: Timestamp) -> prometheus::Result<Self> {
+        let telemetry = Telemetry::new()?;
+        telemetry.upstream_is_simulated();
+        telemetry.reloaded(start);
+        let (settled, day) = (ByKind::default(), Date::of(start));
+        let (spent_in_day, spent_in_month) = <(Spent, Spent)>::default();
+        Ok(Self { telemetry, latency, settled, day, spent_in_day, spent_in_month, planned: 0.0 })
+    }
+
+    /// Asks for all that came due in the `step` before `now`.
+    pub(super) fn pass<'a>(
+        &mut self,
+        watched: impl Iterator<Item = (&'a Watched, &'a HashtagState)>,
+        step: Duration,
+        now: Timestamp,
+    ) {
+        let today = Date::of(now);
+        if today != self.day {
+            self.spent_in_day = Spent::default();
+            if today.month_start() != self.day.month_start() {
+                self.spent_in_month = Spent::default();
+            }
+            self.day = today;
+        }
+        let mut asked = 0;
+        for (watched, state) in watched {
+            let looks = turns(watched.totals_interval, step, now);
+            asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
+            let samples = turns(watched.posts_interval, step, now);
+            for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
+                let pages = samples * u64::from(sampled.stats.pages);
+                asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
+            }
+        }
+        self.planned = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
+    }
+
+    fn ask(&mut self, endpoint: Endpoint, purpose: Purpose, times: u64) -> u64 {
+        for _ in 0..times {
+            self.telemetry.cache_queried(endpoint, false);
+            self.telemetry.request_finished(endpoint, Ok(()), self.latency);
+            self.spent_in_day.add(purpose);
+            self.spent_in_month.add(purpose);
+        }
+        self.settled.add(endpoint, purpose, Credits::new(times));
+        times
+    }
+
+    /// Puts what `/metrics` would have told.
+    pub(super) fn show(&self, now: Timestamp, samples: &mut Samples) {
+        let standing = Standing {
+            today: self.day,
+            limits: Default::default(),
+            reserve: Credits::ZERO,
+            spent: [self.spent_in_day, self.spent_in_month, Spent::default()],
+        };
+        let statement = Statement {
+            known: true,
+            standing,
+            settled: self.settled,
+            unsettled: Credits::ZERO,
+            unsettled_at_start: Credits::ZERO,
+            denied: Default::default(),
+            stopped: None,
+        };
+        // Two families of one name are all that can fail here, and then the page of a live one fails first.
+        for family in own_families(&self.telemetry, &statement, self.planned, now).unwrap_or_default() {
+            let name = family.name();
+            for metric in family.get_metric() {
+                let labels: Vec<(&str, &str)> =
+                    metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
+                let endpoint = labels.iter().find(|(name, _)| *name == "endpoint").map(|(_, value)| *value);
+                if endpoint.is_some_and(|it| ASKED.iter().all(|asked| asked.as_str() != it)) {
+                    continue;
+                }
+                let mut put = |suffix: &str, more: &[(&str, &str)], value: f64| {
+                    let labels = labels.iter().chain(more).copied();
+                    samples.put(&format!("{name}{suffix}"), labels, now, value);
+                };
+                let histogram = metric.get_histogram();
+                if histogram.get_bucket().is_empty() {
+                    put("", &[], metric.get_counter().get_value() + metric.get_gauge().get_value());
+                    continue;
+                }
+                for bucket in histogram.get_bucket() {
+                    let bound = bucket.upper_bound().to_string();
+                    put("_bucket", &[("le", &bound)], bucket.cumulative_count() as f64);
+                }
+                put("_bucket", &[("le", "+Inf")], histogram.get_sample_count() as f64);
+                put("_count", &[], histogram.get_sample_count() as f64);
+                put("_sum", &[], histogram.get_sample_sum());
+            }
+        }
+    }
+}
+
+/// How often an interval ends in the `step` before `now`.
+fn turns(interval: Duration, step: Duration, now: Timestamp) -> u64 {
+    let number = |at: Timestamp| at.as_millis().div_euclid((interval.as_millis() as i64).max(1));
+    number(now).abs_diff(number(now - step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_come_round_as_often_as_they_fit() {
+        let minute = |n: i64| Timestamp::from_secs(1_780_488_000 + n * 60);
+        let seconds = Duration::from_secs;
+        for (interval, want) in [(15, 16), (60, 4), (240, 1), (480, 0)] {
+            assert_eq!(turns(seconds(interval), seconds(240), minute(4)), want, "every {interval} s");
+        }
+        let times: u64 = (0..360).map(|n| turns(seconds(3_600), seconds(240), minute(n * 4))).sum();
+        assert_eq!(times, 24, "every hour, in a day");
+    }
+}
