@@ -111,7 +111,13 @@ pub(super) async fn run(args: Args) -> ExitCode {
         Format::Table => print::table(&report),
         // Texts and finite numbers always have their JSON.
         Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default(),
-        Format::Csv => print::csv(&report),
+        Format::Csv => match print::csv(&report) {
+            Ok(text) => text,
+            Err(error) => {
+                say(std::io::stderr(), &format!("cannot write the rows: {error}"));
+                return ExitCode::FAILURE;
+            }
+        },
         Format::Markdown => crate::brief::markdown(&report),
     };
     let text = text.trim_end();

@@ -30,6 +30,13 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// A cell of a table for spreadsheets: text that one would take for a formula is kept from being one by an
+/// apostrophe.
+pub(super) fn harmless(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

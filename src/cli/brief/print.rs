@@ -57,19 +57,19 @@ fn details(trend: &Trend, lines: &mut Vec<String>) {
     }
 }
 
-/// One row per post; a hashtag without posts has one row all the same.
-pub(super) fn csv(report: &Report) -> String {
+/// One row per post; a hashtag without posts has one row all the same. No rows, no more than the heading.
+pub(super) fn csv(report: &Report) -> Result<String, csv::Error> {
     let none = BestPost::default();
-    let mut rows = Vec::new();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells(report, &Trend::default(), &none).map(|(name, _)| name))?;
     for trend in &report.trends {
         let posts = if trend.posts.is_empty() { std::slice::from_ref(&none) } else { &trend.posts[..] };
-        rows.extend(posts.iter().map(|post| cells(report, trend, post)));
+        for post in posts {
+            writer.write_record(cells(report, trend, post).map(|(_, cell)| text::harmless(&plain(&cell))))?;
+        }
     }
-    // The heading stands there without rows, too.
-    let heading = cells(report, &Trend::default(), &none).map(|(name, _)| name.to_owned());
-    let line = |cells: &[String]| cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",");
-    let rows = rows.into_iter().map(|row| row.map(|(_, cell)| cell));
-    std::iter::once(heading).chain(rows).map(|cells| line(&cells)).collect::<Vec<_>>().join("\n")
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The cells of a row with the names of their columns.
@@ -110,18 +110,6 @@ fn name(word: &impl Serialize) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A cell as RFC 4180 has it. Text that a spreadsheet would take for a formula is kept from being one
-/// by an apostrophe.
-fn quoted(cell: &str) -> String {
-    let text = plain(cell);
-    let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-    if text.contains([',', '"', '\n']) {
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{guard}{text}")
-    }
-}
-
 /// Without control characters, which a terminal would obey, whoever the exporter is that was asked.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
@@ -130,17 +118,34 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brief::{Asked, Measure, Ranking};
 
     #[test]
     fn cells_stay_cells() {
-        for (cell, want) in [
+        for (title, want) in [
             ("plain text", "plain text"),
             ("a, \"b\"", "\"a, \"\"b\"\"\""),
             ("=HYPERLINK(\"http://evil.example\")", "\"'=HYPERLINK(\"\"http://evil.example\"\")\""),
             ("-1+1", "'-1+1"),
             ("\u{1b}[31mred", "[31mred"),
         ] {
-            assert_eq!(quoted(cell), want);
+            let post = BestPost { title: Some(title.to_owned()), ..BestPost::default() };
+            let trends = vec![Trend { posts: vec![post], ..Trend::default() }];
+            let text = csv(&Report { trends, ..empty() }).unwrap();
+            assert!(text.lines().nth(1).unwrap().contains(&format!(",{want},")), "{text}");
+        }
+        assert!(csv(&empty()).unwrap().starts_with("rank,hashtag,"));
+    }
+
+    /// A report without trends.
+    fn empty() -> Report {
+        Report {
+            version: 1,
+            generated_at: String::new(),
+            simulated: false,
+            asked: Asked { group: None, region: None, hashtag: None, limit: 1, since_seconds: None },
+            ranking: Ranking { by: Measure::SampleVelocity, notes: Vec::new() },
+            trends: Vec::new(),
         }
     }
 }

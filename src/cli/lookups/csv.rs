@@ -4,6 +4,7 @@ use csv::Writer;
 
 use super::Stop;
 use crate::adhoc::{Candidate, Finding, Looked, ShownPost};
+use crate::cli::text::harmless;
 
 /// The findings as CSV (RFC 4180). Times are seconds since the Unix epoch.
 pub(super) fn shown(findings: &[Finding]) -> Result<String, Stop> {
@@ -52,10 +53,4 @@ fn harmless_candidate(candidate: &Candidate) -> Candidate {
 fn harmless_post(post: &ShownPost) -> ShownPost {
     let of = |text: &Option<String>| text.as_deref().map(harmless);
     ShownPost { id: harmless(&post.id), author: of(&post.author), title: of(&post.title), ..post.clone() }
-}
-
-/// Text from outside that a spreadsheet would take for a formula is marked as text.
-fn harmless(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
