@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, intervals, is_scarce};
 use crate::discovery::Followed;
 use crate::ledger::Ledger;
-use crate::model::{Credits, DAY, Growth, Hashtag, Region, Timestamp};
+use crate::model::{Credits, Growth, Hashtag, Region, Timestamp, per_day};
 use crate::schedule::{Job, Rhythm, Subject};
 use crate::state::{HashtagState, JobKind, KeywordState};
 use crate::watchlist::{Watched, Watchlist};
@@ -258,9 +258,4 @@ fn pages(last: Option<u32>, max: u32) -> f64 {
 
 fn is_gone(known: &HashtagState) -> bool {
     known.found == Some(false)
-}
-
-/// How often `interval` fits into a day.
-fn per_day(interval: Duration) -> f64 {
-    DAY.as_secs_f64() / interval.as_secs_f64()
 }

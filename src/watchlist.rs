@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{DAY, Hashtag, Region};
+use crate::model::{Hashtag, Region, per_day};
 
 /// Hashtags that are watched alike, as an operator lists them: duplicates are possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,17 +220,12 @@ fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicat
     regions
 }
 
-/// How often `interval` fits into a day.
-fn per_day(interval: Duration) -> f64 {
-    DAY.as_secs_f64() / interval.as_secs_f64()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::HOUR;
+    use crate::model::{DAY, HOUR};
 
     fn block(hashtags: &[&str], regions: &[&str]) -> Block {
         Block {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Candidates, Trials};
-use crate::model::{DAY, Hashtag, Keyword, PostSample, Region, Timestamp, WEEK};
+use crate::model::{DAY, Hashtag, Keyword, PostSample, Region, Timestamp, WEEK, per_day};
 use crate::watchlist::{Watched, Watchlist};
 
 /// The group of hashtags on trial, unless the operator names another.
@@ -155,9 +155,4 @@ impl Watchlist {
         entries.sort_by(|a, b| a.hashtag.cmp(&b.hashtag));
         Self { entries }
     }
-}
-
-/// How often `interval` fits into a day.
-fn per_day(interval: Duration) -> f64 {
-    DAY.as_secs_f64() / interval.as_secs_f64()
 }

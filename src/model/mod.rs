@@ -23,5 +23,5 @@ pub use post::Post;
 pub use region::{InvalidRegion, Region};
 pub use resolution::RecentValues;
 pub use sample::{HEATING_UP, PostSample, SampleStats};
-pub use time::{DAY, HOUR, Timestamp, WEEK};
+pub use time::{DAY, HOUR, Timestamp, WEEK, per_day};
 pub use totals::{Flags, HashtagRecord, Totals};

@@ -12,6 +12,11 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 /// Seven days.
 pub const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
+/// How often `interval` fits into a day.
+pub fn per_day(interval: Duration) -> f64 {
+    DAY.as_secs_f64() / interval.as_secs_f64()
+}
+
 /// How far clocks are let differ before a moment that lies ahead is taken for wrong.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
