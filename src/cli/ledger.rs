@@ -94,7 +94,9 @@ fn reset_balance(config: &Config, share: Credits, now: Timestamp) -> Result<Stri
         ledger::standing(books, config.budget, now)
     })?;
     if standing.limit(Window::Balance) != Some(share) {
-        return Ok("noted, but budget.balance_counted_on is later, so the configuration's count holds".to_owned());
+        return Ok(
+            "noted, but budget.balance_counted_on is later, so the configuration's count holds".to_owned()
+        );
     }
     Ok(match config.shard.of() {
         1 => format!("the account holds {share} credits from now on"),
