@@ -378,7 +378,7 @@ async fn hostile_site() -> Site {
     let site = Site::start(None).await;
     let state = |(number, posts): (usize, &[Post])| -> HashtagState {
         let mut state = known(&format!("wild{number}"), "wild", &["US"], 7, NOW);
-        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec();
+        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec().into();
         state
     };
     publish(&site.state, hostile_posts().chunks(3).enumerate().map(state));

@@ -28,7 +28,7 @@ fn watchlist() -> Vec<HashtagState> {
     let mut watchlist = vec![booktok, longest];
     for (number, posts) in hostile_posts().chunks(3).enumerate() {
         let mut state = known(&format!("wild{number}"), "<b>wild</b>", &["US"], 7, NOW);
-        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec();
+        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec().into();
         watchlist.push(state);
     }
     watchlist

@@ -168,7 +168,7 @@ impl Subject<'_> {
             commerce: self.hashtag.commerce,
             certainty: self.certainty(score_is),
             posting_window: self.posting_window(),
-            posts: stats.map_or(&[][..], |stats| &stats.best).iter().map(|post| self.best(post)).collect(),
+            posts: self.best(),
         }
     }
 
@@ -335,11 +335,17 @@ impl Subject<'_> {
         at.filter(|at| !at.is_ahead_of(self.now)).map(|at| self.now.saturating_since(at).as_secs())
     }
 
-    fn best(&self, post: &Post) -> BestPost {
+    fn best(&self) -> Vec<BestPost> {
+        let posts = self.stats().map_or(Vec::new(), |stats| stats.best.unpacked());
+        posts.into_iter().map(|post| self.best_post(post)).collect()
+    }
+
+    fn best_post(&self, post: Post) -> BestPost {
         BestPost {
-            id: post.id.clone(),
-            author: post.author.clone(),
-            title: post.title.clone(),
+            url: post.link(),
+            id: post.id,
+            author: post.author,
+            title: post.title,
             plays: post.plays,
             likes: post.likes,
             comments: post.comments,
@@ -348,7 +354,6 @@ impl Subject<'_> {
             published_at: post.created_at.map(utc).filter(|text| !text.is_empty()),
             age_seconds: self.age(post.created_at),
             region: post.region.map(|region: Region| region.to_string()),
-            url: post.link(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
+use super::{DAY, HOUR, KeptPosts, Post, Region, Timestamp, WEEK};
 
 /// From this velocity on the reference maths calls a hashtag heating up.
 pub const HEATING_UP: f64 = 1.5;
@@ -71,7 +71,7 @@ pub struct SampleStats {
     /// The posts of the last 7 days that were played most, at most three; older ones where there are
     /// fewer. Empty in what was stored before posts were kept.
     #[serde(default)]
-    pub best: Vec<Post>,
+    pub best: KeptPosts,
 }
 
 impl PostSample {
@@ -130,7 +130,7 @@ impl PostSample {
             oldest_post_age_seconds: self.oldest(now).map(|at| now.saturating_since(at).as_secs_f64()),
             pages: self.pages,
             region_match_ratio: self.region_match_ratio(region),
-            best: self.best(now),
+            best: self.best(now).into(),
         }
     }
 
@@ -235,7 +235,7 @@ mod tests {
         let posts = posts.into_iter().map(|post| if post.id == "future" { future.clone() } else { post });
         let best = |posts: Vec<Post>| {
             let stats = sample(posts, true).stats(Region::Any, NOW);
-            stats.best.into_iter().map(|post| post.id).collect::<Vec<_>>()
+            stats.best.unpacked().into_iter().map(|post| post.id).collect::<Vec<_>>()
         };
         assert_eq!(best(posts.clone().collect()), ["most", "a", "b"]);
         let few = |post: &Post| !["a", "b", "silent"].contains(&post.id.as_str());
