@@ -57,6 +57,11 @@ impl AnswerCache {
         })
     }
 
+    /// Whether an answer to `query` that was given at `at` would be of use to anybody at `now`.
+    pub(super) fn is_fresh(query: &Query, at: Timestamp, now: Timestamp) -> bool {
+        !is_old(at, Self::time_to_live(query.endpoint()), now)
+    }
+
     /// Remembers an answer that was given at `at`, before this program started.
     pub(super) async fn put(&self, query: Query, at: Timestamp, answer: Answer) {
         self.0.insert(query, Entry { at, result: Arc::new(Ok(answer)) }).await;

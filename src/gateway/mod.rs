@@ -193,7 +193,9 @@ impl Gateway {
     /// Warms the cache with an answer from before a restart, given at `at`: whoever asks the same
     /// while it is fresh does not pay again.
     pub async fn remember(&self, query: Query, at: Timestamp, answer: Answer) {
-        self.cache.put(query, at, answer).await;
+        if AnswerCache::is_fresh(&query, at, self.clock.now()) {
+            self.cache.put(query, at, answer).await;
+        }
     }
 
     /// The answer to `query` that would be given without a request, if it is not older than `max_age`.

@@ -14,31 +14,32 @@ use crate::watchlist::{Watched, Watchlist};
 /// What is known of each watched hashtag.
 pub(super) type Book = BTreeMap<Hashtag, Arc<HashtagState>>;
 
-/// The book for a watchlist: entries that stay are taken from the old book, others from the store.
-pub(super) fn new_book(watchlist: &Watchlist, old: &Book, remembered: &Remembered) -> Book {
+/// The book for a watchlist: entries that stay are taken from the old book, others out of what is
+/// remembered, so that memory never holds them twice.
+pub(super) fn new_book(watchlist: &Watchlist, old: &Book, mut remembered: Remembered) -> Book {
     let entry = |watched: &Watched| {
         let old = old.get(&watched.hashtag).map(Arc::as_ref);
-        (watched.hashtag.clone(), Arc::new(new_entry(watched, old, remembered)))
+        (watched.hashtag.clone(), Arc::new(new_entry(watched, old, &mut remembered)))
     };
     watchlist.entries.iter().map(entry).collect()
 }
 
-fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &Remembered) -> HashtagState {
+fn new_entry(watched: &Watched, old: Option<&HashtagState>, remembered: &mut Remembered) -> HashtagState {
     let region_state = |region: &Region| {
         let old = old.and_then(|old| old.regions.iter().find(|state| state.region == *region));
-        let stored = remembered.samples.get(&(watched.hashtag.clone(), *region));
+        let stored = remembered.samples.remove(&(watched.hashtag.clone(), *region));
         let (sample, last, last_success) = match (old, stored) {
             (Some(old), _) => (old.sample.clone(), old.refresh.last, old.refresh.last_success),
-            (None, Some(stored)) => (stored.sample.clone(), stored.last, stored.last_success),
+            (None, Some(stored)) => (stored.sample, stored.last, stored.last_success),
             (None, None) => (None, None, None),
         };
         let refresh = Refresh { interval: watched.posts_interval, last, last_success, next_due: None };
         RegionState { region: *region, sample, refresh }
     };
-    let mut entry = match (old, remembered.hashtags.get(&watched.hashtag)) {
+    let mut entry = match (old, remembered.hashtags.remove(&watched.hashtag)) {
         (Some(old), _) => old.clone(),
         (None, stored) => {
-            let stored = stored.cloned().unwrap_or_default();
+            let stored = stored.unwrap_or_default();
             HashtagState {
                 hashtag: watched.hashtag.clone(),
                 group: watched.group.clone(),

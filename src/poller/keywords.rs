@@ -94,7 +94,7 @@ impl Poller {
         let now = self.parts.clock.now();
         if self.review_trials(now).await {
             let remembered = self.recall().await;
-            self.rebook(&remembered);
+            self.rebook(remembered);
             self.plan_anew(now).await;
         }
     }

@@ -61,7 +61,7 @@ pub struct Plan {
 }
 
 /// What was last known of a watchlist, out of the store.
-pub fn last_known(watchlist: &Watchlist, remembered: &Remembered) -> Snapshot {
+pub fn last_known(watchlist: &Watchlist, remembered: Remembered) -> Snapshot {
     let hashtags = new_book(watchlist, &Book::new(), remembered).into_values().collect();
     Snapshot { hashtags, ..Snapshot::default() }
 }
@@ -125,7 +125,7 @@ impl Poller {
     pub async fn new(parts: Parts, plan: Plan) -> Result<Self, StoreError> {
         let now = parts.clock.now();
         let store = parts.store.clone();
-        let remembered = blocking(move || {
+        let mut remembered = blocking(move || {
             match store.forget_before(now - FORGET_AFTER) {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "forgot results that nobody asked for in 60 days"),
@@ -139,7 +139,7 @@ impl Poller {
         parts.gateway.take_over(None);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
-            growth: remembered.growth.clone(),
+            growth: std::mem::take(&mut remembered.growth),
             trials: Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now),
             watchlist: Watchlist::default(),
             schedule: Schedule::empty(now),
@@ -155,7 +155,7 @@ impl Poller {
             denied: None,
         };
         poller.review_trials(now).await;
-        poller.rebook(&remembered);
+        poller.rebook(remembered);
         let planned = jobs(&poller.watchlist, &poller.plan.following);
         let past = past(&poller.book, &poller.keywords);
         poller.schedule = Schedule::new(&planned, poller.plan.not_found_retry, past, now);
@@ -313,7 +313,7 @@ impl Poller {
         }
         self.keywords = new_keywords(&self.plan, &self.keywords, &remembered);
         self.review_trials(now).await;
-        self.rebook(&remembered);
+        self.rebook(remembered);
         self.parts.ledger.look(now).await;
         self.plan_anew(now).await;
         // The asker may have gone; the plan is in force all the same.
@@ -331,7 +331,7 @@ impl Poller {
     }
 
     /// Makes a new book for those who are listed and those who are on trial.
-    fn rebook(&mut self, remembered: &Remembered) {
+    fn rebook(&mut self, remembered: Remembered) {
         self.watchlist = self.plan.watchlist.joined_by(&self.trials, &self.plan.following);
         self.book = new_book(&self.watchlist, &self.book, remembered);
         self.show_trials();

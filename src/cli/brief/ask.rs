@@ -203,7 +203,7 @@ async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFro
     let now = SystemClock.now();
     let trials = Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now);
     let watchlist = config.watchlist.joined_by(&trials, &config.following);
-    let snapshot = poller::last_known(&watchlist, &remembered);
+    let snapshot = poller::last_known(&watchlist, remembered);
     let desk = Desk::new(&config.prometheus).map_err(NotFromStore::Prometheus)?;
     Ok(desk.report(question, snapshot.into(), simulated, now).await?)
 }
