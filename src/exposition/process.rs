@@ -1,8 +1,9 @@
-//! The process's own figures. They are different at every scrape, so reading them takes a few system
-//! calls and no more: on Linux some microseconds, which an async worker can spare.
+//! The process's own figures. They are different at every scrape, so what they are read from stays
+//! open, and reading takes a few system calls and no more: some microseconds, which an async worker can
+//! spare.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
@@ -32,23 +33,27 @@ families! {
 pub(super) struct Process {
     /// Never changes.
     started: Option<f64>,
+    memory: Option<File>,
+    open_fds: Option<File>,
+    threads: Option<File>,
 }
 
 impl Process {
     pub(super) fn this() -> Self {
-        Self { started: start_time() }
+        let open = |name: &str| File::open(format!("/proc/self/{name}")).ok();
+        Self { started: start_time(), memory: open("statm"), open_fds: open("fd"), threads: open("task") }
     }
 
     /// The figures in text format 0.0.4, sorted by name. What the system does not tell is absent.
     pub(super) fn text(&self) -> String {
-        let (size, resident) = memory().unzip();
+        let (size, resident) = self.memory().unzip();
         let figures: [(&Family, Option<f64>); ALL.len()] = [
             (&CPU, Some(cpu_seconds())),
             (&MAX_FDS, getrlimit(Resource::Nofile).current.map(|limit| limit as f64)),
-            (&OPEN_FDS, open_fds()),
+            (&OPEN_FDS, self.open_fds()),
             (&RESIDENT, resident),
             (&START_TIME, self.started),
-            (&THREADS, threads()),
+            (&THREADS, self.threads()),
             (&VIRTUAL, size),
         ];
         let mut text = String::with_capacity(1024);
@@ -59,33 +64,36 @@ impl Process {
         }
         text
     }
+
+    /// Size and resident size in bytes.
+    fn memory(&self) -> Option<(f64, f64)> {
+        // Seven numbers.
+        let mut text = [0; 256];
+        let read = self.memory.as_ref()?.read_at(&mut text, 0).ok()?;
+        let pages = std::str::from_utf8(&text[..read]).ok()?.split(' ');
+        let mut bytes =
+            pages.map_while(|pages| pages.parse::<f64>().ok()).map(|pages| pages * page_size() as f64);
+        Some((bytes.next()?, bytes.next()?))
+    }
+
+    fn open_fds(&self) -> Option<f64> {
+        // Linux tells the number as the size of the directory since 6.2.
+        match self.open_fds.as_ref()?.metadata().ok()?.len() {
+            // Reading a directory opens one more.
+            0 => Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64),
+            known => Some(known as f64),
+        }
+    }
+
+    fn threads(&self) -> Option<f64> {
+        // Each is a directory, which links to its parent; so do the parent itself and its own entry.
+        Some(self.threads.as_ref()?.metadata().ok()?.nlink().saturating_sub(2) as f64)
+    }
 }
 
 fn cpu_seconds() -> f64 {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
-}
-
-/// Size and resident size in bytes.
-fn memory() -> Option<(f64, f64)> {
-    let pages = fs::read_to_string("/proc/self/statm").ok()?;
-    let mut bytes =
-        pages.split(' ').map_while(|pages| pages.parse::<f64>().ok()).map(|pages| pages * page_size() as f64);
-    Some((bytes.next()?, bytes.next()?))
-}
-
-fn open_fds() -> Option<f64> {
-    // Linux tells the number as the size of the directory since 6.2.
-    match fs::metadata("/proc/self/fd").ok()?.len() {
-        // Reading a directory opens one more.
-        0 => Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64),
-        known => Some(known as f64),
-    }
-}
-
-fn threads() -> Option<f64> {
-    // Each is a directory, which links to its parent; so do the parent itself and its own entry.
-    Some(fs::metadata("/proc/self/task").ok()?.nlink().saturating_sub(2) as f64)
 }
 
 fn start_time() -> Option<f64> {
@@ -101,7 +109,7 @@ fn start_time() -> Option<f64> {
 mod tests {
     use std::fs;
 
-    use super::{Process, cpu_seconds, open_fds, threads};
+    use super::{Process, cpu_seconds};
 
     /// What the kernel says of this process elsewhere.
     fn status(field: &str) -> f64 {
@@ -130,21 +138,22 @@ mod tests {
 
     #[test]
     fn what_is_opened_started_and_computed_is_counted() {
-        let (before, files) = (open_fds().unwrap(), 100);
+        let process = Process::this();
+        let (before, files) = (process.open_fds().unwrap(), 100);
         let opened: Vec<_> = (0..files).map(|_| fs::File::open("/proc/self/statm").unwrap()).collect();
-        assert!(open_fds().unwrap() >= before + f64::from(files) / 2.0);
+        assert!(process.open_fds().unwrap() >= before + f64::from(files) / 2.0);
         drop(opened);
 
         let (send, wait) = std::sync::mpsc::channel::<()>();
         let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
-        let before = threads().unwrap();
+        let before = process.threads().unwrap();
         let more: Vec<_> = (0..50)
             .map(|_| {
                 let wait = wait.clone();
                 std::thread::spawn(move || _ = wait.lock().unwrap().recv())
             })
             .collect();
-        assert!(threads().unwrap() >= before + 25.0);
+        assert!(process.threads().unwrap() >= before + 25.0);
         drop(send);
         more.into_iter().for_each(|thread| thread.join().unwrap());
 
