@@ -2,7 +2,7 @@
 //! are walked.
 
 use super::families::{Family, families};
-use super::results::{Sink, Subject, Taker, count, flag, last_success, up};
+use super::results::{DAY, Sink, Subject, Taker, WEEK, count, flag, last_success, up};
 use super::text;
 use crate::discovery::{Candidate, KeywordStats, Trial};
 use crate::model::Timestamp;
@@ -134,9 +134,9 @@ impl Values {
                     let label = ("region", region.region.as_str());
                     let values = current(region).as_ref().map_or([None; 2], values);
                     labelled(state, Some(label), |subject| {
-                        for (window, value) in ["24h", "7d"].into_iter().zip(values) {
+                        for (window, value) in [DAY, WEEK].into_iter().zip(values) {
                             if let Some(value) = count(value) {
-                                taker.put(subject, &[("window", window)], value);
+                                taker.put(subject, &window, value);
                             }
                         }
                     });

@@ -29,8 +29,21 @@ pub(super) trait Sink {
     fn family(&mut self, family: &'static Family);
 
     /// A sample. The labels of its subject come first, then `more`.
-    fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64);
+    fn sample(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64);
 }
+
+/// Labels behind those of a subject.
+#[derive(Default)]
+pub(super) struct More<'a> {
+    pub(super) labels: &'a [(&'static str, &'a str)],
+    /// The same as they stand on the page, from the comma before to the space behind.
+    pub(super) text: &'a str,
+}
+
+/// The windows in which posts are counted. One of five samples has such a label.
+pub(super) const DAY: More<'_> = More { labels: &[("window", "24h")], text: ",window=\"24h\"} " };
+pub(super) const WEEK: More<'_> = More { labels: &[("window", "7d")], text: ",window=\"7d\"} " };
+const ALL_TIME: More<'_> = More { labels: &[("window", "all")], text: ",window=\"all\"} " };
 
 /// What a sample is about: a hashtag, a hashtag in a region, or the like.
 pub(super) struct Subject<'a> {
@@ -124,6 +137,8 @@ pub(super) struct Directory<'a> {
 struct Regional<'a> {
     hashtag: &'a HashtagState,
     region: &'a RegionState,
+    /// Its label.
+    name: &'a str,
     sample: Option<&'a SampleStats>,
     text: Range<usize>,
 }
@@ -219,7 +234,7 @@ impl<'a> Directory<'a> {
     fn regions(&self) -> impl Iterator<Item = (&Regional<'a>, Subject<'_>)> {
         self.regions.iter().map(|regional| {
             let label = ("hashtag", regional.hashtag.hashtag.as_str());
-            let second = Some(("region", regional.region.region.as_str()));
+            let second = Some(("region", regional.name));
             (regional, Subject { label, second, text: &self.text[regional.text.clone()] })
         })
     }
@@ -238,8 +253,9 @@ impl<'a> Directory<'a> {
             self.ahead(&region.refresh);
             let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
             let sample = sample.map(|sample| &sample.stats);
-            let text = self.labels(Some(name.clone()), ("region", region.region.as_str()));
-            self.regions.push(Regional { hashtag, region, sample, text });
+            let code = region.region.as_str();
+            let text = self.labels(Some(name.clone()), ("region", code));
+            self.regions.push(Regional { hashtag, region, name: code, sample, text });
         }
     }
 
@@ -288,13 +304,13 @@ pub(super) struct Taker<'s, S> {
 impl<S: Sink> Taker<'_, S> {
     pub(super) fn take(&mut self, subject: &Subject<'_>, value: Option<f64>) {
         if let Some(value) = value {
-            self.put(subject, &[], value);
+            self.put(subject, &More::default(), value);
         }
     }
 
     fn windows(&mut self, subject: &Subject<'_>, stats: &SampleStats) {
-        for (window, posts) in [("24h", stats.posts_24h), ("7d", stats.posts_7d), ("all", stats.posts_all)] {
-            self.put(subject, &[("window", window)], posts as f64);
+        for (window, posts) in [(DAY, stats.posts_24h), (WEEK, stats.posts_7d), (ALL_TIME, stats.posts_all)] {
+            self.put(subject, &window, posts as f64);
         }
     }
 
@@ -304,10 +320,10 @@ impl<S: Sink> Taker<'_, S> {
             ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
             ("group", &*state.group),
         ];
-        self.put(subject, &labels, 1.0);
+        self.put(subject, &More { labels: &labels, text: &text::more(&labels) }, 1.0);
     }
 
-    pub(super) fn put(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+    pub(super) fn put(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64) {
         if let Some(family) = self.family.take() {
             self.sink.family(family);
         }

@@ -6,7 +6,7 @@ use prometheus::core::Desc;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::families::Family;
-use super::results::{Sink, Subject};
+use super::results::{More, Sink, Subject};
 
 /// Label names with their values, the same names in the same order for each sample of a family.
 pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
@@ -61,10 +61,10 @@ impl Sink for Sheet {
         self.current = Some(family);
     }
 
-    fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+    fn sample(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64) {
         let mut labels = vec![subject.label];
         labels.extend(subject.second);
-        labels.extend_from_slice(more);
+        labels.extend_from_slice(more.labels);
         if let Some(family) = self.current {
             self.put(family, &labels, value);
         }

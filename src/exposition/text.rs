@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::families::Family;
-use super::results::{Sink, Subject};
+use super::results::{More, Sink, Subject};
 
 /// Takes the samples of a page as text, and hands the text on piece by piece.
 pub(super) struct TextSink<F> {
@@ -36,18 +36,14 @@ impl<F: FnMut(&str)> Sink for TextSink<F> {
         head(&mut self.text, family);
     }
 
-    fn sample(&mut self, subject: &Subject<'_>, more: &[(&'static str, &str)], value: f64) {
+    fn sample(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64) {
         let text = &mut self.text;
         text.push_str(self.name);
-        if more.is_empty() {
+        if more.text.is_empty() {
             text.push_str(subject.text);
         } else {
             text.push_str(subject.text.strip_suffix(END).unwrap_or_default());
-            for (name, value) in more {
-                text.push(',');
-                label(text, name, value);
-            }
-            text.push_str(END);
+            text.push_str(more.text);
         }
         number(text, value);
         text.push('\n');
@@ -72,6 +68,17 @@ pub(super) fn labels(text: &mut String, first: Option<Range<usize>>, (name, valu
     }
     label(text, name, value);
     text.push_str(END);
+}
+
+/// Labels that follow others, up to the value of their sample.
+pub(super) fn more(labels: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in labels {
+        text.push(',');
+        label(&mut text, name, value);
+    }
+    text.push_str(END);
+    text
 }
 
 /// Appends a family that has one sample without labels.
