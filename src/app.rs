@@ -244,7 +244,7 @@ impl App {
             access: access.clone(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(page.keep_printing(state, stopping.clone()));
+        tasks.spawn(page.keep_printing(stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
         tasks.spawn(access.clone().keep_current(stopping.clone()));

@@ -21,11 +21,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Registry, TextEncoder};
+use tokio::sync::watch;
 
 use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
 use crate::model::Timestamp;
-use crate::state::State;
+use crate::state::{Snapshot, State};
 use budget::Budget;
 use process::Process;
 use results::Directory;
@@ -118,6 +119,11 @@ impl Exposition {
     /// None that the caller can cause.
     pub fn print(&self) -> Result<Print, PageError> {
         Ok(Print::new(&self.state.snapshot(), self.clock.now())?)
+    }
+
+    /// Tells of results that are newer than those of now.
+    pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.state.changes()
     }
 
     /// Hands the text of the results as they are now to `take`, in pieces of whole lines. Takes time in

@@ -51,7 +51,7 @@ impl Site {
         let readiness = Readiness::default();
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
-        tokio::spawn(page.clone().keep_printing(state.clone(), stopping.clone()));
+        tokio::spawn(page.clone().keep_printing(stopping.clone()));
         let access = Access::open(telemetry.clone());
         let app = App {
             page,

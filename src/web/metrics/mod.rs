@@ -17,10 +17,12 @@ use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::{App, broken};
 use crate::exposition::{CONTENT_TYPE, Exposition, PageError, Pieces, Print};
+use crate::state::Snapshot;
 use body::Parts;
 use encoding::Encoding;
 use joined::Joined;
@@ -33,6 +35,8 @@ pub struct MetricsPage {
     joined: Arc<Mutex<Arc<Joined>>>,
     /// Held by whoever makes the next page; those who wait for it get the same.
     joining: Arc<tokio::sync::Mutex<()>>,
+    /// Results that are newer than the first print.
+    changes: watch::Receiver<Arc<Snapshot>>,
 }
 
 impl MetricsPage {
@@ -43,11 +47,13 @@ impl MetricsPage {
     ///
     /// None that the caller can cause.
     pub fn new(exposition: Exposition) -> Result<Self, PageError> {
+        let changes = exposition.changes();
         let joined = Joined::new(&exposition, Arc::new(exposition.print()?))?;
         Ok(Self {
             exposition: Arc::new(exposition),
             joined: Arc::new(Mutex::new(Arc::new(joined))),
             joining: Arc::default(),
+            changes,
         })
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::MetricsPage;
 use crate::exposition::Print;
-use crate::state::{Snapshot, State};
+use crate::state::Snapshot;
 
 /// The shortest time from one print to the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,15 +31,13 @@ const READERS: Duration = Duration::from_millis(100);
 type Changes = watch::Receiver<Arc<Snapshot>>;
 
 impl MetricsPage {
-    /// Keeps the results on the page those in `state`, until `stopping`. A print that fails is
-    /// reported, and tried again with the next change; the last one stays.
-    pub async fn keep_printing(self, state: State, stopping: CancellationToken) {
-        stopping.run_until_cancelled(self.print_for_ever(state.changes())).await;
+    /// Keeps the results on the page the latest, until `stopping`. A print that fails is reported, and
+    /// tried again with the next change; the last one stays.
+    pub async fn keep_printing(self, stopping: CancellationToken) {
+        stopping.run_until_cancelled(self.print_for_ever(self.changes.clone())).await;
     }
 
     async fn print_for_ever(&self, mut changes: Changes) {
-        // Whatever happened before anybody looked.
-        changes.mark_changed();
         let mut held = Vec::new();
         loop {
             self.out_of_date(&mut changes).await;
@@ -105,22 +103,23 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::exposition::{Exposition, Telemetry};
     use crate::ledger::Ledger;
-    use crate::state::State;
+    use crate::model::Keyword;
+    use crate::state::{KeywordState, Refresh, Snapshot, State};
     use crate::store::Store;
     use crate::web::MetricsPage;
 
-    fn page() -> MetricsPage {
+    fn page(state: &State) -> MetricsPage {
         let clock = Arc::new(SystemClock);
         let telemetry = Telemetry::new().unwrap();
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger =
             Arc::new(Ledger::open(store, Limits::default(), crate::clock::Clock::now(&*clock)).unwrap());
-        MetricsPage::new(Exposition::new(State::default(), ledger, clock, &telemetry).unwrap()).unwrap()
+        MetricsPage::new(Exposition::new(state.clone(), ledger, clock, &telemetry).unwrap()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_next_print_waits_for_those_who_read_the_one_before() {
-        let print = page().latest().print.clone();
+        let print = page(&State::default()).latest().print.clone();
         let mut held = vec![Arc::downgrade(&print)];
         let hour = Duration::from_secs(3_600);
         assert!(timeout(hour, gone(&mut held)).await.is_err(), "a print is being read for ever");
@@ -133,19 +132,32 @@ mod tests {
 
     #[tokio::test]
     async fn a_scrape_gets_the_last_page_while_the_next_is_made() {
-        let page = page();
+        let page = page(&State::default());
         let last = page.latest();
         let _making = page.joining.clone().lock_owned().await;
         let got = timeout(Duration::from_secs(60), page.get()).await.expect("the scrape waits").unwrap();
         assert!(Arc::ptr_eq(&got, &last));
     }
 
+    fn keyword() -> KeywordState {
+        KeywordState {
+            keyword: Keyword::parse("x").unwrap(),
+            max_age: Duration::from_secs(1),
+            found: None,
+            candidates: Vec::new(),
+            refresh: Refresh::default(),
+            regions: Vec::new(),
+            trials: Vec::new(),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn nothing_is_printed_while_nothing_changes() {
-        let page = page();
         let state = State::default();
-        let printing = tokio::spawn(page.clone().keep_printing(state.clone(), Default::default()));
-        // The first is for whatever happened before anybody looked.
+        let page = page(&state);
+        // Between the first print and the first look.
+        state.publish(Snapshot { keywords: vec![Arc::new(keyword())], ..Snapshot::default() });
+        let printing = tokio::spawn(page.clone().keep_printing(Default::default()));
         let first = page.latest();
         while Arc::ptr_eq(&page.latest(), &first) {
             tokio::time::sleep(Duration::from_millis(10)).await;
