@@ -21,12 +21,15 @@ use snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, 
 use text_format::{Page, Series};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
+use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
 use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{
-    ChallengeId, DAY, HOUR, Hashtag, Post, PostSample, Region, SampleStats, Timestamp,
+    ChallengeId, DAY, HOUR, Hashtag, Keyword, Post, PostSample, Region, SampleStats, Timestamp,
 };
-use tiktok_exporter::state::{HashtagState, JobKind, Outcome, Refresh, Sampled, Snapshot, State};
+use tiktok_exporter::state::{
+    HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
+};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
 
@@ -574,25 +577,82 @@ fn wild_state() -> impl Strategy<Value = HashtagState> {
     )
 }
 
+/// Keywords with wild names, candidates, trials and figures.
+fn wild_keyword() -> impl Strategy<Value = KeywordState> {
+    let keyword = wild_text().prop_filter_map("not a keyword", |text| Keyword::parse(&text).ok());
+    let count = || prop_oneof![any::<Option<u64>>(), (0..10_000_u64).prop_map(Some)];
+    let candidates =
+        prop::collection::btree_map(wild_name().prop_map(|(name, ..)| name), (count(), count()), 0..4);
+    let age = || -200_000_i64..200_000;
+    (keyword, candidates, (count(), count(), any::<bool>()), (age(), age(), age())).prop_map(
+        |(keyword, found, (plays_24h, plays_7d, saturated), (found_at, taken_at, since))| {
+            let at = |age: i64| NOW - HOUR + Duration::from_secs(age.unsigned_abs());
+            let trial = |hashtag: &Hashtag| Trial {
+                keyword: keyword.clone(),
+                hashtag: hashtag.clone(),
+                since: at(since),
+                seen_at: None,
+                lively_at: None,
+                course: Course::default(),
+            };
+            let trials = found.keys().take(2).map(|hashtag| (trial(hashtag), at(taken_at))).collect();
+            let candidate = |(hashtag, (posts, views))| Candidate { hashtag, posts, views, growth: None };
+            let candidates: Vec<Candidate> = found.into_iter().map(candidate).collect();
+            let mut refresh = Refresh { interval: HOUR, ..Refresh::default() };
+            succeed(&mut refresh, at(found_at));
+            let stats =
+                KeywordStats { posts_24h: 3, posts_7d: u64::MAX, plays_24h, plays_7d, saturated, pages: 1 };
+            let region = |code| KeywordRegion {
+                region: Region::parse_label(code).unwrap(),
+                sample: Some((at(taken_at), stats.clone())),
+                refresh,
+            };
+            KeywordState {
+                max_age: MAX_AGE,
+                found: Some(Candidates { at: at(found_at), all: candidates.clone() }),
+                // The largest first: not in the order of the page.
+                candidates: candidates.into_iter().rev().collect(),
+                refresh,
+                regions: ["any", "DE", "US"].map(region).into(),
+                trials,
+                keyword,
+            }
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
-    /// The reference is the prometheus crate's own encoder.
+    /// The reference is the prometheus crate's own encoder. What a real Prometheus makes of such a page
+    /// is tested with the scrape.
     #[test]
-    fn the_page_is_written_as_the_reference_writes_it(states in prop::collection::vec(wild_state(), 0..5)) {
-        let distinct: BTreeMap<Hashtag, HashtagState> =
+    fn the_page_is_written_as_the_reference_writes_it(
+        states in prop::collection::vec(wild_state(), 0..5),
+        keywords in prop::collection::vec(wild_keyword(), 0..3),
+    ) {
+        let hashtags: BTreeMap<Hashtag, HashtagState> =
             states.into_iter().map(|state| (state.hashtag.clone(), state)).collect();
-        let mut states: Vec<HashtagState> = distinct.into_values().collect();
+        let keywords: BTreeMap<Keyword, KeywordState> =
+            keywords.into_iter().map(|state| (state.keyword.clone(), state)).collect();
         // As the poller publishes them.
-        states.iter_mut().for_each(|state| state.regions.sort_by_key(|region| region.region));
-        let hashtags = states.iter().cloned().map(Arc::new).collect();
-        let snapshot = Snapshot { hashtags, ..Snapshot::default() };
+        let sorted = |mut state: HashtagState| {
+            state.regions.sort_by_key(|region| region.region);
+            Arc::new(state)
+        };
+        let snapshot = Snapshot {
+            hashtags: hashtags.into_values().map(sorted).collect(),
+            keywords: keywords.into_values().map(Arc::new).collect(),
+        };
         let mut families = result_families(&snapshot, NOW);
         families.sort_by(|a, b| a.name().cmp(b.name()));
         let want = TextEncoder::new().encode_to_string(&families).unwrap();
 
-        let page = Shown::new(states).text();
-        let results = page.find("# HELP tiktok_hashtag_").unwrap_or(page.len());
+        let shown = Shown::new([]);
+        shown.state.publish(snapshot);
+        let page = shown.text();
+        let results = ["# HELP tiktok_hashtag_", "# HELP tiktok_keyword_"].map(|first| page.find(first));
+        let results = results.into_iter().flatten().min().unwrap_or(page.len());
         prop_assert_eq!(&page[results..], want);
     }
 }

@@ -4,6 +4,9 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/prometheus.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod prometheus;
 #[path = "support/site.rs"]
 mod site;
 #[path = "support/snapshot.rs"]
@@ -12,14 +15,15 @@ mod snapshot;
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod text_format;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::bufread::GzDecoder;
+use prometheus::Prometheus;
 use reqwest::{Method, StatusCode};
 use site::Site;
 use snapshot::{NOW, known, publish};
@@ -122,6 +126,81 @@ async fn other_peoples_clients_read_the_whole_page() {
         "the browser shows {} bytes without the last line {last}",
         shown.len()
     );
+}
+
+/// What could end a label early, or the page, if somebody took it for more than text.
+const WILD: [&str; 12] = [
+    r#"quo"ted"#,
+    r"back\slash",
+    r"ends\",
+    r"\n",
+    "two\nlines",
+    "carriage\rreturn",
+    "nul\0byte",
+    "tab\t{x=\"y\"} 5",
+    "# TYPE x counter",
+    "# EOF",
+    "🔥👩‍👩‍👧 日本 مرحبا",
+    " ",
+];
+
+/// What the compressed page says is what Prometheus' own parser reads, wild labels and numbers included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_prometheus_reads_the_whole_compressed_page() {
+    const NUMBERS: [f64; 6] = [0.1 + 0.2, 5e-324, 1e300, f64::MAX, f64::INFINITY, 1.0];
+    let site = Site::start(None).await;
+    let mut states: Vec<HashtagState> = hashtags(7).collect();
+    for ((state, group), number) in states.iter_mut().zip(WILD).zip(NUMBERS.into_iter().cycle()) {
+        state.group = group.into();
+        state.regions[0].sample.as_mut().unwrap().stats.velocity = number;
+    }
+    let wild: BTreeMap<(String, String), f64> = states[..WILD.len()]
+        .iter()
+        .zip(NUMBERS.into_iter().cycle())
+        .map(|(state, number)| ((state.hashtag.to_string(), state.group.to_string()), number))
+        .collect();
+    publish(&site.state, states);
+    site.prints(|page| page.contains("tiktok_hashtag_views{")).await;
+    let want: BTreeMap<String, f64> =
+        Page::parse(&site.page("/metrics").await).unwrap().starting_with("tiktok_hashtag_");
+
+    let target = site.address.to_string();
+    let read = tokio::task::spawn_blocking(move || {
+        let data = tempfile::tempdir().unwrap();
+        let config = serde_json::json!({
+            "global": {"scrape_interval": "5s", "scrape_timeout": "5s"},
+            "scrape_configs": [{"job_name": "tiktok", "static_configs": [{"targets": [target]}]}],
+        });
+        let prometheus = Prometheus::looking_back("5m", &data.path().join("data"), &config);
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            std::thread::sleep(Duration::from_millis(200));
+            let now =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+            let found = prometheus.instant(r#"{__name__=~"tiktok_hashtag_.+"}"#, now).unwrap();
+            if !found.is_empty() {
+                return found;
+            }
+            let up = prometheus.instant("up", now).unwrap();
+            assert!(Instant::now() < deadline, "nothing is scraped: {up:?}");
+        }
+    });
+    let read = read.await.unwrap();
+    assert_eq!(read.len(), want.len(), "series");
+    let value = |name: &str, hashtag: &str, region: Option<&str>| {
+        read.iter().find(|series| {
+            series.labels["__name__"] == name
+                && series.labels["hashtag"] == hashtag
+                && series.labels.get("region").map(String::as_str) == region
+        })
+    };
+    for ((hashtag, group), number) in wild {
+        let info = value("tiktok_hashtag_info", &hashtag, None).unwrap();
+        // A label without a text is the same as none.
+        assert_eq!(info.labels.get("group"), Some(&group));
+        let velocity = value("tiktok_hashtag_sample_velocity", &hashtag, Some("DE")).unwrap();
+        assert_eq!(velocity.points[0].1, number, "{group:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
