@@ -42,6 +42,9 @@ fn costs(exporter: &Exporter, scrapes: u32) -> [Cost; 2] {
 fn small(goals: &mut Goals) {
     let hashtags = hashtags_for(1_500);
     let (exporter, peer) = (Exporter::idle(hashtags), peers::gauge_vec(hashtags));
+    let (plain, gzip) = exporter.page();
+    let (nginx, _files) = peers::nginx(&plain, &gzip);
+    note("CPU of nginx for the same", &ms(Cost::of(&nginx, true, 2_000).cpu));
     let (own, peer) = (Cost::of(&exporter.program, true, 2_000), Cost::of(&peer, true, 200));
     let how = format!("{} against {}", ms(own.cpu), ms(peer.cpu));
     goals.at_most(
