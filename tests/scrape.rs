@@ -28,6 +28,7 @@ use reqwest::{Method, StatusCode};
 use site::Site;
 use snapshot::{NOW, known, publish};
 use text_format::Page;
+use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::state::HashtagState;
 use tiktok_exporter::upstream::Endpoint;
 
@@ -175,8 +176,7 @@ async fn a_real_prometheus_reads_the_whole_compressed_page() {
         let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             std::thread::sleep(Duration::from_millis(200));
-            let now =
-                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+            let now = SystemClock.now().as_secs();
             let found = prometheus.instant(r#"{__name__=~"tiktok_hashtag_.+"}"#, now).unwrap();
             if !found.is_empty() {
                 return found;
