@@ -148,7 +148,7 @@ impl<'a> Directory<'a> {
         let mut directory = Self {
             now,
             hashtags: Vec::with_capacity(snapshot.hashtags.len()),
-            regions: Vec::new(),
+            regions: Vec::with_capacity(snapshot.hashtags.iter().map(|hashtag| hashtag.regions.len()).sum()),
             keywords: snapshot.keywords.iter().map(AsRef::as_ref).collect(),
             text: String::new(),
             next_change: None,
@@ -173,7 +173,8 @@ impl<'a> Directory<'a> {
 
     /// Hands every sample to `sink`, family by family, each family sorted by hashtag and region.
     pub(super) fn walk(&self, sink: &mut impl Sink) {
-        let mut columns = vec![Vec::new(); AT_ONCE];
+        let longest = self.regions.len().max(self.hashtags.len());
+        let mut columns: Vec<Vec<Option<f64>>> = (0..AT_ONCE).map(|_| Vec::with_capacity(longest)).collect();
         for sources in SOURCES.chunks(AT_ONCE) {
             self.read(sources, &mut columns);
             for (source, column) in sources.iter().zip(&columns) {
