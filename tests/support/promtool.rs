@@ -66,7 +66,7 @@ pub fn rule_files() -> Vec<PathBuf> {
 }
 
 /// The order in which rules that read each other are evaluated.
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 13] = [
     "tiktok-parameters",
     "tiktok-history",
     "tiktok-readings",
@@ -78,6 +78,7 @@ const GROUPS: [&str; 12] = [
     "tiktok-spike",
     "tiktok-dashboard-trends",
     "tiktok-operations",
+    "tiktok-operations-hashtags",
     "tiktok-dashboard-operations",
 ];
 
