@@ -71,8 +71,16 @@ trap stop_server EXIT
 echo 'global: {}' >"$work/prometheus.yml"
 end=$(date +%s)
 start=$((end - days * 86400))
-for stage in "$work"/files/rules/*.yml; do
-    echo "history: recording rules, stage $(basename "$stage" .yml)"
+record() {
+    promtool tsdb create-blocks-from --max-block-duration=486h rules --start="$start" --end="$end" \
+        --url="http://127.0.0.1:$port" --output-dir="$work/data" "$1" >"$1.log" 2>&1 || {
+        cat "$1.log" >&2
+        return 1
+    }
+}
+for first in "$work"/files/rules/*.0.yml; do
+    stage=${first%.0.yml}
+    echo "history: recording rules, stage $(basename "$stage")"
     prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
         --storage.tsdb.retention.time=5y --web.listen-address="127.0.0.1:$port" \
         --log.level=error &
@@ -86,11 +94,13 @@ for stage in "$work"/files/rules/*.yml; do
         fi
         sleep 0.1
     done
-    promtool tsdb create-blocks-from --max-block-duration=486h rules --start="$start" --end="$end" \
-        --url="http://127.0.0.1:$port" --output-dir="$work/data" "$stage" >"$work/stage.log" 2>&1 || {
-        cat "$work/stage.log" >&2
-        exit 1
-    }
+    # The files of a stage at once: promtool asks for one rule after the other.
+    jobs=
+    for file in "$stage".*.yml; do
+        record "$file" &
+        jobs="$jobs $!"
+    done
+    for job in $jobs; do wait "$job"; done
     stop_server
 done
 

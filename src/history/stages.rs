@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 const ENDING: &str = ".rules.yml";
 /// How long Prometheus looks back for a sample, less a little: recorded series have no holes.
 const INTERVAL: &str = "4m";
+/// Files that a stage is dealt out to. promtool asks for one rule after the other, and Prometheus works on
+/// each on one core.
+const FILES: usize = 2;
 
 /// Rules cannot be put into stages.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +97,9 @@ impl Rule {
     }
 }
 
-/// Puts what is recorded of the `*.rules.yml` files in `rules` into one file per stage in
-/// `directory`, which is made: `00.yml`, `01.yml` and so on. Returns their number.
+/// Puts what is recorded of the `*.rules.yml` files in `rules` into files in `directory`, which is
+/// made: `00.0.yml` and `00.1.yml` for the first stage, `01.0.yml` and so on. The files of one stage can
+/// be recorded at the same time. Returns the number of stages.
 ///
 /// # Errors
 ///
@@ -108,11 +112,13 @@ pub fn write(rules: &Path, directory: &Path) -> Result<usize, StagesError> {
     };
     fs::create_dir_all(directory).map_err(fail(directory))?;
     for (number, rules) in stages.iter().enumerate() {
-        let path = directory.join(format!("{number:02}.yml"));
-        let group = serde_json::json!({"name": "stage", "interval": INTERVAL, "rules": rules});
-        // JSON is YAML.
-        let text = serde_json::json!({"groups": [group]}).to_string();
-        fs::write(&path, text).map_err(fail(&path))?;
+        for (part, rules) in shares(rules).into_iter().enumerate() {
+            let path = directory.join(format!("{number:02}.{part}.yml"));
+            let group = serde_json::json!({"name": "stage", "interval": INTERVAL, "rules": rules});
+            // JSON is YAML.
+            let text = serde_json::json!({"groups": [group]}).to_string();
+            fs::write(&path, text).map_err(fail(&path))?;
+        }
     }
     Ok(stages.len())
 }
@@ -158,6 +164,16 @@ fn stages(mut left: Vec<Rule>) -> Result<Vec<Vec<Rule>>, StagesError> {
         left = rest;
     }
     Ok(stages)
+}
+
+/// The rules of a stage, dealt out evenly: neighbours, which cost about the same, go to different files.
+/// No file is without rules.
+fn shares(rules: &[Rule]) -> Vec<Vec<&Rule>> {
+    let mut shares = vec![Vec::new(); FILES.min(rules.len())];
+    for (number, rule) in rules.iter().enumerate() {
+        shares[number % FILES].push(rule);
+    }
+    shares
 }
 
 #[cfg(test)]
@@ -207,6 +223,19 @@ mod tests {
         ];
         assert_eq!(labels, wanted);
         assert_eq!(read("{alert: Down, expr: up == 0, labels: {topic: operations}}"), None);
+    }
+
+    #[test]
+    fn the_rules_of_a_stage_are_dealt_out_to_files() {
+        for (rules, wanted) in [
+            (vec!["a", "b", "c", "d", "e"], vec![vec!["a", "c", "e"], vec!["b", "d"]]),
+            (vec!["a"], vec![vec!["a"]]),
+        ] {
+            let rules: Vec<Rule> = rules.into_iter().map(|name| rule(name, "1")).collect();
+            let names: Vec<Vec<&str>> =
+                shares(&rules).iter().map(|file| file.iter().map(|rule| &*rule.record).collect()).collect();
+            assert_eq!(names, wanted);
+        }
     }
 
     #[test]
