@@ -37,6 +37,17 @@ pub(super) struct Upload {
     pub(super) dice: Dice,
 }
 
+/// That a post exists, from where, and since when: all that decides where it is listed. The rest is
+/// worked out for those that are shown.
+#[derive(Debug, Clone, Copy)]
+struct Birth {
+    hour: i64,
+    second: i64,
+    /// The number of its region.
+    home: usize,
+    dice: Dice,
+}
+
 /// A page of a listing.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
@@ -49,49 +60,62 @@ pub(super) struct Page {
 pub(super) fn page(profile: &Profile, region: Region, now: Moment, cursor: usize, count: usize) -> Page {
     let end = cursor.saturating_add(count).min(profile.depth);
     // Whole blocks, so that every page sees the same shuffle; one more post tells whether more exist.
-    let (uploads, all) = newest(profile, region, now, end.div_ceil(SHUFFLED) * SHUFFLED + 1);
-    let listed = if all { uploads.len().min(profile.depth) } else { profile.depth };
-    let mut uploads = uploads;
-    uploads.truncate(end.div_ceil(SHUFFLED) * SHUFFLED);
-    for block in uploads.chunks_mut(SHUFFLED) {
-        block.sort_by_key(|upload| upload.dice.named("place").bits());
+    let (mut births, all) = births(profile, region, now, end.div_ceil(SHUFFLED) * SHUFFLED + 1);
+    let listed = if all { births.len().min(profile.depth) } else { profile.depth };
+    births.truncate(end.div_ceil(SHUFFLED) * SHUFFLED);
+    // Earlier blocks have their places on earlier pages.
+    for block in births.chunks_mut(SHUFFLED).skip(cursor / SHUFFLED) {
+        block.sort_by_cached_key(|birth| birth.dice.named("place").bits());
     }
-    let full = uploads.into_iter().take(end.min(listed)).skip(cursor).collect::<Vec<_>>();
-    cut(full, profile.dice.named("pages").named(region.as_str()), now, cursor, listed)
+    let full: Vec<Birth> = births.into_iter().take(end.min(listed)).skip(cursor).collect();
+    let dice = profile.dice.named("pages").named(region.as_str());
+    let (shown, next) = cut(full.len(), dice, now, cursor, listed);
+    let uploads = full[..shown].iter().map(|birth| upload(profile, now, birth)).collect();
+    Page { uploads, next, more: cursor + shown < listed }
 }
 
-/// Makes a page as irregular as real ones are; the same for ten minutes.
-fn cut(mut uploads: Vec<Upload>, dice: Dice, now: Moment, cursor: usize, listed: usize) -> Page {
+/// Makes a page as irregular as real ones are; the same for ten minutes. Of the posts that it could hold,
+/// says how many it does, and the cursor of the next page.
+fn cut(posts: usize, dice: Dice, now: Moment, cursor: usize, listed: usize) -> (usize, usize) {
     let dice = dice.about(cursor as u64).about(now.ten_minutes());
-    let reached = cursor + uploads.len();
     // Empty, but not for good: the cursor before it leads on.
-    if cursor > 0 && cursor.is_multiple_of(2) && reached < listed && dice.named("empty").happens(0.04) {
-        return Page { uploads: Vec::new(), next: cursor - 1, more: true };
+    if cursor > 0 && cursor.is_multiple_of(2) && cursor + posts < listed && dice.named("empty").happens(0.04)
+    {
+        return (0, cursor - 1);
     }
-    if uploads.len() > 8 && dice.named("short").happens(0.25) {
-        uploads.truncate(
-            (uploads.len() / 4 + dice.named("length").below(uploads.len() as u64 / 3) as usize).max(1),
-        );
+    let mut shown = posts;
+    if shown > 8 && dice.named("short").happens(0.25) {
+        shown = (shown / 4 + dice.named("length").below(shown as u64 / 3) as usize).max(1);
     }
-    let end = cursor + uploads.len();
-    let overlap = if uploads.len() > 8 { dice.named("overlap").below(4) as usize } else { 0 };
-    Page { next: if end < listed { end - overlap } else { end }, more: end < listed, uploads }
+    let end = cursor + shown;
+    let overlap = if shown > 8 { dice.named("overlap").below(4) as usize } else { 0 };
+    (shown, if end < listed { end - overlap } else { end })
+}
+
+/// The newest posts that a listing for `region` holds, newest first, at most so many.
+pub(super) fn newest(profile: &Profile, region: Region, now: Moment, wanted: usize) -> Vec<Upload> {
+    let (births, _) = births(profile, region, now, wanted);
+    births.iter().take(wanted).map(|birth| upload(profile, now, birth)).collect()
 }
 
 /// At least `wanted` posts that a listing for `region` holds, newest first, and whether these are all.
-pub(super) fn newest(profile: &Profile, region: Region, now: Moment, wanted: usize) -> (Vec<Upload>, bool) {
+fn births(profile: &Profile, region: Region, now: Moment, wanted: usize) -> (Vec<Birth>, bool) {
     let mut found = Vec::new();
+    let mut posts = Vec::new();
+    let is_listed = lists(profile, region);
     let latest = now.hour();
     for hour in (latest.saturating_sub(OLDEST).max(0)..=latest).rev() {
-        let mut posts: Vec<(i64, Dice)> = (0..profile.posts_in(hour))
-            .map(|number| profile.post(hour, number))
-            .map(|post| (hour * 3_600 + Profile::second(post) as i64, post))
-            .filter(|(second, _)| *second <= now.second())
-            .collect();
+        posts.clear();
+        posts.extend(
+            (0..profile.posts_in(hour))
+                .map(|number| profile.post(hour, number))
+                .map(|post| (hour * 3_600 + Profile::second(post) as i64, post))
+                .filter(|(second, _)| *second <= now.second()),
+        );
         posts.sort_by_key(|(second, post)| (std::cmp::Reverse(*second), post.bits()));
-        found.extend(posts.into_iter().filter_map(|(second, post)| {
+        found.extend(posts.iter().filter_map(|(second, post)| {
             let home = profile.spread.draw(post.named("region"));
-            is_listed(profile, region, home, post).then(|| upload(profile, now, hour, second, post, home))
+            is_listed(home, *post).then_some(Birth { hour, second: *second, home, dice: *post })
         }));
         if found.len() >= wanted {
             return (found, false);
@@ -100,19 +124,20 @@ pub(super) fn newest(profile: &Profile, region: Region, now: Moment, wanted: usi
     (found, true)
 }
 
-/// Whether the listing for `region` holds a post from the region numbered `home`: all from there,
-/// and some strangers.
-fn is_listed(profile: &Profile, region: Region, home: usize, post: Dice) -> bool {
-    if region == Region::Any {
-        return true;
-    }
-    let Some(asked) = regions::number(region) else { return false };
-    let share = profile.spread.share(asked);
+/// Whether the listing for `region` holds a post, by the number of the region that it is from: all from
+/// there, and some strangers.
+fn lists(profile: &Profile, region: Region) -> impl Fn(usize, Dice) -> bool {
+    let asked = regions::number(region);
+    let share = asked.map_or(0.0, |asked| profile.spread.share(asked));
     let strangers = STRANGERS / (1.0 - STRANGERS) * share / (1.0 - share);
-    home == asked || post.named("travels").about(asked as u64).happens(strangers)
+    move |home, post| {
+        let is_here = |asked| home == asked || post.named("travels").about(asked as u64).happens(strangers);
+        region == Region::Any || asked.is_some_and(is_here)
+    }
 }
 
-fn upload(profile: &Profile, now: Moment, hour: i64, second: i64, post: Dice, home: usize) -> Upload {
+fn upload(profile: &Profile, now: Moment, birth: &Birth) -> Upload {
+    let Birth { hour, second, home, dice: post } = *birth;
     let age = (now.second() - second) as f64 / 3_600.0;
     // Plays are very uneven: lognormal, with the mean that the totals are made of.
     let luck = (1.2 * post.named("luck").normal() - 0.72).exp();

@@ -127,9 +127,7 @@ impl World {
         wanted: usize,
     ) -> Vec<Upload> {
         let Some(known) = self.known(hashtag) else { return Vec::new() };
-        let (mut uploads, _) = posts::newest(&known.profile, region, Moment::at(at), wanted);
-        uploads.truncate(wanted);
-        uploads
+        posts::newest(&known.profile, region, Moment::at(at), wanted)
     }
 
     /// Dice for what else has to be decided about a hashtag, whether it exists or not.
