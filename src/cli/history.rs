@@ -53,8 +53,8 @@ pub(super) struct BackfillArgs {
     /// Sample posts at most so often, from 1m; it is where the time goes
     #[arg(long = "posts-every", value_name = "DURATION", default_value = "1h", value_parser = posts_every)]
     posts_every: Duration,
-    /// Also write the recording rules of this directory's *.rules.yml files, in the stages in which
-    /// promtool can record them over this past, to OUTPUT/rules
+    /// Also write the recording rules and the alerts about trends of this directory's *.rules.yml files,
+    /// in the stages in which promtool can record them over this past, to OUTPUT/rules
     #[arg(long, value_name = "DIRECTORY")]
     rules: Option<PathBuf>,
     /// Where they end, such as 2026-01-31T00:00:00Z; without it, now
