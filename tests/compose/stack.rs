@@ -176,6 +176,15 @@ fn the_past_was_recorded(prometheus: &Prometheus, now: i64) {
         assert!(have.len() >= 10, "{recorded} of {} hashtags", have.len());
         assert_eq!(have, want, "{recorded}");
     }
+    // Of the exporter itself, too: its dashboard is not empty at first.
+    for spent in [
+        "window:tiktok_exporter_budget_spent_credits:sum{window=\"day\"} > 0",
+        "purpose:tiktok_exporter_credits_spent:increase1d{purpose=\"posts\"} > 0",
+        "outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"success\"} > 0",
+        "global:tiktok_exporter_upstream_request_duration_seconds:p95_1h > 0.05",
+    ] {
+        assert_eq!(prometheus.instant(spent, at).unwrap().len(), 1, "{spent}");
+    }
     let points = format!("max(count_over_time(hashtag:tiktok_hashtag_views:max[{}h]))", DAYS * 24 - 1);
     let points = prometheus.instant(&points, now - 600).unwrap()[0].points[0].1;
     assert!(points >= ((DAYS * 24 - 1) * 15 - 2) as f64, "the recorded past has holes: {points} points");
