@@ -877,7 +877,7 @@ fn texts_hold_the_value_and_working_links() {
     ] {
         let names: Vec<&str> = expected.iter().map(|(alert, _)| *alert).collect();
         for ((alert, value), printed) in expected.iter().zip(test.printed(&names, &time)) {
-            let runbook = format!("/docs/runbooks/{alert}.md");
+            let runbook = format!("http://localhost:10110/runbooks/{alert}.md");
             for part in links.iter().chain(also).chain([&value.as_str(), &runbook.as_str()]) {
                 assert!(printed.contains(part), "{alert}: the texts lack {part:?}:\n{printed}");
             }

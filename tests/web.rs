@@ -54,7 +54,7 @@ fn with_host(method: &str, path: &str, host: &str) -> String {
 }
 
 /// The pages that answer GET once the first snapshot stands.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/",
     "/brief",
     "/brief.md",
@@ -62,6 +62,8 @@ const PAGES: [&str; 9] = [
     "/brief.css",
     "/api/v1/trends",
     "/metrics",
+    "/runbooks",
+    "/runbooks/TikTokWatchdog",
     "/-/healthy",
     "/-/ready",
 ];
@@ -90,6 +92,7 @@ async fn every_page_says_of_which_type_it_is() {
         ("/brief.json?region=US", "application/json", "\"hashtag\":\"booktok\""),
         ("/brief.css", "text/css; charset=utf-8", "article{"),
         ("/api/v1/trends", "application/json", "\"signals\":[\"heating_up\"]"),
+        ("/runbooks", "text/html; charset=utf-8", "href=\"/runbooks/TikTokWatchdog\""),
         ("/-/healthy", "text/plain; charset=utf-8", "tiktok-exporter is healthy.\n"),
         ("/-/ready", "text/plain; charset=utf-8", "tiktok-exporter is ready.\n"),
     ] {
@@ -98,6 +101,32 @@ async fn every_page_says_of_which_type_it_is() {
         assert_eq!(response.headers()["content-type"], media_type, "{path}");
         let body = response.text().await.unwrap();
         assert!(body.contains(text), "{path} lacks {text:?}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn every_runbook_is_a_page_under_its_name_and_that_of_its_file() {
+    let site = filled_site().await;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks");
+    let list = site.request(Method::GET, "/runbooks").await.text().await.unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let alert = file.strip_suffix(".md").unwrap();
+        assert!(list.contains(&format!("/runbooks/{alert}\"")), "the list lacks {alert}");
+        for path in [format!("/runbooks/{alert}"), format!("/runbooks/{file}")] {
+            let response = site.request(Method::GET, &path).await;
+            assert_eq!(response.status(), 200, "{path}");
+            assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+            let body = response.text().await.unwrap();
+            for part in [&format!("<h1>{alert}</h1>"), "<h2>Meaning</h2>", "<h2>Mitigation</h2>"] {
+                assert!(body.contains(part), "{path} lacks {part}: {body}");
+            }
+        }
+    }
+    for path in ["/runbooks/TikTok", "/runbooks/TikTokWatchdog.md.md", "/runbooks/..%2Frules.md"] {
+        let response = site.request(Method::GET, path).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.text().await.unwrap(), "There is no alert of this name. /runbooks lists them.\n");
     }
 }
 

@@ -82,6 +82,7 @@ fn heading() -> Markup {
                 a href="/brief" { "brief" }
                 a href="/api/v1/trends" { "trends" }
                 a href="/metrics" { "metrics" }
+                a href="/runbooks" { "runbooks" }
                 a href="/-/healthy" { "healthy" }
                 a href="/-/ready" { "ready" }
             }

@@ -8,6 +8,7 @@ mod gate;
 mod landing;
 mod metrics;
 pub mod notifications;
+mod runbooks;
 mod server;
 
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub fn router(app: App) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
         .merge(brief::routes())
+        .merge(runbooks::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
         .with_state(app)
         .layer(from_fn_with_state(gate, gate::pass))
