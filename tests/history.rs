@@ -73,6 +73,7 @@ fn write_with(toml: &str, span: Span, itself: Option<Duration>, directory: &Path
         watchlist: loaded.watchlist,
         page_size: loaded.posts.page_size,
         seed: 1,
+        beginning: World::BEGINNING,
         span,
         posts_every: HOUR,
         itself,

@@ -97,6 +97,35 @@ fn the_world_is_a_function_of_seed_hashtag_and_time() {
 }
 
 #[test]
+fn a_world_that_begins_later_is_the_same_world_later() {
+    let days = DAY * 400;
+    let beginning_at = |beginning| {
+        Simulator::new(Settings { beginning, rate_limit_per_minute: u32::MAX, ..Settings::default() })
+    };
+    let (before, after) = (beginning_at(World::BEGINNING), beginning_at(World::BEGINNING + days));
+    let (world, moved) = (before.world(), after.world());
+    for name in ["romantasy", "2025", "restocktok", "smallbusinesscheck", "tag5"] {
+        let hashtag = hashtag(name);
+        let onsets = world.onsets(&hashtag, NOW - DAY * 90, NOW);
+        let later: Vec<Timestamp> = onsets.into_iter().map(|at| at + days).collect();
+        assert_eq!(moved.onsets(&hashtag, NOW - DAY * 90 + days, NOW + days), later, "{name}");
+        for hours in 0..72 {
+            let at = NOW - HOUR * hours;
+            assert_eq!(world.totals(&hashtag, at), moved.totals(&hashtag, at + days), "{name} at -{hours} h");
+            assert_eq!(world.level(&hashtag, at), moved.level(&hashtag, at + days), "{name} at -{hours} h");
+        }
+    }
+    let ages = |simulator: &Simulator, now: Timestamp| -> BTreeSet<i64> {
+        let id = simulator.id(&hashtag("romantasy")).to_string();
+        let listed = list(simulator, &id, "", now, (now - DAY).as_secs());
+        listed.values().map(|video| now.as_secs() - video["create_time"].as_i64().unwrap()).collect()
+    };
+    let listed = ages(&before, NOW);
+    assert!(listed.len() > 20, "{listed:?}");
+    assert_eq!(listed, ages(&after, NOW + days), "ages of the posts that are listed");
+}
+
+#[test]
 fn moments_before_the_beginning_and_after_the_end_have_answers_too() {
     let world = World::new(1);
     for at in [i64::MIN, -1, 0, 1_640_995_199, 4_102_444_801, i64::MAX / 1_000, i64::MAX] {

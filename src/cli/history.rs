@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Loaded, Problems};
 use crate::history::{Directory, Span, WriteError, backfill, stages, tutorial};
 use crate::model::{DAY, HOUR, Timestamp};
+use crate::simulator::World;
 
 /// Prometheus looks back five minutes for a value; with more between two samples a series would
 /// have holes.
@@ -63,6 +64,9 @@ pub(super) struct BackfillArgs {
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// When that world began, as `simulate` was told; without it, 2022-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    beginning: Option<Timestamp>,
 }
 
 /// Flags of `import`.
@@ -95,6 +99,7 @@ pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
         page_size: config.posts.page_size,
         watchlist: config.watchlist,
         seed: args.seed,
+        beginning: args.beginning.unwrap_or(World::BEGINNING),
         span: Span { from: to - DAY * args.days, to, step: args.to.step },
         posts_every: args.posts_every,
         itself: Some(LATENCY),
@@ -213,7 +218,8 @@ fn posts_every(text: &str) -> Result<Duration, String> {
     if allowed.contains(&every) { Ok(every) } else { Err("is out of range (1m to 1d)".to_owned()) }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// A point in time, in UTC.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let time = humantime::parse_rfc3339_weak(text).map_err(|error| error.to_string())?;
     let since_epoch =
         time.duration_since(std::time::UNIX_EPOCH).map_err(|_| "lies before 1970".to_owned())?;

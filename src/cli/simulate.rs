@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::EXIT_USAGE;
 use crate::clock::SystemClock;
-use crate::simulator::{self, Faults, Settings, Simulator};
+use crate::model::Timestamp;
+use crate::simulator::{self, Faults, Settings, Simulator, World};
 
 /// Flags of `simulate`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,10 @@ pub(super) struct Args {
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// When that world began, such as 2026-01-31T00:00:00Z: what happens in it is moved by as much;
+    /// without it, 2022-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = super::history::time)]
+    beginning: Option<Timestamp>,
     /// Mean time an answer takes, such as 750ms
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     latency: Duration,
@@ -49,6 +54,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
     };
     let settings = Settings {
         seed: args.seed,
+        beginning: args.beginning.unwrap_or(World::BEGINNING),
         latency: args.latency,
         rate_limit_per_minute: args.rate_limit_per_minute,
         credits: args.credits,

@@ -35,6 +35,8 @@ pub struct Settings {
     pub page_size: u32,
     /// Which world.
     pub seed: u64,
+    /// When it began.
+    pub beginning: Timestamp,
     /// From when to when, and how finely.
     pub span: Span,
     /// Posts are sampled at their interval, but no more often than this: it is where the time goes.
@@ -118,6 +120,7 @@ impl Observer {
     fn new(settings: &Settings, start: Timestamp) -> Self {
         let simulator = Simulator::new(simulator::Settings {
             seed: settings.seed,
+            beginning: settings.beginning,
             rate_limit_per_minute: u32::MAX,
             ..simulator::Settings::default()
         });

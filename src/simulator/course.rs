@@ -98,11 +98,12 @@ impl Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
     use crate::simulator::dice::Dice;
 
     #[test]
     fn kept_steps_change_no_sum() {
-        let profile = Profile::new("booktok", Dice::new(3)).unwrap();
+        let profile = Profile::new("booktok", Dice::new(3), Timestamp::from_secs(0)).unwrap();
         let walked = Course::default();
         for hour in [9_000, 17, 5_000, 0, 9_001, STRIDE, STRIDE - 1, 3 * STRIDE] {
             let fresh = Course::default().sums(&profile, hour);

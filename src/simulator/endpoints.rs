@@ -193,8 +193,8 @@ impl Asked<'_> {
         let mut found = self.world.newest(&keyword, region, self.now, SEARCHED);
         let days = self.parameters.number("publish_time", 0, 10_000) as i64;
         if days > 0 {
-            let newest = super::world::Moment::at(self.now).second();
-            found.retain(|upload| newest - upload.second <= days * 86_400);
+            let oldest = self.now.as_secs() - days * 86_400;
+            found.retain(|upload| upload.posted_at.as_secs() >= oldest);
         }
         match self.parameters.text("sort_by") {
             "1" => found.sort_by_key(|upload| std::cmp::Reverse(upload.likes)),

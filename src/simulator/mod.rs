@@ -51,6 +51,8 @@ const LOG_MAX: usize = 10_000;
 pub struct Settings {
     /// Which world.
     pub seed: u64,
+    /// When it began.
+    pub beginning: Timestamp,
     /// The mean time an answer takes; single ones take half to one and a half of it.
     pub latency: Duration,
     /// Requests a key may send within any minute.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 1,
+            beginning: World::BEGINNING,
             latency: Duration::ZERO,
             rate_limit_per_minute: 200,
             credits: None,
@@ -163,7 +166,7 @@ impl Simulator {
         };
         let dice = Dice::new(settings.seed);
         Self {
-            world: World::new(settings.seed),
+            world: World::beginning_at(settings.seed, settings.beginning),
             ids: Ids::new(dice),
             dice: dice.named("simulator"),
             latency: settings.latency,

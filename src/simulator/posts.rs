@@ -7,8 +7,8 @@ use super::course::remaining;
 use super::dice::Dice;
 use super::profile::Profile;
 use super::regions::{self, REGIONS};
-use super::world::{Moment, time_of};
-use crate::model::Region;
+use super::world::Moment;
+use crate::model::{Region, Timestamp};
 
 /// Posts this many places apart can appear in either order.
 const SHUFFLED: usize = 60;
@@ -22,8 +22,7 @@ const STRANGERS: f64 = 0.2;
 pub(super) struct Upload {
     /// 19 digits, of which no two posts have the same.
     pub(super) id: u64,
-    /// Seconds since the beginning of the world.
-    pub(super) second: i64,
+    pub(super) posted_at: Timestamp,
     /// Missing now and then, as anything can be in a real answer.
     pub(super) region: Option<&'static str>,
     pub(super) plays: u64,
@@ -144,10 +143,11 @@ fn upload(profile: &Profile, now: Moment, birth: &Birth) -> Upload {
     let cap = profile.plays_per_post * profile.rate.attention(hour) * luck;
     let plays = cap * (1.0 - remaining(age));
     let part = |name: &str, low: f64, high: f64| (plays * post.named(name).between(low, high)) as u64;
+    let posted_at = profile.time_of(second);
     Upload {
         // The upper half of a real post's id is its second as well.
-        id: (time_of(second).as_secs() as u64) << 32 | post.named("id").below(1 << 32),
-        second,
+        id: (posted_at.as_secs() as u64) << 32 | post.named("id").below(1 << 32),
+        posted_at,
         region: (!post.named("no region").happens(0.005)).then_some(REGIONS[home].0),
         plays: plays as u64,
         likes: part("likes", 0.02, 0.14),

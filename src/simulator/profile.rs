@@ -4,6 +4,7 @@ use super::catalog::{self, Kind};
 use super::dice::Dice;
 use super::rate::Rate;
 use super::regions::Spread;
+use crate::model::Timestamp;
 
 /// Hours after which a post has gathered 63 % of the plays it will ever have.
 pub(super) const PLAYS_TAU: f64 = 36.0;
@@ -24,13 +25,14 @@ pub(super) struct Profile {
     pub(super) depth: usize,
     /// For whatever else has to be decided about the hashtag.
     pub(super) dice: Dice,
+    beginning: Timestamp,
     counts: Dice,
     posts: Dice,
 }
 
 impl Profile {
-    /// The hashtag of this name; `None` if it does not exist.
-    pub(super) fn new(name: &str, world: Dice) -> Option<Self> {
+    /// The hashtag of this name in a world that began then; `None` if it does not exist.
+    pub(super) fn new(name: &str, world: Dice, beginning: Timestamp) -> Option<Self> {
         let dice = world.named(name);
         let kind = catalog::kind(name, dice)?;
         let rate = Rate::new(name, kind, dice);
@@ -46,6 +48,7 @@ impl Profile {
             plays_per_post,
             depth: 800 + dice.named("depth").below(4_200) as usize,
             dice,
+            beginning,
             counts: dice.named("counts"),
             posts: dice.named("posts"),
         })
@@ -59,6 +62,11 @@ impl Profile {
     /// The dice of one of the posts of an hour.
     pub(super) fn post(&self, hour: i64, number: u64) -> Dice {
         self.posts.about(hour as u64).about(number)
+    }
+
+    /// The time of a second of the world.
+    pub(super) fn time_of(&self, second: i64) -> Timestamp {
+        Timestamp::from_secs(self.beginning.as_secs() + second)
     }
 
     /// Second of its hour in which a post was published, 0 to 3,599: uniform, as in a Poisson process.

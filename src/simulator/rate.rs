@@ -78,7 +78,7 @@ impl Rate {
     }
 
     /// The rate over the ordinary one, the time of day left aside.
-    fn level(&self, at: f64) -> f64 {
+    pub(super) fn level(&self, at: f64) -> f64 {
         match self.kind {
             // Bounded, so that no future moment overflows.
             Kind::Growing => (0.0015 * (at / DAY).clamp(0.0, 3_000.0)).exp(),

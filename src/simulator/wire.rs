@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::dice::Dice;
 use super::posts::{Page, Upload};
 use super::regions::REGIONS;
-use super::world::time_of;
 use crate::model::{ChallengeId, Hashtag, Totals};
 
 /// Where pictures and videos would be. The name can never exist (RFC 6761).
@@ -84,7 +83,7 @@ fn video(hashtag: &Hashtag, upload: &Upload) -> Value {
         "share_count": upload.shares,
         "collect_count": upload.saves,
         "download_count": upload.downloads,
-        "create_time": time_of(upload.second).as_secs(),
+        "create_time": upload.posted_at.as_secs(),
         "author": {
             "id": format!("68{author}0000000000"),
             "unique_id": format!("simulated.user{author}"),

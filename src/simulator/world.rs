@@ -1,6 +1,6 @@
 //! The simulated world: every figure is a pure function of seed, hashtag, region and time.
 //!
-//! It begins on 2022-01-01 (a Saturday). The posts of every hour are a Poisson draw of the
+//! It begins on 2022-01-01 (a Saturday), or when it is told to. The posts of every hour are a Poisson draw of the
 //! hashtag's rate in that hour; totals count them, listings list them. Views are what these posts
 //! are played: each gathers its plays over days, most of them at first.
 
@@ -15,10 +15,8 @@ use super::posts::{self, Page, Upload};
 use super::profile::Profile;
 use crate::model::{HOUR, Hashtag, Region, Timestamp, Totals};
 
-/// 2022-01-01T00:00:00Z.
-const BEGINNING: i64 = 1_640_995_200;
-/// The end of time: 2100-01-01. Later moments look like it.
-const LAST_SECOND: i64 = 4_102_444_800 - BEGINNING;
+/// The end of time: 78 years after the beginning. Later moments look like it.
+const LAST_SECOND: i64 = 78 * 365 * 86_400;
 /// Hashtags whose way is remembered; more are walked anew.
 const REMEMBERED_MAX: usize = 4_096;
 /// A stale cache is this far behind.
@@ -29,8 +27,8 @@ const STALE_BY: Duration = Duration::from_secs(6 * 3_600);
 pub(super) struct Moment(i64);
 
 impl Moment {
-    pub(super) fn at(time: Timestamp) -> Self {
-        Self(time.as_secs().saturating_sub(BEGINNING).clamp(0, LAST_SECOND))
+    pub(super) fn since(beginning: Timestamp, time: Timestamp) -> Self {
+        Self(time.as_secs().saturating_sub(beginning.as_secs()).clamp(0, LAST_SECOND))
     }
 
     pub(super) fn second(self) -> i64 {
@@ -52,15 +50,11 @@ impl Moment {
     }
 }
 
-/// The time of a second of the world.
-pub(super) fn time_of(second: i64) -> Timestamp {
-    Timestamp::from_secs(BEGINNING + second)
-}
-
 /// A world. Equal seeds make equal worlds.
 #[derive(Debug)]
 pub struct World {
     dice: Dice,
+    beginning: Timestamp,
     known: Mutex<HashMap<Hashtag, Option<Arc<Known>>>>,
 }
 
@@ -71,9 +65,17 @@ struct Known {
 }
 
 impl World {
+    /// When a world begins that is not told when: 2022-01-01T00:00:00Z.
+    pub const BEGINNING: Timestamp = Timestamp::from_secs(1_640_995_200);
+
     /// The world of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { dice: Dice::new(seed), known: Mutex::default() }
+        Self::beginning_at(seed, Self::BEGINNING)
+    }
+
+    /// The same world, begun at another time: all that happens in it is moved by as much.
+    pub fn beginning_at(seed: u64, beginning: Timestamp) -> Self {
+        Self { dice: Dice::new(seed), beginning, known: Mutex::default() }
     }
 
     /// How a hashtag behaves; `None` if it does not exist.
@@ -86,21 +88,28 @@ impl World {
     pub fn totals(&self, hashtag: &Hashtag, at: Timestamp) -> Option<Totals> {
         let known = self.known(hashtag)?;
         let profile = &known.profile;
-        let now = Moment::at(at);
+        let now = self.moment(at);
         if is_away(profile, now) {
             return None;
         }
         let (posts, views) =
-            known.counts(if is_stale(profile, now) { Moment::at(at - STALE_BY) } else { now });
+            known.counts(if is_stale(profile, now) { self.moment(at - STALE_BY) } else { now });
         let shown = |count: u64| if profile.kind == Kind::Huge { three_digits(count) } else { count };
         Some(Totals { posts: Some(shown(posts)), views: Some(shown(views)) })
     }
 
     /// When a bursting hashtag began to burst, within `from..to`: what a detector should find.
     pub fn onsets(&self, hashtag: &Hashtag, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-        let hours = |time: Timestamp| (time.as_secs() - BEGINNING) as f64 / HOUR.as_secs_f64();
-        let onsets = self.known(hashtag).map(|known| known.profile.rate.onsets(hours(from), hours(to)));
-        onsets.into_iter().flatten().map(|hour| time_of((hour * 3_600.0) as i64)).collect()
+        let onsets =
+            self.known(hashtag).map(|known| known.profile.rate.onsets(self.hours(from), self.hours(to)));
+        let time = |hour: f64| Timestamp::from_secs(self.beginning.as_secs() + (hour * 3_600.0) as i64);
+        onsets.into_iter().flatten().map(time).collect()
+    }
+
+    /// Posts that are expected at a moment, over those of an ordinary day, the time of day left aside: 1
+    /// unless the hashtag grows, is busier at weekends, climbs or bursts. `None` if it does not exist.
+    pub fn level(&self, hashtag: &Hashtag, at: Timestamp) -> Option<f64> {
+        Some(self.known(hashtag)?.profile.rate.level(self.hours(at)))
     }
 
     /// A page of the listing under a hashtag; `None` if the hashtag does not exist or is away.
@@ -112,7 +121,7 @@ impl World {
         cursor: usize,
         count: usize,
     ) -> Option<Page> {
-        let now = Moment::at(at);
+        let now = self.moment(at);
         let known = self.known(hashtag).filter(|known| !is_away(&known.profile, now))?;
         Some(posts::page(&known.profile, region, now, cursor, count))
     }
@@ -127,12 +136,21 @@ impl World {
         wanted: usize,
     ) -> Vec<Upload> {
         let Some(known) = self.known(hashtag) else { return Vec::new() };
-        posts::newest(&known.profile, region, Moment::at(at), wanted)
+        posts::newest(&known.profile, region, self.moment(at), wanted)
     }
 
     /// Dice for what else has to be decided about a hashtag, whether it exists or not.
     pub(super) fn dice(&self, hashtag: &Hashtag) -> Dice {
         self.dice.named(hashtag.as_str())
+    }
+
+    fn moment(&self, at: Timestamp) -> Moment {
+        Moment::since(self.beginning, at)
+    }
+
+    /// Hours since the beginning.
+    fn hours(&self, at: Timestamp) -> f64 {
+        (at.as_secs() - self.beginning.as_secs()) as f64 / HOUR.as_secs_f64()
     }
 
     fn known(&self, hashtag: &Hashtag) -> Option<Arc<Known>> {
@@ -143,7 +161,7 @@ impl World {
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
-        let profile = Profile::new(hashtag.as_str(), self.dice);
+        let profile = Profile::new(hashtag.as_str(), self.dice, self.beginning);
         let entry = profile.map(|profile| Arc::new(Known { profile, course: Course::default() }));
         known.insert(hashtag.clone(), entry.clone());
         entry
