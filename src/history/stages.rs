@@ -81,7 +81,7 @@ impl FileRule {
     fn recorded(self) -> Option<Rule> {
         let Self { record, alert, expr, mut labels } = self;
         if let Some(record) = record {
-            return Some(Rule { record, expr, labels });
+            return Some(Rule { record, expr: merged(&expr), labels });
         }
         let alert = alert.filter(|_| labels.get("topic").is_some_and(|topic| topic == "trend"))?;
         labels.extend([("alertname".to_owned(), alert), ("alertstate".to_owned(), "firing".to_owned())]);
@@ -149,6 +149,15 @@ fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
         return Err(StagesError::NoRules(directory.to_owned()));
     }
     Ok(rules)
+}
+
+/// An expression of which no two series differ in their name alone.
+///
+/// Over a range, one side of an `or` may keep the name of what it read and the other not. Once recorded,
+/// the two are one series, and promtool would find the samples of the second out of order.
+fn merged(expr: &str) -> String {
+    let union = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == "or");
+    if union { format!("max without () (\n{expr})") } else { expr.to_owned() }
 }
 
 /// The rules in stages, each after those that it reads.
@@ -236,6 +245,12 @@ mod tests {
                 shares(&rules).iter().map(|file| file.iter().map(|rule| &*rule.record).collect()).collect();
             assert_eq!(names, wanted);
         }
+    }
+
+    #[test]
+    fn unions_lose_the_names_of_what_they_read() {
+        assert_eq!(merged("a >= 2 or max by (x) (b)\n"), "max without () (\na >= 2 or max by (x) (b)\n)");
+        assert_eq!(merged("max by (x) (a_or_b)"), "max by (x) (a_or_b)");
     }
 
     #[test]
