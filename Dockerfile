@@ -19,6 +19,7 @@ RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \
     && cargo build --release --locked \
     && rm -r src target/release/.fingerprint/tiktok-exporter-*
 
+COPY docs/runbooks docs/runbooks
 COPY src src
 RUN cargo build --release --locked \
     && mkdir -p /root-of-image/data /root-of-image/etc/ssl/certs \
