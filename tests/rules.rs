@@ -125,6 +125,15 @@ fn views_cases() -> Vec<Case> {
         case("dead-100-views")
             .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 100.0 })
             .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        // One post that many see is no trend under a hashtag that nobody uses, three are.
+        case("dead-one-post")
+            .views(move |hour| if hour < LAST as f64 { 5e4 } else { 6e4 })
+            .posts(move |hour| if hour < LAST as f64 { 40.0 } else { 41.0 })
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
+        case("dead-three-posts")
+            .views(move |hour| if hour < LAST as f64 { 5e4 } else { 6e4 })
+            .posts(move |hour| if hour < LAST as f64 { 40.0 } else { 43.0 })
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // A total that dips and comes back has gained nothing; the plain difference believes it.
         case("dip").views(steady).dips(336..342, 0.05).fires(336, &[REF_VIEWS, REF_GAIN]),
         case("purge").views(|hour| steady(hour) - if hour >= 240.0 { 2e5 } else { 0.0 }),
@@ -210,6 +219,8 @@ fn posts_cases() -> Vec<Case> {
         case("posts-10x").posts(burst(LAST, 90.0)).fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
         case("posts-one-percent-a-day").posts(|hour| 1e5 * 1.01_f64.powf(hour / 24.0)),
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
+        // Twice as busy at weekends: above the mean day by more than half, but no more than a week ago.
+        case("posts-weekly-2x").posts(|hour| 5e3 + 10.0 * weekly(hour + 84.0, 2.0)),
         // Five after one a day: velocity 1.7, but chance does that.
         case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 4.0 / 24.0)(hour)),
         case("posts-few-then-20")
@@ -376,6 +387,8 @@ fn spike_cases() -> Vec<Case> {
         hourly("rounded-2-steps").rounded_to(1e5).views(move |hour| 1e6 + step(2e5)(hour)),
         hourly("dead-99-views").views(move |hour| 5e4 + step(99.0)(hour)),
         hourly("dead-100-views").views(move |hour| 5e4 + step(100.0)(hour)).fires(SPIKE_AT, &[SPIKE]),
+        // A weekend begins at hour 60.
+        hourly("weekly").views(|hour| 1e6 + 1_000.0 * weekly(hour + 60.0, 1.6)),
         hourly("hours-19").views(spike).watched_since(SPIKE_AT - 19),
         hourly("hours-20").views(spike).watched_since(SPIKE_AT - 20).fires(SPIKE_AT, &[SPIKE]),
         hourly("missing-hours").views(spike).exporter_down(70..76),
