@@ -7,6 +7,7 @@
 mod crowd;
 #[path = "support/grafana.rs"]
 mod grafana;
+#[allow(dead_code, reason = "the scoreboard alone needs how long alerts wait")]
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/prometheus.rs"]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill};
 use tiktok_exporter::model::Timestamp;
+use tiktok_exporter::simulator::World;
 
 use super::prometheus::{Prometheus, Series};
 use super::promtool::{promtool, rule_files, succeed};
@@ -35,6 +36,9 @@ pub struct Rule {
     pub is_alert: bool,
     pub expr: String,
     pub labels: BTreeMap<String, String>,
+    /// How long the condition of an alert must hold, and how long it fires on when it no longer does.
+    pub holds: Duration,
+    pub keeps_firing: Duration,
     /// The file it stands in.
     pub file: PathBuf,
 }
@@ -48,11 +52,16 @@ pub fn rules() -> Vec<Rule> {
             content["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap())
         {
             let text = |key: &str| rule[key].as_str().map(str::to_owned);
+            let duration = |key: &str| {
+                rule[key].as_str().map(|text| humantime::parse_duration(text).unwrap()).unwrap_or_default()
+            };
             rules.push(Rule {
                 name: text("record").or(text("alert")).unwrap(),
                 is_alert: rule.get("alert").is_some(),
                 expr: text("expr").unwrap(),
                 labels: serde_json::from_value(rule["labels"].clone()).unwrap_or_default(),
+                holds: duration("for"),
+                keeps_firing: duration("keep_firing_for"),
                 file: file.clone(),
             });
         }
@@ -125,7 +134,8 @@ impl History {
         import(&results(folder.path()), &data, folder.path());
         import(&world::exporter(), &data, folder.path());
         import(&own_metrics(folder.path()), &data, folder.path());
-        record(&data, folder.path());
+        let recording = rules().into_iter().filter(|rule| !rule.is_alert).collect();
+        record(recording, Pass { days: DAYS, interval: "1h", look_back: "1h" }, &data, folder.path());
         let prometheus = Prometheus::start(&data, &json!({}));
         let alerts = alerts(&prometheus);
         drop(prometheus);
@@ -143,24 +153,52 @@ pub fn import(text: &str, data: &Path, folder: &Path) {
     );
 }
 
-/// Evaluates the recording rules over the history, hour by hour.
+/// The recording rules that others need, and that these need.
+pub fn needed_by(others: &[Rule]) -> Vec<Rule> {
+    let (mut needed, mut left): (Vec<Rule>, Vec<Rule>) =
+        (Vec::new(), rules().into_iter().filter(|rule| !rule.is_alert).collect());
+    let mut names: BTreeSet<String> = others.iter().flat_map(|rule| metrics_in(&rule.expr)).collect();
+    loop {
+        let (found, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|rule| names.contains(&rule.name));
+        if found.is_empty() {
+            return needed;
+        }
+        names = found.iter().flat_map(|rule| metrics_in(&rule.expr)).collect();
+        needed.extend(found);
+        left = rest;
+    }
+}
+
+/// How rules are evaluated over a past.
+pub struct Pass {
+    /// The last days of the history.
+    pub days: i64,
+    /// Between two evaluations.
+    pub interval: &'static str,
+    /// How far back a sample counts.
+    pub look_back: &'static str,
+}
+
+/// Evaluates recording rules over the history.
 ///
 /// promtool asks a server, which sees what it records only after a restart: what a rule reads must be
 /// recorded a stage before it. A rule that reads its own past has none.
-pub fn record(data: &Path, folder: &Path) {
-    for stage in stages() {
+pub fn record(rules: Vec<Rule>, pass: Pass, data: &Path, folder: &Path) {
+    for stage in stages(rules) {
         let file = folder.join("stage.rules.yml");
-        let rule = |rule: &Rule| json!({"record": rule.name, "expr": rule.expr, "labels": rule.labels});
+        // Two sides of an `or` may differ in the name that they keep: without it they are one series.
+        let expr = |rule: &Rule| format!("max without () (\n{})", rule.expr);
+        let rule = |rule: &Rule| json!({"record": rule.name, "expr": expr(rule), "labels": rule.labels});
         let rules: Vec<Value> = stage.iter().map(rule).collect();
-        let content = json!({"groups": [{"name": "stage", "interval": "1h", "rules": rules}]});
+        let content = json!({"groups": [{"name": "stage", "interval": pass.interval, "rules": rules}]});
         std::fs::write(&file, content.to_string()).unwrap();
-        let server = Prometheus::start(data, &json!({}));
+        let server = Prometheus::looking_back(pass.look_back, data, &json!({}));
         // A group's moment within the hour depends on the name of its file.
         succeed(
             promtool()
                 .current_dir(folder)
                 .args(["tsdb", "create-blocks-from", BLOCK, "rules"])
-                .arg(format!("--start={}", NOW - DAYS * DAY))
+                .arg(format!("--start={}", NOW - pass.days * DAY))
                 .arg(format!("--end={NOW}"))
                 .arg(format!("--url={}", server.url))
                 .arg(format!("--output-dir={}", data.display()))
@@ -170,8 +208,7 @@ pub fn record(data: &Path, folder: &Path) {
 }
 
 /// The recording rules, each in a stage after those that it reads.
-fn stages() -> Vec<Vec<Rule>> {
-    let mut left: Vec<Rule> = rules().into_iter().filter(|rule| !rule.is_alert).collect();
+fn stages(mut left: Vec<Rule>) -> Vec<Vec<Rule>> {
     let mut stages = Vec::new();
     while !left.is_empty() {
         let waiting: BTreeSet<String> = left.iter().map(|rule| rule.name.clone()).collect();
@@ -242,6 +279,7 @@ fn results(folder: &Path) -> String {
         page_size: config.posts.page_size,
         watchlist: config.watchlist,
         seed: 1,
+        beginning: World::BEGINNING,
         span: Span { from: moment(NOW - DAYS * DAY), to: moment(NOW + 1), step: Duration::from_secs(3_600) },
         posts_every: Duration::from_secs(3_600),
         itself: None,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use serde_json::Value;
 pub struct Prometheus {
     child: Child,
     pub url: String,
+    config: PathBuf,
     client: reqwest::blocking::Client,
 }
 
@@ -41,14 +42,14 @@ impl Prometheus {
                 .arg("--storage.tsdb.retention.time=3650d")
                 .arg(format!("--query.lookback-delta={lookback}"))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                .arg("--log.level=error")
+                .args(["--web.enable-lifecycle", "--log.level=error"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit());
             let child = command.spawn().unwrap_or_else(|error| {
                 panic!("cannot run prometheus: {error}; ./tests/run installs what is missing")
             });
             let url = format!("http://127.0.0.1:{port}");
-            let mut server = Self { child, url, client: client.clone() };
+            let mut server = Self { child, url, config: file.clone(), client: client.clone() };
             if server.is_up(data) {
                 return server;
             }
@@ -74,6 +75,20 @@ impl Prometheus {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("prometheus is not ready after two minutes");
+    }
+
+    /// Gives it another configuration. Rule files that stay the same go on as they were.
+    pub fn reload(&self, config: &Value) {
+        std::fs::write(&self.config, config.to_string()).unwrap();
+        let answer = self.client.post(format!("{}/-/reload", self.url)).send().unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{status}: {}", answer.text().unwrap_or_default());
+    }
+
+    /// How many Alertmanagers it tells.
+    pub fn alertmanagers(&self) -> usize {
+        let data = self.ask("/api/v1/alertmanagers", &[]).unwrap();
+        data["activeAlertmanagers"].as_array().map_or(0, Vec::len)
     }
 
     /// Its own metrics page.

@@ -1,0 +1,125 @@
+//! Scores every alert on the simulated world, where it is known when hashtags take off and what goes wrong:
+//!
+//! ```text
+//! cargo run --release --example scoreboard
+//! cargo run --release --example scoreboard -- --hashtags 200 --seeds 1,2,3 --days 60
+//! ```
+//!
+//! Trends: the past of the hashtags is written as `backfill` writes it, totals read hourly and posts every
+//! six hours. Operations: the exporter itself runs through thirty days of trouble at known times. Over both, a
+//! real Prometheus records the rules of `alerts/`, as they are shipped, and is then asked step by step
+//! for which series the condition of each alert holds; waiting times are counted from that. Needs
+//! `prometheus` and `promtool` in the path.
+//!
+//! docs/rules.md says what counts as a trend, and what the figures were.
+
+#![allow(clippy::unwrap_used, reason = "a tool for developers may stop at what it did not expect")]
+
+#[allow(dead_code, reason = "shared with the tests of the dashboards")]
+#[path = "../../tests/support/history.rs"]
+mod history;
+mod judge;
+mod operations;
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+#[path = "../../tests/support/prometheus.rs"]
+mod prometheus;
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+#[path = "../../tests/support/promtool.rs"]
+mod promtool;
+#[allow(dead_code, reason = "the tool's module names its types")]
+#[path = "../../tests/support/reference.rs"]
+mod reference;
+mod trends;
+
+use std::collections::BTreeMap;
+
+use clap::Parser;
+use judge::Score;
+use trends::Worlds;
+
+/// Scores every alert on simulated worlds with known onsets and known trouble.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Hashtags of each world
+    #[arg(long, default_value_t = 100)]
+    hashtags: u32,
+    /// Worlds, by their seeds
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
+    seeds: Vec<u64>,
+    /// Days that are judged, after sixteen of history
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(15..=365))]
+    days: i64,
+    /// Also name every false alarm, and everything that was missed
+    #[arg(long)]
+    verbose: bool,
+}
+
+fn main() {
+    let args = Args::parse();
+    let folder = tempfile::tempdir().unwrap();
+    let worlds = Worlds::new(&args.seeds, args.hashtags, args.days);
+
+    eprintln!("trends: {} days of {} hashtags", args.days, args.hashtags as usize * args.seeds.len());
+    let trends = worlds.scores(folder.path());
+    eprintln!("operations: {} days of trouble", args.days);
+    let operations = operations::scores(args.days, folder.path());
+
+    print("trends, and the reference rules (precision, recall and delay of onsets)", &trends, args.days);
+    print("operations (precision, recall and delay of trouble)", &operations, args.days);
+    println!("\nNot judged: TikTokBudgetRunsOut, a forecast that pacing keeps from coming true.");
+    if args.verbose {
+        for (alert, score) in trends.iter().chain(&operations) {
+            println!("\n{alert}");
+            score.remarks.iter().for_each(|remark| println!("  {remark}"));
+        }
+    }
+}
+
+fn print(title: &str, scores: &[(String, Score)], days: i64) {
+    println!(
+        "\n{title}\n\n{:<30}{:>8}{:>10}{:>8}{:>9}{:>9}{:>8}{:>7}{:>18}{:>15}  false alarms by kind",
+        "alert",
+        "events",
+        "precision",
+        "recall",
+        "delay",
+        "90 %",
+        "alarms",
+        "false",
+        "per series-month",
+        "per 500 series",
+    );
+    for (alert, score) in scores {
+        let months = score.series as f64 * days as f64 / 30.0;
+        let false_alarms = score.false_alarms.values().sum::<usize>();
+        println!(
+            "{alert:<30}{:>8}{:>10}{:>8}{:>9}{:>9}{:>8}{false_alarms:>7}{:>18.4}{:>15.1}  {}",
+            score.events(),
+            share(score.right, score.right + false_alarms),
+            share(score.delays.len(), score.events()),
+            time(score.delay(0.5)),
+            time(score.delay(0.9)),
+            score.right + false_alarms,
+            false_alarms as f64 / months,
+            500.0 * false_alarms as f64 / months,
+            by_kind(&score.false_alarms),
+        );
+    }
+}
+
+fn share(part: usize, whole: usize) -> String {
+    if whole == 0 { "-".to_owned() } else { format!("{:.3}", part as f64 / whole as f64) }
+}
+
+fn time(delay: Option<i64>) -> String {
+    match delay {
+        None => "-".to_owned(),
+        Some(seconds) if seconds < 7_200 => format!("{} min", seconds / 60),
+        Some(seconds) => format!("{} h", seconds / 3_600),
+    }
+}
+
+fn by_kind(counts: &BTreeMap<String, usize>) -> String {
+    let counts: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    counts.join(", ")
+}

@@ -1,0 +1,290 @@
+//! The alerts about the exporter itself: its real loop, gateway and ledger under a clock that runs ahead,
+//! over the simulated API, which gives trouble at known times. A real Prometheus gets what `/metrics`
+//! showed, scraped every few minutes.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiktok_exporter::budget::{Balance, Limits};
+use tiktok_exporter::clock::{SharedClock, TimerClock};
+use tiktok_exporter::config;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::model::{Credits, Date, Hashtag, Timestamp};
+use tiktok_exporter::poller::{Parts, Plan, Poller};
+use tiktok_exporter::simulator::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World};
+use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
+use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::history::{self, DAY, HOUR, NOW, Pass, Rule};
+use super::judge::{Score, Stretch, alarms, judge, times_by_series};
+use super::prometheus::Prometheus;
+
+/// Time between two scrapes, and between two evaluations.
+const SCRAPE: i64 = 240;
+/// Hashtags, most of them with so few posts that a sample of them is never saturated.
+const HASHTAGS: usize = 40;
+/// Requests that these need in a day, about: totals hourly, posts every six hours.
+const CREDITS_A_DAY: i64 = HASHTAGS as i64 * 28;
+/// The balance lasts for all but so many days.
+const WITHOUT_CREDITS: i64 = 3;
+/// An alarm that begins so soon after the end of a trouble is still about it: requests that were stopped are
+/// tried again after a quarter of an hour, and conditions hold for as long before they are told.
+const AFTERMATH: i64 = HOUR / 2;
+
+/// What goes wrong, how it is done to the simulator, and for how many hours.
+const TROUBLES: [(&str, &str, i64); 7] = [
+    ("down", "{}", 2),
+    ("key refused", r#"{"faults": [{"kind": "dead_key"}]}"#, 3),
+    ("no credits", r#"{"faults": [{"kind": "no_credits"}]}"#, 3),
+    ("errors", r#"{"faults": [{"kind": "server_error", "probability": 0.6}]}"#, 3),
+    ("throttled", r#"{"faults": [{"kind": "throttle", "probability": 0.3}]}"#, 3),
+    ("outage", r#"{"faults": [{"kind": "server_error"}]}"#, 9),
+    ("unknown hashtags", r#"{"faults": [{"kind": "not_found"}]}"#, 3),
+];
+
+/// Of each alert: the trouble that it must tell, other trouble that it may tell, and the series that it
+/// can have.
+const TELLS: [(&str, &[&str], &[&str], usize); 11] = [
+    ("TikTokWatchdog", &["always"], &[], 1),
+    ("TikTokExporterDown", &["down"], &[], 1),
+    ("TikTokBreakerOpen", &["key refused", "no credits"], &[], 2),
+    ("TikTokApiErrorRatioHigh", &["errors", "outage"], &["key refused", "no credits"], 1),
+    ("TikTokApiThrottled", &["throttled"], &[], 1),
+    ("TikTokResultsStale", &["outage"], &["key refused", "no credits", "errors"], 2 * HASHTAGS),
+    ("TikTokHashtagVanished", &["unknown hashtags"], &[], HASHTAGS),
+    ("TikTokHashtagUnresolved", &["misspelt"], &[], HASHTAGS),
+    ("TikTokSpendingStopped", &["balance spent"], &[], 1),
+    ("TikTokBalanceLow", &["balance for a week"], &[], 1),
+    ("TikTokSampleSaturated", &["busy hashtag"], &[], HASHTAGS),
+];
+
+/// Trouble, and from when to when there was some.
+struct Trouble {
+    what: &'static str,
+    when: Stretch,
+}
+
+/// Every alert about operations that can be judged, with its score.
+pub fn scores(days: i64, folder: &Path) -> Vec<(String, Score)> {
+    let alerts: Vec<Rule> = TELLS
+        .iter()
+        .map(|(alert, ..)| history::rules().into_iter().find(|rule| rule.name == *alert).unwrap())
+        .collect();
+    let rules = history::needed_by(&alerts);
+    let data = folder.join("operations");
+    std::fs::create_dir(&data).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let troubles = runtime.unwrap().block_on(watch(days, &metrics_of(&rules, &alerts), &data, folder));
+    history::record(rules, Pass { days, interval: "4m", look_back: "5m" }, &data, folder);
+
+    let prometheus = Prometheus::looking_back("5m", &data, &serde_json::json!({}));
+    let span = (NOW - days * DAY, NOW, SCRAPE);
+    let score = |(rule, (_, must, may, series)): (&Rule, &(&str, &[&str], &[&str], usize))| {
+        let of = |names: &[&str]| -> Vec<Stretch> {
+            let named = troubles.iter().filter(|trouble| names.contains(&trouble.what));
+            named.map(|trouble| Stretch { to: trouble.when.to + AFTERMATH, ..trouble.when }).collect()
+        };
+        let mut score = Score { series: *series, ..Score::default() };
+        let by_series = times_by_series(&prometheus, &rule.expr, span);
+        let all: Vec<(String, Stretch)> = by_series
+            .iter()
+            .flat_map(|(series, times)| {
+                alarms(times, rule, SCRAPE, NOW, &|_| true).into_iter().map(|alarm| (series.clone(), alarm))
+            })
+            .collect();
+        judge(&mut score, &all, &of(must), &of(may), "trouble");
+        (rule.name.clone(), score)
+    };
+    alerts.iter().zip(&TELLS).map(score).collect()
+}
+
+fn metrics_of(rules: &[Rule], alerts: &[Rule]) -> BTreeSet<String> {
+    let names = rules.iter().chain(alerts).flat_map(|rule| history::metrics_in(&rule.expr));
+    names.chain(["tiktok_exporter_spending_stopped".to_owned()]).collect()
+}
+
+/// Runs the exporter through all trouble; what it showed of these metrics goes into `data`.
+async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path) -> Vec<Trouble> {
+    let begin = NOW - days * DAY;
+    let clock: SharedClock = Arc::new(TimerClock::starting_at(Timestamp::from_secs(begin)));
+    let simulator = Arc::new(Simulator::new(Settings {
+        beginning: Timestamp::from_secs(begin - 100 * DAY),
+        rate_limit_per_minute: u32::MAX,
+        ..Settings::default()
+    }));
+    let mut troubles = planned(begin, days);
+    let credits = CREDITS_A_DAY * (days - WITHOUT_CREDITS);
+    let exporter =
+        Exporter::start(simulator.clone(), clock.clone(), credits.unsigned_abs(), &folder.join("store"))
+            .await;
+
+    let mut pages = String::new();
+    let mut spent_at = None;
+    for number in 1..=days * DAY / SCRAPE {
+        let now = begin + number * SCRAPE;
+        let present = troubles.iter().find(|trouble| (trouble.when.from..trouble.when.to).contains(&now));
+        let faults = present
+            .and_then(|trouble| TROUBLES.iter().find(|(what, ..)| *what == trouble.what))
+            .map_or("{}", |(_, faults, _)| *faults);
+        simulator.set_faults(Faults::parse(faults).unwrap());
+        tokio::time::sleep(Duration::from_secs(SCRAPE.unsigned_abs())).await;
+        let up = present.is_none_or(|trouble| trouble.what != "down");
+        writeln!(pages, "up{{job=\"tiktok\",instance=\"exporter:10110\"}} {} {now}", u8::from(up)).unwrap();
+        if up {
+            let page = exporter.exposition.encode().unwrap();
+            let spent = "tiktok_exporter_spending_stopped{reason=\"balance\"} 1";
+            if spent_at.is_none() && page.lines().any(|line| line == spent) {
+                spent_at = Some(now);
+            }
+            scrape(&page, metrics, now, &mut pages);
+        }
+        if number % (6 * DAY / SCRAPE) == 0 || number == days * DAY / SCRAPE {
+            history::import(&std::mem::take(&mut pages), data, folder);
+        }
+    }
+    exporter.stop().await;
+    let spent_at = spent_at.expect("the balance is spent before the end");
+    let until_the_end = |what, from| Trouble { what, when: Stretch { from, to: NOW } };
+    troubles.extend([
+        until_the_end("always", begin),
+        until_the_end("misspelt", begin),
+        until_the_end("busy hashtag", begin),
+        until_the_end("balance for a week", spent_at - 7 * DAY),
+        until_the_end("balance spent", spent_at),
+    ]);
+    troubles
+}
+
+/// One trouble a day, each of them as often as there is time before the balance is spent, at changing hours.
+fn planned(begin: i64, days: i64) -> Vec<Trouble> {
+    let first_day = 3;
+    let number = (days - WITHOUT_CREDITS - 2 - first_day).max(0) as usize / TROUBLES.len() * TROUBLES.len();
+    let trouble = |number: usize| {
+        let (what, _, hours) = TROUBLES[number % TROUBLES.len()];
+        let from = begin + (first_day + number as i64) * DAY + (number as i64 * 5 % 13) * HOUR;
+        Trouble { what, when: Stretch { from, to: from + hours * HOUR } }
+    };
+    (0..number).map(trouble).collect()
+}
+
+/// The lines of these metrics, as they were at `now`.
+fn scrape(page: &str, metrics: &BTreeSet<String>, now: i64, pages: &mut String) {
+    let labels = "job=\"tiktok\",instance=\"exporter:10110\"";
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (metric, own) = series.split_once('{').map_or((series, ""), |(metric, own)| (metric, own));
+        if metrics.contains(metric) {
+            let own = own.strip_suffix('}').map_or(String::new(), |own| format!("{own},"));
+            writeln!(pages, "{metric}{{{own}{labels}}} {value} {now}").unwrap();
+        }
+    }
+}
+
+/// The exporter without its web server.
+struct Exporter {
+    exposition: Exposition,
+    polling: tokio::task::JoinHandle<()>,
+    stopping: CancellationToken,
+    _reloads: mpsc::Sender<tiktok_exporter::poller::Reload>,
+}
+
+impl Exporter {
+    async fn start(api: Arc<Simulator>, clock: SharedClock, balance: u64, store: &Path) -> Self {
+        let limits = Limits {
+            balance: Some(Balance { credits: Credits::new(balance), counted_on: Date::of(clock.now()) }),
+            ..Limits::default()
+        };
+        std::fs::create_dir(store).unwrap();
+        let store = Arc::new(Store::open(&store.join("exporter.sqlite")).unwrap());
+        let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
+        let (state, telemetry) = (State::default(), Arc::new(Telemetry::new().unwrap()));
+        let stopping = CancellationToken::new();
+        let transport: Arc<dyn Transport> = Arc::new(Api { simulator: api.clone(), clock: clock.clone() });
+        let plan = plan(api.world());
+        let gateway = Gateway::new(
+            transport,
+            ledger.clone(),
+            200,
+            Duration::from_secs(900),
+            clock.clone(),
+            telemetry.clone(),
+            stopping.clone(),
+        );
+        let parts = Parts {
+            gateway: Arc::new(gateway),
+            ledger: ledger.clone(),
+            store,
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+        };
+        let exposition = Exposition::new(state, ledger, clock, &telemetry).unwrap();
+        let poller = Poller::new(parts, plan).await.unwrap();
+        let (reloads, receiver) = mpsc::channel(1);
+        let polling = tokio::spawn(poller.run(receiver, stopping.clone()));
+        Self { exposition, polling, stopping, _reloads: reloads }
+    }
+
+    async fn stop(self) {
+        self.stopping.cancel();
+        self.polling.await.unwrap();
+    }
+}
+
+/// A huge hashtag, a name that does not exist, and hashtags with a post every few weeks.
+fn plan(world: &World) -> Plan {
+    let names = (0..).map(|number| format!("tag{number}"));
+    let quiet = names.filter(|name| world.kind(&Hashtag::parse(name).unwrap()) == Some(Kind::Dead));
+    let names: Vec<String> =
+        ["fyp".to_owned(), format!("{NEVER}thing")].into_iter().chain(quiet).take(HASHTAGS).collect();
+    let toml = format!(
+        "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"6h\"\nmax_age = \"2d\"\nnot_found_retry = \"1h\"\n\
+         [[watch]]\nhashtags = {names:?}\nregions = [\"US\"]\n"
+    );
+    let config = config::load_str(&toml, []).unwrap().config;
+    Plan {
+        watchlist: config.watchlist,
+        following: config.following,
+        concurrency: config.api.concurrency as usize,
+        page_size: config.posts.page_size,
+        not_found_retry: config.refresh.not_found_retry,
+        longest_interval: config.refresh.longest_interval,
+    }
+}
+
+/// The simulator in place of the API, without a network between.
+struct Api {
+    simulator: Arc<Simulator>,
+    clock: SharedClock,
+}
+
+impl Transport for Api {
+    fn send<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<RawAnswer, Error>> {
+        Box::pin(async move {
+            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+            encoded.extend_pairs(query.parameters());
+            let request = Request {
+                path: query.endpoint().as_str(),
+                query: &encoded.finish(),
+                key: Some("scoreboard"),
+            };
+            let reply = self.simulator.answer(request, self.clock.now());
+            let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
+            Ok(RawAnswer {
+                status: reply.status,
+                retry_after: reply.retry_after.map(Duration::from_secs),
+                location: None,
+                simulated: true,
+                body: body.into(),
+            })
+        })
+    }
+}
