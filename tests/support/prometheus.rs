@@ -13,6 +13,7 @@ use serde_json::Value;
 pub struct Prometheus {
     child: Child,
     pub url: String,
+    #[allow(dead_code, reason = "not every test gives another")]
     config: PathBuf,
     client: reqwest::blocking::Client,
 }
@@ -77,6 +78,7 @@ impl Prometheus {
         panic!("prometheus is not ready after two minutes");
     }
 
+    #[allow(dead_code, reason = "not every test gives another")]
     /// Gives it another configuration. Rule files that stay the same go on as they were.
     pub fn reload(&self, config: &Value) {
         std::fs::write(&self.config, config.to_string()).unwrap();
@@ -85,6 +87,7 @@ impl Prometheus {
         assert!(status.is_success(), "{status}: {}", answer.text().unwrap_or_default());
     }
 
+    #[allow(dead_code, reason = "not every test has one")]
     /// How many Alertmanagers it tells.
     pub fn alertmanagers(&self) -> usize {
         let data = self.ask("/api/v1/alertmanagers", &[]).unwrap();
