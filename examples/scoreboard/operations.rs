@@ -50,9 +50,11 @@ const TROUBLES: [(&str, &str, i64); 7] = [
     ("unknown hashtags", r#"{"faults": [{"kind": "not_found"}]}"#, 3),
 ];
 
-/// Of each alert: the trouble that it must tell, other trouble that it may tell, and the series that it
-/// can have.
-const TELLS: [(&str, &[&str], &[&str], usize); 11] = [
+/// Of an alert: the trouble that it must tell, other trouble that it may tell, and the series that it can
+/// have.
+type Tells = (&'static str, &'static [&'static str], &'static [&'static str], usize);
+
+const TELLS: [Tells; 11] = [
     ("TikTokWatchdog", &["always"], &[], 1),
     ("TikTokExporterDown", &["down"], &[], 1),
     ("TikTokBreakerOpen", &["key refused", "no credits"], &[], 2),
@@ -87,7 +89,7 @@ pub fn scores(days: i64, folder: &Path) -> Vec<(String, Score)> {
 
     let prometheus = Prometheus::looking_back("5m", &data, &serde_json::json!({}));
     let span = (NOW - days * DAY, NOW, SCRAPE);
-    let score = |(rule, (_, must, may, series)): (&Rule, &(&str, &[&str], &[&str], usize))| {
+    let score = |(rule, (_, must, may, series)): (&Rule, &Tells)| {
         let of = |names: &[&str]| -> Vec<Stretch> {
             let named = troubles.iter().filter(|trouble| names.contains(&trouble.what));
             named.map(|trouble| Stretch { to: trouble.when.to + AFTERMATH, ..trouble.when }).collect()
