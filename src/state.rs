@@ -16,6 +16,8 @@ use crate::model::{ChallengeId, Hashtag, Keyword, RecentValues, Region, SampleSt
 /// Everything known about the watchlist at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
+    /// When it was made.
+    pub made_at: Timestamp,
     /// One entry per watched hashtag, sorted by name.
     pub hashtags: Vec<Arc<HashtagState>>,
     /// One entry per followed keyword, sorted by keyword.
@@ -200,6 +202,12 @@ impl Refresh {
 }
 
 impl Snapshot {
+    /// The time by which the ages of its entries are to be judged while the clock shows `clock`. A clock
+    /// behind the snapshot has gone back: until the poller has noticed, the snapshot knows better.
+    pub fn now(&self, clock: Timestamp) -> Timestamp {
+        clock.max(self.made_at)
+    }
+
     /// The hashtags that are watched on trial.
     pub fn on_trial(&self) -> BTreeSet<&Hashtag> {
         let trials = self.keywords.iter().flat_map(|keyword| &keyword.trials);

@@ -118,7 +118,8 @@ impl Exposition {
     ///
     /// None that the caller can cause.
     pub fn print(&self) -> Result<Print, PageError> {
-        Ok(Print::new(&self.state.snapshot(), self.clock.now())?)
+        let snapshot = self.state.snapshot();
+        Ok(Print::new(&snapshot, snapshot.now(self.clock.now()))?)
     }
 
     /// Tells of results that are newer than those of now.
@@ -131,7 +132,7 @@ impl Exposition {
     pub fn render(&self, take: impl FnMut(&str)) {
         let snapshot = self.state.snapshot();
         let mut text = TextSink::new(take);
-        Directory::new(&snapshot, self.clock.now()).walk(&mut text);
+        Directory::new(&snapshot, snapshot.now(self.clock.now())).walk(&mut text);
         text.finish();
     }
 

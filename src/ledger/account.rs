@@ -12,8 +12,8 @@ use crate::upstream::Endpoint;
 /// A clock this little behind the last entry was set by a time service; entries then count on the
 /// later day.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
-/// How soon a clock that is behind is looked at again.
-const CLOCK_RETRY: Duration = Duration::from_secs(60);
+/// How soon a clock that is behind is looked at again: no interval is shorter.
+const CLOCK_RETRY: Duration = Duration::from_secs(1);
 /// Days for which spending is kept by hashtag; before that, by endpoint and purpose alone.
 const HASHTAGS_KEPT_DAYS: i32 = 90;
 

@@ -26,8 +26,8 @@ use account::Account;
 
 pub use account::{ByKind, KINDS};
 
-/// How soon a store that could not be written is tried again.
-const STORE_RETRY: Duration = Duration::from_secs(30);
+/// How soon a store that could not be written is tried again: no interval is shorter.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Leave to send one request, paid for. Dropped unsettled, it counts as spent.
 #[must_use]
@@ -201,13 +201,16 @@ impl Ledger {
         self.shared.kept().account.last_entry_for(purpose)
     }
 
+    /// Trouble with the store. It lasts until something has been written, however long ago it was last
+    /// tried.
+    pub fn trouble(&self) -> Option<Denial> {
+        self.shared.kept().trouble()
+    }
+
     /// All the numbers at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
         let kept = self.shared.kept();
-        // Trouble with the store lasts until something has been written, however stale it is.
-        let trouble =
-            kept.broken.as_ref().map(|(why, until)| Denial::Ledger { why: why.clone(), until: *until });
-        let stopped = trouble.or_else(|| kept.account.denial(Purpose::Totals, Credits::ONE, now));
+        let stopped = kept.trouble().or_else(|| kept.account.denial(Purpose::Totals, Credits::ONE, now));
         Statement {
             known: kept.account.is_known(),
             standing: kept.account.standing_at(now),
@@ -222,10 +225,10 @@ impl Ledger {
     /// What stands against any spending: trouble with the store that is still fresh.
     fn standing_denial(&self, now: Timestamp) -> Option<Denial> {
         let kept = self.shared.kept();
-        let (why, until) = kept.broken.as_ref()?;
+        let (_, until) = kept.broken.as_ref()?;
         // A clock that goes back must not make the pause longer.
-        let fresh = now < *until && *until <= now + STORE_RETRY;
-        fresh.then(|| Denial::Ledger { why: why.clone(), until: *until })
+        let is_fresh = now < *until && *until <= now + STORE_RETRY;
+        kept.trouble().filter(|_| is_fresh)
     }
 
     /// Puts a wish into the queue and sees to it that the queue is committed: by itself, or by
@@ -323,6 +326,11 @@ impl Shared {
 }
 
 impl Kept {
+    fn trouble(&self) -> Option<Denial> {
+        let (why, until) = self.broken.as_ref()?;
+        Some(Denial::Ledger { why: why.clone(), until: *until })
+    }
+
     fn refused(&mut self, denial: &Denial) {
         let reason = denial.reason();
         if let Some(index) = Denial::REASONS.iter().position(|known| *known == reason) {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{Id, JoinError};
 
-use super::book::{past, refresh_of};
-use super::{NAP, Poller, blocking};
+use super::book::{move_back, past, refresh_of};
+use super::{NAP, Poller, Running, blocking};
 use crate::discovery::Look;
 use crate::gateway::Failure;
 use crate::model::{Growth, Hashtag, RecentValues, Region, Timestamp};
@@ -33,21 +34,38 @@ impl Refreshed {
             Self::Search(result) => result.as_ref().err(),
         }
     }
+
+    /// Moves what lies after `now` back in time by `back`.
+    fn date_anew(&mut self, now: Timestamp, back: Duration) {
+        match self {
+            Self::Totals(Ok(found)) => {
+                move_back(&mut found.at, now, back);
+                move_back(&mut found.resolved.at, now, back);
+            }
+            Self::Posts(Ok(collected)) => move_back(&mut collected.at, now, back),
+            Self::Search(Ok(searched)) => move_back(&mut searched.at, now, back),
+            Self::Totals(Err(_)) | Self::Posts(Err(_)) | Self::Search(Err(_)) => {}
+        }
+    }
 }
 
 impl Poller {
     /// Takes the end of a refresh in: into the book, the store, the schedule and the snapshot.
     pub(super) async fn take_in(&mut self, done: Result<(Id, Refreshed), JoinError>) {
-        let (id, refreshed) = match done {
+        // Before anything is published by a clock that has gone back.
+        self.mind_the_clock().await;
+        let (id, mut refreshed) = match done {
             Ok((id, refreshed)) => (id, Some(refreshed)),
             Err(error) => {
                 tracing::error!(%error, "a refresh ended in a panic; please report this");
                 (error.id(), None)
             }
         };
-        let Some((job, kind)) = self.running.remove(&id) else { return };
+        let Some(Running { job, kind, back }) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
-        self.latest = self.latest.max(now);
+        if let Some(refreshed) = &mut refreshed {
+            refreshed.date_anew(now, back);
+        }
         let outcome = match refreshed.as_ref().map(Refreshed::failure) {
             Some(None) => Some(Outcome::Success),
             Some(Some(failure)) => judge(&job, failure),

@@ -101,7 +101,7 @@ impl Poller {
 
     /// Reviews who is on trial. Returns whether that changed, which the store then knows, too.
     pub(super) async fn review_trials(&mut self, now: Timestamp) -> bool {
-        let busy = self.running.values().filter_map(|(job, _)| match &job.subject {
+        let busy = self.running.values().filter_map(|running| match &running.job.subject {
             Subject::Hashtag(hashtag) => Some(hashtag),
             Subject::Keyword(_) => None,
         });

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Admission, Denial};
@@ -93,6 +93,14 @@ pub struct Parts {
     pub clock: SharedClock,
 }
 
+/// A refresh that is under way.
+struct Running {
+    job: Job,
+    kind: JobKind,
+    /// How far the clock went back meanwhile.
+    back: Duration,
+}
+
 /// The loop and what it knows.
 pub struct Poller {
     parts: Parts,
@@ -105,7 +113,7 @@ pub struct Poller {
     book: Book,
     keywords: Keywords,
     refreshes: JoinSet<Refreshed>,
-    running: HashMap<Id, (Job, JobKind)>,
+    running: HashMap<Id, Running>,
     /// How counts of posts grow; what is no longer watched stays until the next start.
     growth: HashMap<Hashtag, Growth>,
     /// The loop's share of the budget.
@@ -116,8 +124,8 @@ pub struct Poller {
     denied: Option<&'static str>,
     /// Nothing is started before this: a request was just denied.
     hold: Timestamp,
-    /// The latest time that the clock showed since it last went back.
-    latest: Timestamp,
+    /// The latest time that the clock showed since it last went back, and when it did.
+    latest: (Timestamp, Instant),
 }
 
 impl Poller {
@@ -146,7 +154,7 @@ impl Poller {
             book: Book::new(),
             keywords: new_keywords(&plan, &Keywords::new(), &remembered),
             hold: Timestamp::default(),
-            latest: now,
+            latest: (now, Instant::now()),
             parts,
             plan,
             refreshes: JoinSet::new(),
@@ -208,17 +216,27 @@ impl Poller {
     /// was the time in between that was wrong.
     async fn mind_the_clock(&mut self) {
         let now = self.parts.clock.now();
-        if !self.latest.is_ahead_of(now) {
-            self.latest = self.latest.max(now);
+        let (shown, when) = self.latest;
+        let expected = shown + when.elapsed();
+        let went_back = expected.is_ahead_of(now);
+        // A few seconds behind it may fall further: the latest time is kept for that.
+        if went_back || now >= shown {
+            self.latest = (now, Instant::now());
+        }
+        if !went_back {
             return;
         }
-        let back = self.latest.saturating_since(now);
-        tracing::warn!("the clock went back by {}: refreshes are planned anew", duration::show(back));
-        self.latest = now;
+        let back = expected.saturating_since(now);
+        tracing::warn!(
+            "the clock went back by {}: refreshes are planned anew",
+            duration::show(Duration::from_secs(back.as_secs()))
+        );
         for known in self.book.values_mut() {
             date_anew(Arc::make_mut(known), now, back);
         }
         self.date_keywords_anew(now, back);
+        // What they bring was dated by the old clock, too, if it came before this.
+        self.running.values_mut().for_each(|running| running.back += back);
         self.plan_anew(now).await;
     }
 
@@ -268,7 +286,10 @@ impl Poller {
     fn start_due(&mut self) -> Duration {
         let now = self.parts.clock.now();
         let admission = self.parts.gateway.admission();
-        let denial = self.pacing.denial(now);
+        // A store in trouble is tried again by a single request, as is a key.
+        let trouble = self.parts.ledger.trouble();
+        let is_troubled = trouble.is_some();
+        let denial = self.pacing.denial(now).or(trouble);
         let denied = denial.is_some();
         self.report(denial);
         if self.stopped && admission == Admission::All && !denied {
@@ -281,6 +302,7 @@ impl Poller {
             return self.hold.saturating_since(now);
         }
         let room = match admission {
+            Admission::All if is_troubled => usize::from(self.running.is_empty()),
             Admission::All => self.plan.concurrency.saturating_sub(self.running.len()),
             Admission::Trial(_) => usize::from(self.running.is_empty()),
             Admission::Nothing(_, opens) => return nap_until(opens, now),
@@ -340,7 +362,7 @@ impl Poller {
     /// Makes a new schedule out of the watchlist, the keywords and the books.
     async fn plan_anew(&mut self, now: Timestamp) {
         self.schedule = Schedule::taking_over(
-            self.running.values().map(|(job, _)| job),
+            self.running.values().map(|running| &running.job),
             &jobs(&self.watchlist, &self.plan.following),
             self.plan.not_found_retry,
             past(&self.book, &self.keywords),
@@ -394,6 +416,7 @@ impl Poller {
 
     fn publish(&self) {
         self.parts.state.publish(Snapshot {
+            made_at: self.latest.0,
             hashtags: self.book.values().cloned().collect(),
             keywords: self.keywords.values().cloned().collect(),
         });

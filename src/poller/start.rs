@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::Poller;
 use super::intake::Refreshed;
+use super::{Poller, Running};
 use crate::budget::Purpose;
 use crate::gateway::Errand;
 use crate::model::{Hashtag, Keyword, Region, Timestamp};
@@ -22,7 +22,7 @@ impl Poller {
         };
         if let Some((handle, cost)) = started {
             self.pacing.started(kind, cost, now);
-            self.running.insert(handle.id(), (job, kind));
+            self.running.insert(handle.id(), Running { job, kind, back: Duration::ZERO });
         }
     }
 

@@ -112,7 +112,7 @@ impl Schedule {
                 None => EntryState::Waiting(None),
                 Some((at, outcome)) => {
                     let absent = past.absent || outcome == Outcome::NotFound;
-                    let due = schedule.next_due(slot, at, absent);
+                    let due = schedule.next_due(slot, (at, outcome), absent);
                     EntryState::Waiting(Some(caught_up(slot, due, now)))
                 }
             };
@@ -168,12 +168,12 @@ impl Schedule {
                 continue;
             }
             entry.rhythm = rhythm;
-            if let (EntryState::Waiting(Some(_)), Some((at, _))) = (entry.state, entry.last) {
-                moved.push((job.clone(), entry.kept_slot(), at, entry.absent));
+            if let (EntryState::Waiting(Some(_)), Some(last)) = (entry.state, entry.last) {
+                moved.push((job.clone(), entry.kept_slot(), last, entry.absent));
             }
         }
-        for (job, slot, at, absent) in moved {
-            let due = caught_up(slot, self.next_due(slot, at, absent), now);
+        for (job, slot, last, absent) in moved {
+            let due = caught_up(slot, self.next_due(slot, last, absent), now);
             self.set(&job, EntryState::Waiting(Some(due)));
         }
     }
@@ -188,7 +188,7 @@ impl Schedule {
                 Outcome::Failed => entry.absent,
             };
             let (slot, absent) = (entry.kept_slot(), entry.absent);
-            let due = self.next_due(slot, now, absent);
+            let due = self.next_due(slot, (now, outcome), absent);
             self.set(job, EntryState::Waiting(Some(due)));
         }
     }
@@ -228,7 +228,9 @@ impl Schedule {
             let Some(entry) = self.jobs.get(&job) else { continue };
             match (entry.state, resolved) {
                 (EntryState::Blocked, true) => {
-                    let due = past(&job).last.map(|_| entry.kept_slot().next(now));
+                    let slot = entry.kept_slot();
+                    // What was missed while the hashtag was gone comes at once.
+                    let due = past(&job).last.map(|last| self.next_due(slot, last, entry.absent).max(now));
                     self.set(&job, EntryState::Waiting(due));
                 }
                 (EntryState::Waiting(_), false) => self.set(&job, EntryState::Blocked),
@@ -281,13 +283,16 @@ impl Schedule {
         self.jobs.is_empty()
     }
 
-    fn next_due(&self, slot: Slot, last: Timestamp, absent: bool) -> Timestamp {
+    fn next_due(&self, slot: Slot, (at, outcome): (Timestamp, Outcome), absent: bool) -> Timestamp {
         if absent {
-            last + self.not_found_retry.max(slot.interval)
+            at + self.not_found_retry.max(slot.interval)
         } else if slot.strict {
-            last + slot.interval
+            at + slot.interval
+        } else if outcome == Outcome::Failed {
+            // Nothing was learnt, so the very next slot counts, however late the last look failed.
+            slot.next(at + Duration::from_millis(1))
         } else {
-            slot.next(last + slot.interval / 2)
+            slot.next(at + slot.interval / 2)
         }
     }
 

@@ -88,7 +88,10 @@ pub fn router(app: App) -> Router {
 }
 
 async fn landing_page(Extract(app): Extract<App>) -> Response {
-    let page = spawn_blocking(move || landing::page(&app.state.snapshot(), &app.telemetry, app.clock.now()));
+    let page = spawn_blocking(move || {
+        let snapshot = app.state.snapshot();
+        landing::page(&snapshot, &app.telemetry, snapshot.now(app.clock.now()))
+    });
     match page.await {
         Ok(page) => (landing::HEADERS, page.into_string()).into_response(),
         Err(error) => broken("write the page", &error),

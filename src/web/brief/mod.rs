@@ -60,7 +60,9 @@ async fn trends(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Respon
 async fn report(app: &App, kind: Kind, query: Option<String>) -> Result<Report, BadQuestion> {
     let question = Question::parse(kind, &query.unwrap_or_default())?;
     let simulated = app.telemetry.is_simulated();
-    app.desk.report(question, app.state.snapshot(), simulated, app.clock.now()).await
+    let snapshot = app.state.snapshot();
+    let now = snapshot.now(app.clock.now());
+    app.desk.report(question, snapshot, simulated, now).await
 }
 
 fn as_json(report: Result<Report, BadQuestion>) -> Response {

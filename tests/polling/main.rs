@@ -3,23 +3,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-#[path = "support/upstream.rs"]
+mod recovery;
+#[path = "../support/upstream.rs"]
 mod upstream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{Clock, SharedClock, TimerClock};
+use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{DAY, HOUR, Timestamp};
+use tiktok_exporter::model::{HOUR, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState, State};
-use tiktok_exporter::store::{Beside, Store};
+use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Query, Transport};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -101,28 +102,6 @@ impl Loop {
         let page = exposition.encode().unwrap();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} on the page:\n{page}")).parse().unwrap()
-    }
-}
-
-/// A clock that can be put back.
-struct PutBack {
-    clock: TimerClock,
-    seconds: AtomicU64,
-}
-
-impl PutBack {
-    fn starting_at(epoch: Timestamp) -> Arc<Self> {
-        Arc::new(Self { clock: TimerClock::starting_at(epoch), seconds: AtomicU64::new(0) })
-    }
-
-    fn by(&self, back: Duration) {
-        self.seconds.fetch_add(back.as_secs(), Ordering::Relaxed);
-    }
-}
-
-impl Clock for PutBack {
-    fn now(&self) -> Timestamp {
-        self.clock.now() - Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 }
 
@@ -611,60 +590,6 @@ async fn what_leaves_and_comes_back_while_it_is_under_way_is_not_asked_twice() {
     assert_eq!(look_ups, 2, "one for each");
     let refreshes = looped.metric(r#"tiktok_exporter_refreshes_total{kind="totals",outcome="success"}"#);
     assert_eq!(refreshes, 2.0, "two refreshes that share an answer are one too many");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_goes_back_stops_nothing_and_makes_nothing_younger() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("store.db");
-    let clock = PutBack::starting_at(EPOCH);
-    let watch = "hashtags = [\"a\", \"b\"]";
-    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
-    let store = Arc::new(Store::open(&path).unwrap());
-    let looped = Loop::start_on(store, clock.clone(), watch, upstream).await;
-    sleep(HOUR * 5).await;
-    let read = |name| looped.hashtag(name).views.as_ref().unwrap().at;
-    let age = |at| clock.now().saturating_since(at);
-    let ages = ["a", "b"].map(|name| age(read(name)));
-    clock.by(DAY);
-    sleep(SECOND * 40).await;
-    for (name, before) in ["a", "b"].into_iter().zip(ages) {
-        let now = age(read(name));
-        let of_old = before + SECOND * 40;
-        assert!(now + SECOND * 40 >= of_old && now <= of_old, "#{name} was {of_old:?} old, now {now:?}");
-    }
-    // The ledger objects to a clock that is a day behind it, until somebody says that it is right.
-    let sent = looped.upstream.count();
-    sleep(HOUR * 2).await;
-    assert_eq!(looped.upstream.count(), sent);
-    let accepted = clock.now();
-    Beside::open(&path, true).unwrap().amend(|books| books.bring_back_to(accepted)).unwrap();
-    sleep(HOUR * 4).await;
-    let look_ups = looped.upstream.received().iter().skip(sent).filter(|r| !is_posts(&r.query)).count();
-    assert!((6..=10).contains(&look_ups), "two an hour: {look_ups}");
-    let (last, due) = (read("a"), looped.hashtag("a").refresh.next_due.unwrap());
-    assert!(age(last) <= HOUR && due <= clock.now() + HOUR * 3 / 2, "read {last:?}, due {due:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn results_from_a_wrong_future_are_not_shown_and_asked_for_again() {
-    let store = Arc::new(Store::in_memory().unwrap());
-    let watch = "hashtags = [\"a\"]";
-    let ahead: SharedClock = Arc::new(TimerClock::starting_at(EPOCH + DAY));
-    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
-    let first = Loop::start_on(store.clone(), ahead, watch, upstream).await;
-    sleep(SECOND * 60).await;
-    first.task.abort();
-    store.keep_books(|books| books.bring_back_to(EPOCH)).unwrap();
-
-    let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
-    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
-    let second = Loop::start_on(store, clock.clone(), watch, upstream).await;
-    let state = second.hashtag("a");
-    assert!(!state.is_current(state.views.as_ref().unwrap().at, clock.now()), "its age is unknown");
-    sleep(HOUR * 3 / 2 + SECOND * 60).await;
-    let state = second.hashtag("a");
-    assert!(state.is_current(state.views.as_ref().unwrap().at, clock.now()), "asked for again by now");
 }
 
 #[tokio::test(start_paused = true)]
