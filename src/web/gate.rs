@@ -12,7 +12,7 @@ use super::access::Access;
 use crate::exposition::Refusal;
 
 /// How many requests are answered at the same time; those beyond are told to come back later.
-const REQUESTS: usize = 512;
+const REQUESTS: usize = 256;
 
 /// The largest body that a request may announce: none is needed.
 const BODY_MAX: u64 = 64 << 10;

@@ -1,9 +1,11 @@
 //! Accepts connections and answers on them, within limits of number and time.
 
 mod guard;
+mod places;
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +29,15 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use crate::exposition::Refusal;
 use guard::{Guarded, Requests};
+use places::Places;
 
-/// How many clients are served at the same time; those beyond are told to come back later.
+/// How many connections are served at the same time; those beyond are told to come back later.
 const CLIENTS: usize = 512;
 
-/// How many clients are told so at the same time; those beyond are cut off without a word.
+/// How many of them may come from one address, so that no stranger keeps everybody else out.
+const CLIENTS_OF_ONE: usize = 128;
+
+/// How many connections are told so at the same time; those beyond are cut off without a word.
 const TURNED_AWAY: usize = 64;
 
 /// How many requests one client may have under way on one connection.
@@ -49,16 +55,17 @@ const RECOVERY: Duration = Duration::from_secs(1);
 /// Serves `router` on `listener` until `stopping`, then finishes the requests under way, but waits
 /// for no client that leaves its request half-sent or its answer unread.
 pub async fn serve(listener: TcpListener, router: Router, access: Access, stopping: CancellationToken) {
-    let (clients, turned_away) = (places(CLIENTS), places(TURNED_AWAY));
+    let clients = Places::new(CLIENTS, CLIENTS_OF_ONE);
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stopping.cancelled() => break,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        if let Ok(place) = clients.clone().try_acquire_owned() {
+        if let Some(place) = clients.take(peer) {
             let answering = answer(stream, router.clone(), access.clone(), graceful.watcher());
             connections.spawn(async move {
                 answering.await;
@@ -84,19 +91,15 @@ pub async fn serve(listener: TcpListener, router: Router, access: Access, stoppi
     }
 }
 
-fn places(number: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(number))
-}
-
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Without it a page in several writes waits for the reader's acknowledgements.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }
-                return stream;
+                return (stream, peer.ip());
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {

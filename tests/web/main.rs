@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-#[path = "support/site.rs"]
+mod hostile;
+#[path = "../support/site.rs"]
 mod site;
-#[path = "support/snapshot.rs"]
+#[path = "../support/snapshot.rs"]
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -335,69 +336,6 @@ async fn a_web_page_cannot_make_anything_happen_by_whatever_name_it_comes() {
     let read = site.send(Method::GET, "/-/healthy", &[("origin", "https://evil.example")]).await;
     assert_eq!(read.status(), 200);
     assert_eq!(read.headers().get("access-control-allow-origin"), None, "but not to other sites' scripts");
-}
-
-#[tokio::test]
-async fn a_body_that_nobody_needs_is_not_waited_for() {
-    let site = filled_site().await;
-    let request =
-        "POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\nConnection: close\r\n\r\n";
-    let answer = exchange(site.address, request).await;
-    assert!(answer.status.starts_with("HTTP/1.1 413 "), "{}", answer.status);
-}
-
-#[tokio::test]
-async fn a_client_too_many_is_told_to_come_back_and_counted() {
-    let site = filled_site().await;
-    // Both ends of 512 connections are in this process.
-    let pid = std::process::id().to_string();
-    let raised =
-        std::process::Command::new("prlimit").args(["--pid", &pid, "--nofile=4096:"]).status().unwrap();
-    assert!(raised.success(), "the limit of open files cannot be raised");
-    let mut held = Vec::new();
-    for number in 0..512 {
-        let stream = TcpStream::connect(site.address).await;
-        held.push(stream.unwrap_or_else(|error| panic!("connection {number}: {error}")));
-    }
-    let answer = exchange(site.address, &with_host("GET", "/metrics", "localhost")).await;
-    assert!(answer.status.starts_with("HTTP/1.1 503 "), "{}", answer.status);
-    assert_eq!(answer.headers["retry-after"], "5");
-    assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
-    drop(held);
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        let answer = exchange(site.address, &with_host("GET", "/metrics", "localhost")).await;
-        if answer.body.contains("tiktok_exporter_web_refused_total{reason=\"too_many_clients\"}") {
-            assert!(!answer.body.contains("{reason=\"too_many_clients\"} 0\n"), "not counted");
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "no place gets free: {}", answer.status);
-    }
-}
-
-#[tokio::test]
-async fn nonsense_is_refused_and_the_server_lives_on() {
-    let site = filled_site().await;
-    let long = "x".repeat(1 << 20);
-    for request in [
-        "\r\n\r\nnonsense\r\n\r\n",
-        "GET / HTTP/9.9\r\n\r\n",
-        "GET\r\n\r\n",
-        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\r\n\r\n",
-        &format!("GET /{long} HTTP/1.1\r\n\r\n"),
-        &format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n"),
-    ] {
-        let mut stream = TcpStream::connect(site.address).await.unwrap();
-        // The server may hang up before all of it is sent, which is an answer too.
-        let _ = stream.write_all(request.as_bytes()).await;
-        let mut answer = Vec::new();
-        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        let answer = String::from_utf8_lossy(&answer);
-        let start: String = request.chars().take(30).collect();
-        assert!(ended.is_ok(), "{start:?}: no end of the answer {answer:?}");
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{start:?}: {answer:?}");
-    }
-    assert_eq!(site.page("/-/healthy").await, "tiktok-exporter is healthy.\n");
 }
 
 #[tokio::test]
