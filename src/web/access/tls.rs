@@ -275,7 +275,7 @@ impl Builder<'_> {
             }
             "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
                 self.warn("client_auth_type", &format!("{kind} lets in any certificate, whoever made it"));
-                Arc::new(AnyCertificate::new(provider.clone(), required))
+                Arc::new(AnyCertificate::new(provider, required))
             }
             "VerifyClientCertIfGiven" | "RequireAndVerifyClientCert" => {
                 if tls.client_ca.is_none() {
