@@ -56,6 +56,8 @@ pub struct HttpSettings {
 /// The API over HTTP(S).
 pub struct HttpTransport {
     client: reqwest::Client,
+    /// To take it out of what is answered.
+    key: Option<SecretString>,
     base_url: Url,
     max_body_bytes: usize,
     clock: SharedClock,
@@ -100,6 +102,7 @@ impl HttpTransport {
         }
         Ok(Self {
             client: builder.build()?,
+            key: settings.key,
             base_url: settings.base_url,
             max_body_bytes: settings.max_body_bytes,
             clock,
@@ -112,7 +115,7 @@ impl HttpTransport {
         let mut answer = RawAnswer {
             status: response.status().as_u16(),
             retry_after: self.retry_after(headers),
-            location: headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned),
+            location: headers.get(LOCATION).and_then(|value| self.text(value)),
             simulated: headers.contains_key(SIMULATED_HEADER),
             body: Bytes::new(),
         };
@@ -126,8 +129,23 @@ impl HttpTransport {
             }
             body.extend_from_slice(&chunk);
         }
-        answer.body = body.freeze();
+        answer.body = self.without_key(body.freeze());
         Ok(answer)
+    }
+
+    fn text(&self, value: &HeaderValue) -> Option<String> {
+        let value = self.without_key(Bytes::copy_from_slice(value.as_bytes()));
+        String::from_utf8(value.to_vec()).ok()
+    }
+
+    /// What was answered, without the key: a server may say whom it refuses, and errors quote it.
+    fn without_key(&self, answer: Bytes) -> Bytes {
+        let key = self.key.as_ref().map_or("", |key| key.expose_secret());
+        // A real key is longer. A shorter text may stand anywhere.
+        if key.len() < 8 || !contains(&answer, key.as_bytes()) {
+            return answer;
+        }
+        String::from_utf8_lossy(&answer).replace(key, "[the key]").into()
     }
 
     fn url(&self, query: &Query) -> Url {
@@ -168,6 +186,10 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// The reason at the bottom of the error's chain, without the URL: that holds names of hashtags,

@@ -18,4 +18,5 @@ mod process;
 #[allow(dead_code, reason = "no test needs all of it")]
 mod prometheus;
 mod scrapers;
+mod secrets;
 mod serve;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{KEY, Metrics, Process, Simulator, serve, write_config};
+use crate::process::{Metrics, Process, Simulator, serve, write_config};
 
 /// Long enough for a program to do what it should not do.
 const A_WHILE: Duration = Duration::from_secs(2);
@@ -263,46 +263,6 @@ fn simulated_results_are_never_taken_for_real_ones() {
     let Err((status, output)) = refused else { panic!("simulated results are shown as real ones") };
     assert_eq!(status.code(), Some(1), "{output}");
     assert!(output.contains("simulated results"), "{output}");
-}
-
-#[test]
-fn the_key_appears_nowhere() {
-    let directory = tempfile::tempdir().unwrap();
-    let simulator = simulator();
-    let config = write_config(directory.path(), &simulator, r#"hashtags = ["booktok", "nosuchtag"]"#);
-    let exporter = Process::start(&[
-        "--log.level",
-        "trace",
-        "serve",
-        "--config.file",
-        &config,
-        "--web.listen-address",
-        "127.0.0.1:0",
-        "--web.enable-lifecycle",
-    ]);
-    let mut seen = String::new();
-    for fault in ["dead_key", "html", "redirect", "cut_off", "hang", "throttle", "array"] {
-        let before = exporter.metrics().sum("tiktok_exporter_upstream_requests_total");
-        simulator.faults(&format!(r#"{{"faults": [{{"kind": "{fault}"}}]}}"#));
-        exporter
-            .wait_for(fault, |metrics| metrics.sum("tiktok_exporter_upstream_requests_total") > before + 1.0);
-        seen += &exporter.get("/metrics");
-        seen += &exporter.get("/");
-        seen += &exporter.request("POST", "/-/reload", "").text().unwrap();
-    }
-    let check = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"))
-        .args(["check", "--config.file", &config])
-        .env("TIKLIVE_API_KEY", KEY)
-        .output()
-        .unwrap();
-    seen += &String::from_utf8_lossy(&[check.stdout, check.stderr].concat());
-    let (_, log) = exporter.terminate();
-    assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is not as detailed as it can be");
-    seen += &log;
-    seen += &String::from_utf8_lossy(&fs::read(directory.path().join("exporter.sqlite")).unwrap());
-    if let Some(at) = seen.find(KEY) {
-        panic!("the key is in: {}", &seen[seen.floor_char_boundary(at.saturating_sub(200))..at]);
-    }
 }
 
 #[test]
