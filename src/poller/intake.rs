@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError};
 
 use super::book::{move_back, past, refresh_of};
-use super::{NAP, Poller, Running, blocking};
+use super::{HOLD, Poller, Running, blocking};
 use crate::discovery::Look;
 use crate::gateway::Failure;
 use crate::model::{Growth, Hashtag, RecentValues, Region, Timestamp};
@@ -72,7 +72,7 @@ impl Poller {
             None => Some(Outcome::Failed),
         };
         if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
-            self.hold = denial.until().unwrap_or(now + NAP).min(now + NAP);
+            self.hold = denial.until().unwrap_or(now + HOLD).min(now + HOLD);
             self.pacing.invalidate();
         }
         match outcome {

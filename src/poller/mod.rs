@@ -40,6 +40,8 @@ use keywords::{Keywords, new_keywords};
 const DRAIN: Duration = Duration::from_secs(10);
 /// The longest sleep, so that a wall clock that jumps is noticed.
 const NAP: Duration = Duration::from_secs(30);
+/// How long nothing is started after a request was denied: no interval is shorter.
+const HOLD: Duration = Duration::from_secs(1);
 /// Results that nobody asked for in this long are forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * DAY.as_secs());
 
@@ -298,7 +300,7 @@ impl Poller {
         }
         self.stopped = admission != Admission::All || denied;
         // A clock that went back must not make the hold longer.
-        if self.hold > now && self.hold <= now + NAP {
+        if self.hold > now && self.hold <= now + HOLD {
             return self.hold.saturating_since(now);
         }
         let room = match admission {
