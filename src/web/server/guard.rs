@@ -67,15 +67,30 @@ impl<S> Guarded<S> {
     }
 
     /// Notes how writing went.
-    fn wrote<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let now = Instant::now();
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            lock(&self.times).wrote(now);
-            return written;
+            lock(&self.times).wrote(Instant::now());
+        }
+        self.unless_too_long(written, context)
+    }
+
+    /// Gives the client its time while it is waited for. What ends without waiting moves no byte by
+    /// itself: the server flushes whenever it looks at the connection.
+    fn unless_too_long<T>(
+        &mut self,
+        done: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if done.is_ready() {
+            return done;
         }
         let limit = {
             let mut times = lock(&self.times);
-            *times.waiting.get_or_insert(now) + ANSWER
+            *times.waiting.get_or_insert_with(Instant::now) + ANSWER
         };
         if self.alarm.deadline() > limit {
             self.alarm.as_mut().reset(limit);
@@ -176,12 +191,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.wrote(flushed, context)
+        self.unless_too_long(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.wrote(shut, context)
+        self.unless_too_long(shut, context)
     }
 }
 
@@ -222,6 +237,27 @@ mod tests {
         server.read_u8().await.unwrap();
         requests.arrived();
         is_about(time_to_fail(server.read_u8()).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_looks_again_and_again_is_no_sign_of_life() {
+        let (mut client, server) = duplex(64);
+        let (mut server, requests) = Guarded::new(server);
+        client.write_all(b"G").await.unwrap();
+        server.read_u8().await.unwrap();
+        requests.arrived();
+        let looking = async {
+            loop {
+                tokio::select! {
+                    read = server.read_u8() => { read?; }
+                    () = sleep(Duration::from_secs(7)) => {}
+                }
+                server.flush().await?;
+            }
+            #[allow(unreachable_code)]
+            Ok(())
+        };
+        is_about(time_to_fail(looking).await, IDLE);
     }
 
     #[tokio::test(start_paused = true)]
