@@ -641,6 +641,7 @@ proptest! {
             Arc::new(state)
         };
         let snapshot = Snapshot {
+            made_at: NOW,
             hashtags: hashtags.into_values().map(sorted).collect(),
             keywords: keywords.into_values().map(Arc::new).collect(),
         };
