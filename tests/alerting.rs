@@ -255,7 +255,7 @@ fn firing_about(prometheus: &Prometheus, matchers: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "Prometheus may hand over alerts of one evaluation a minute apart, and the candidate then comes too late: \
+#[ignore = "once in a while an alert fires for a quiet hashtag, and which one it is has not been caught yet: \
             cargo test --test alerting -- --ignored"]
 fn what_bursts_is_told_once_and_what_is_quiet_is_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -293,8 +293,7 @@ fn what_bursts_is_told_once_and_what_is_quiet_is_not() {
             ("exporter:10110", exporter.url().trim_start_matches("http://")),
         ],
     );
-    // The rules come last. Alertmanager holds a message back from the time on at which its first alert began
-    // to fire; one that is told of late goes out at once, without those that belong to it.
+    // The rules come last, so that nothing fires before there is somebody to hand it to.
     let config = yaml(&stack.join("prometheus.yml"));
     let mut without_rules = config.clone();
     without_rules.as_object_mut().unwrap().remove("rule_files").unwrap();
@@ -337,11 +336,24 @@ fn what_bursts_is_told_once_and_what_is_quiet_is_not() {
     // Quiet ones stay quiet, at Prometheus and for people.
     let trends = firing_about(&prometheus, "topic=\"trend\"");
     let burst: BTreeSet<String> = bursting.union(&fresh).cloned().collect();
-    assert!(trends.is_subset(&burst), "alerts about trends fire for {trends:?}, but only {burst:?} burst");
+    let alerts = || prometheus.instant("ALERTS{topic=\"trend\"}", now().as_secs()).unwrap();
+    assert!(trends.is_subset(&burst), "only {burst:?} burst, but these fire: {:#?}", alerts());
 
     // Told to those whose group it is: all of a group in one message, and the candidate once.
     wait_for("one message about both", || told_of("trends", "HashtagTrending", &bursting), told);
     wait_for("word of it", || told_of("trends-beauty", "HashtagTrendCandidate", &fresh), told);
+
+    // Alertmanager holds back that the candidate heats up.
+    let held_back = || {
+        let inhibited = alertmanager.inhibited().into_iter();
+        let heating_up = inhibited.filter(|labels| labels["alertname"] == "TikTokHashtagHeatingUp");
+        heating_up.map(|labels| labels["hashtag"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    wait_for(
+        "that a candidate's heating up is held back",
+        || candidates.is_subset(&held_back()).then_some(()),
+        || format!("{candidates:?}: {:?}", held_back()),
+    );
 
     // The key is refused: those who run the exporter are told, and told when it is over.
     simulator.faults(r#"{"faults": [{"kind": "dead_key"}]}"#);
@@ -356,14 +368,23 @@ fn what_bursts_is_told_once_and_what_is_quiet_is_not() {
     simulator.faults("{}");
     wait_for("word that the key is good again", || operators("resolved").then_some(()), told);
 
+    // What is handed over late by a busy Prometheus is late for Alertmanager, too: it may be told that a hashtag
+    // heats up before it is known for a candidate, but not afterwards.
+    let mut known = BTreeSet::new();
     for message in webhook.messages() {
-        for labels in message.alerts("firing") {
+        let firing = message.alerts("firing");
+        let of = |alert: &str| {
+            let alerts = firing.iter().filter(|labels| labels["alertname"] == alert);
+            alerts.map(|labels| labels["hashtag"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        };
+        known.extend(of("TikTokHashtagTrendCandidate"));
+        let twice = of("TikTokHashtagHeatingUp").intersection(&known).cloned().collect::<Vec<_>>();
+        assert!(twice.is_empty(), "{twice:?}: told to be candidates, and to heat up as well:\n{}", told());
+        for labels in firing {
             let hashtag = labels["hashtag"].as_str().unwrap_or_default();
             assert!(!watch.quiet.iter().any(|quiet| quiet == hashtag), "{hashtag} is quiet:\n{}", told());
             assert_ne!(labels["severity"], "info", "remarks are told to nobody:\n{}", told());
             assert_ne!(labels["severity"], "none", "the watchdog is told to nobody:\n{}", told());
-            let inhibited = labels["alertname"] == "TikTokHashtagHeatingUp" && candidates.contains(hashtag);
-            assert!(!inhibited, "{hashtag} is a candidate and told to heat up as well:\n{}", told());
         }
     }
 }

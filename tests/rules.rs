@@ -221,6 +221,10 @@ fn posts_cases() -> Vec<Case> {
         case("posts-weekly").posts(|hour| 5e3 + 10.0 * weekly(hour, 1.6)),
         // Twice as busy at weekends: above the mean day by more than half, but no more than a week ago.
         case("posts-weekly-2x").posts(|hour| 5e3 + 10.0 * weekly(hour + 84.0, 2.0)),
+        // The same, and nothing was recorded at the time that a week later is compared with.
+        case("posts-weekly-2x-gap")
+            .posts(|hour| 5e3 + 10.0 * weekly(hour + 84.0, 2.0))
+            .exporter_down(228..242),
         // Five after one a day: velocity 1.7, but chance does that.
         case("posts-few").posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 4.0 / 24.0)(hour)),
         case("posts-few-then-20")

@@ -34,12 +34,11 @@ impl Gate {
 pub(super) async fn pass(Extract(gate): Extract<Gate>, request: Request, next: Next) -> Response {
     let rules = gate.access.rules();
     let headers = request.headers();
-    let admitted = match gate.places.try_acquire() {
-        Err(_) => Err(Refusal::TooManyRequests),
-        Ok(place) => match rules.admit(headers.get(header::AUTHORIZATION)).await {
-            Ok(()) => is_harmless(&request).map(|()| place),
-            Err(refusal) => Err(refusal),
-        },
+    // A place is for who may come in: strangers wait for their refusal outside, in a queue of their own.
+    let admitted = match rules.admit(headers.get(header::AUTHORIZATION)).await {
+        Err(refusal) => Err(refusal),
+        Ok(()) => is_harmless(&request)
+            .and_then(|()| gate.places.try_acquire().map_err(|_| Refusal::TooManyRequests)),
     };
     let mut response = match admitted {
         Ok(_place) => next.run(request).await,

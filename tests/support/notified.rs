@@ -51,6 +51,17 @@ impl Alertmanager {
         panic!("Alertmanager does not start");
     }
 
+    /// The labels of the alerts that it holds back because of another one.
+    pub fn inhibited(&self) -> Vec<Value> {
+        let url = format!("http://{}/api/v2/alerts", self.address);
+        let text = reqwest::blocking::get(url).unwrap().text().unwrap();
+        let alerts: Vec<Value> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let held_back =
+            |alert: &&Value| alert["status"]["inhibitedBy"].as_array().is_some_and(|by| !by.is_empty());
+        alerts.iter().filter(held_back).map(|alert| alert["labels"].clone()).collect()
+    }
+
     /// Waits until it answers, or has ended.
     fn is_up(&mut self, client: &reqwest::blocking::Client) -> bool {
         let deadline = Instant::now() + Duration::from_secs(120);
