@@ -85,6 +85,15 @@ fn weekly(hour: f64, weekend: f64) -> f64 {
     weeks * (120.0 + 48.0 * weekend) + rest.min(120.0) + (rest - 120.0).max(0.0) * weekend
 }
 
+/// Ten posts a day, but so many on the last day, and on the one a week before.
+fn a_week_apart(before: f64, last: f64) -> impl Fn(f64) -> f64 {
+    let of_day = |from: Hour, posts: f64| {
+        move |hour: f64| (posts - 10.0) / 24.0 * (hour - from as f64).clamp(0.0, 24.0)
+    };
+    // Half a post more, so that no inexact sum takes one away.
+    move |hour| 50.5 + hour * 10.0 / 24.0 + of_day(LAST - WEEK, before)(hour) + of_day(LAST, last)(hour)
+}
+
 /// Checked hours: at any time of the day, over the whole course, and at its end.
 fn instants() -> Vec<Hour> {
     (96..DAYS).step_by(42).chain([LAST, LAST + 6, DAYS]).collect()
@@ -230,12 +239,19 @@ fn posts_cases() -> Vec<Case> {
         case("posts-few-then-20")
             .posts(|hour| 50.0 + hour / 24.0 + extra(LAST, 20.0 / 24.0)(hour))
             .fires(LAST, &[HEATING_UP, CANDIDATE, WINDOW]),
-        // Posts after a week of none: three are added on both sides, so four open no window.
-        case("posts-4-after-none")
-            .posts(|hour| 50.0 + extra(LAST, 4.0 / 24.0)(hour))
-            .fires(LAST, &[HEATING_UP]),
-        case("posts-5-after-none")
-            .posts(|hour| 50.0 + extra(LAST, 5.0 / 24.0)(hour))
+        // Posts after a week of none: velocity 2.2, but a day without any comes by chance, too.
+        case("posts-5-after-none").posts(|hour| 50.0 + extra(LAST, 5.0 / 24.0)(hour)),
+        case("posts-6-after-none")
+            .posts(|hour| 50.0 + extra(LAST, 6.0 / 24.0)(hour))
+            .fires(LAST, &[HEATING_UP, WINDOW]),
+        // Thirty after ten a day. The same day a week ago had twelve; thirteen might as well be chance.
+        case("posts-30-after-12").posts(a_week_apart(12.0, 30.0)).fires(LAST, &[HEATING_UP, WINDOW]),
+        case("posts-30-after-13").posts(a_week_apart(13.0, 30.0)),
+        // The same day had no posts at all, or is not known.
+        case("posts-30-after-0").posts(a_week_apart(0.0, 30.0)).fires(LAST, &[HEATING_UP, WINDOW]),
+        case("posts-30-after-unknown")
+            .posts(a_week_apart(13.0, 30.0))
+            .watched_since(LAST - WEEK + 1)
             .fires(LAST, &[HEATING_UP, WINDOW]),
         // One step of a rounded count is 1,000 posts at once, or nothing.
         case("posts-rounded-slow").rounded_to(1e3).posts(|hour| 5e5 + 5.0 * hour),
@@ -416,10 +432,12 @@ fn views_spike_when_an_hour_outruns_its_week() {
 
 #[test]
 fn the_bound_on_chance_is_never_below_the_exact_binomial_tail() {
-    for n in 1..=120_u32 {
-        for k in (n / 7 + 1)..=n {
-            let exact = reference::binomial_tail(k, n, 1.0 / 7.0);
-            let bound = reference::chernoff(f64::from(k), f64::from(n), 1.0 / 7.0);
+    // A day of a week, and one of two days.
+    for parts in [7, 2] {
+        let due = 1.0 / f64::from(parts);
+        for (n, k) in (1..=120_u32).flat_map(|n| (n / parts + 1..=n).map(move |k| (n, k))) {
+            let exact = reference::binomial_tail(k, n, due);
+            let bound = reference::chernoff(f64::from(k), f64::from(n), due);
             assert!(bound >= exact * (1.0 - 1e-9), "{k} of {n}: bound {bound} below the exact {exact}");
             assert!(bound <= exact * 60.0, "{k} of {n}: bound {bound} says nothing about {exact}");
         }

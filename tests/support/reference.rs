@@ -232,6 +232,32 @@ impl Rules<'_> {
         (k * 7.0 > n).then(|| chernoff(k, n, 1.0 / 7.0))
     }
 
+    /// What the same day brought a week ago.
+    fn posts_1d_week_before(&self, now: Hour) -> Option<f64> {
+        let highest = |until| self.readings.posts.max(DAY, until, self.left);
+        Some((highest(now - WEEK)? - highest(now - WEEK - DAY)?).max(0.0))
+    }
+
+    fn week_chance(&self, now: Hour) -> Option<f64> {
+        let posts = &self.readings.posts;
+        let k = self.gain_in_steps(self.posts_1d(now), posts, now)?;
+        let before = self.gain_in_steps(self.posts_1d_week_before(now), posts, now)?;
+        (k > before).then(|| chernoff(k, k + before, 0.5))
+    }
+
+    /// The velocity, where neither chance nor rounding nor the rhythm of the week makes it.
+    fn velocity_sure(&self, now: Hour) -> Option<f64> {
+        let day = self.posts_1d(now)?;
+        let is_rounding =
+            self.gain_in_steps(Some(day), &self.readings.posts, now)? < self.parameter("gain_steps:min");
+        let is_chance = self.chance(now).is_none_or(|chance| chance > self.parameter("velocity_chance:max"));
+        let is_weekly = self
+            .posts_1d_week_before(now)
+            .is_some_and(|before| day < self.parameter("heating_up:threshold") * before)
+            || self.week_chance(now).is_some_and(|chance| chance > self.parameter("week_chance:max"));
+        self.velocity(now).filter(|_| !is_rounding && !is_chance && !is_weekly)
+    }
+
     /// The posting window at every evaluation up to `now`: a latch, so its past decides.
     fn posting_window(&self, now: Hour) -> Option<f64> {
         let mut states: BTreeMap<Hour, f64> = BTreeMap::new();
@@ -240,10 +266,8 @@ impl Rules<'_> {
             let before = states.range(from..hour).next_back().map(|(_, state)| *state);
             let state = match self.velocity(hour) {
                 Some(velocity) => {
-                    let gain = self.posts_1d(hour);
-                    let steps = self.gain_in_steps(gain, &self.readings.posts, hour).unwrap();
-                    let opens = velocity >= self.parameter("posting_window_open:threshold")
-                        && steps >= self.parameter("gain_steps:min");
+                    let opens_from = self.parameter("posting_window_open:threshold");
+                    let opens = self.velocity_sure(hour).is_some_and(|sure| sure >= opens_from);
                     let stays =
                         velocity >= self.parameter("posting_window_close:threshold") && before == Some(1.0);
                     Some(f64::from(u8::from(opens || stays)))
@@ -337,6 +361,14 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:gain7d_steps", self.gain_in_steps(self.posts_7d(now), posts, now)),
             ("hashtag:tiktok_hashtag_posts:velocity", self.velocity(now)),
             ("hashtag:tiktok_hashtag_posts:velocity_chance", self.chance(now)),
+            ("hashtag:tiktok_hashtag_posts:max1d_week_before", posts.max(DAY, now - WEEK, self.left)),
+            ("hashtag:tiktok_hashtag_posts:gain1d_week_before", self.posts_1d_week_before(now)),
+            (
+                "hashtag:tiktok_hashtag_posts:gain1d_week_before_steps",
+                self.gain_in_steps(self.posts_1d_week_before(now), posts, now),
+            ),
+            ("hashtag:tiktok_hashtag_posts:gain1d_week_chance", self.week_chance(now)),
+            ("hashtag:tiktok_hashtag_posts:velocity_sure", self.velocity_sure(now)),
             ("hashtag:tiktok_hashtag_posts:posting_window", self.posting_window(now)),
             ("hashtag:tiktok_hashtag_posts:posting_advice", self.posting_advice(now)),
             ("hashtag:tiktok_hashtag_views:max", views.at(now)),
