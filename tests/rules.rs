@@ -373,6 +373,37 @@ fn posts_heat_up_when_a_day_outruns_its_week() {
     check(&posts_cases(), DAYS, 6, &instants, &alerts);
 }
 
+/// A Prometheus that has just started evaluates its groups one by one, in any order. What may hold an alert
+/// back can come after the alert, which is then held back until it is known, not fired for two days.
+#[test]
+fn an_alert_waits_for_what_may_hold_it_back() {
+    let burst = |hour: f64| steady(hour) + extra(LAST, 9_000.0)(hour);
+    let one_post = |hour: f64| if hour < LAST as f64 { 40.0 } else { 41.0 };
+    let waits = |group: &str, case: Case, hours: Hour, every: Hour, alert: &str| {
+        let mut test = RuleTest::new("1h", if every == 1 { "1h" } else { "6h" });
+        test.evaluated_last(group);
+        case.play(hours + 1, &mut test);
+        let selector = format!("ALERTS{{alertname={alert:?}}}");
+        test.expect(format!("count(count_over_time({selector}[{hours}h])) or vector(0)"), hours, 0.0);
+        // All else is known, and says that it is a trend.
+        let score = if alert == SPIKE { "gain1h_zscore7d" } else { "zscore14d" };
+        let score = format!("hashtag:tiktok_hashtag_views:{score}[{hours}h]");
+        test.expect(format!("max(max_over_time({score})) >= bool 2.5"), hours, 1.0);
+        test.check();
+    };
+    waits("tiktok-velocity", case("one-post").views(burst).posts(one_post), DAYS, 6, TRENDING);
+    waits(
+        "tiktok-readings-history",
+        case("outage").views(steady).api_down(216..384).kept_for(WEEK),
+        DAYS,
+        6,
+        TRENDING,
+    );
+    let jump = |hour: f64| if hour < SPIKE_AT as f64 { 5e4 } else { 6e4 };
+    let jump = case("one-post-spike").read_every(1).views(jump).posts(one_post);
+    waits("tiktok-velocity", jump, SPIKE_HOURS, 1, SPIKE);
+}
+
 /// Four and a half days of hourly reads, and what happens at this hour of them.
 const SPIKE_HOURS: Hour = 108;
 const SPIKE_AT: Hour = 90;
