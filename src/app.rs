@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adhoc::{self, KnownIds, Road, socket};
-use crate::brief::Desk;
+use crate::brief::{BestPosts, Desk};
 use crate::budget::Admission;
 use crate::clock::SharedClock;
 use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
@@ -227,7 +227,8 @@ impl App {
         };
         let fixed = (config.web.listen_address, config.store.path.clone());
         let api = config.api.clone();
-        let desk = Desk::new(&config.prometheus).map_err(StartError::Prometheus)?;
+        let desk =
+            Desk::new(&config.prometheus, best_posts(store.clone())).map_err(StartError::Prometheus)?;
         let poller = Poller::new(parts, plan(config)).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
@@ -396,6 +397,11 @@ fn open_counter(store: &std::path::Path) -> Option<socket::Counter> {
             tracing::warn!(%error, path = %path.display(), "look-ups by hand cannot reach this exporter: no socket");
         })
         .ok()
+}
+
+/// The posts that the store keeps for the brief.
+fn best_posts(store: Arc<Store>) -> BestPosts {
+    Arc::new(move |hashtag, region| store.best_posts(hashtag, region))
 }
 
 /// The ids that the loop has resolved.

@@ -43,7 +43,8 @@
 //! What is absent, on purpose:
 //!
 //! * **A scrape that causes a request.** `exposition` reads the snapshot and nothing else; so does `web`,
-//!   but for the brief and the feed, which may ask a Prometheus, and never the upstream.
+//!   but for the brief and the feed, which read posts from the store and may ask a Prometheus, and never
+//!   the upstream.
 //! * **A second road to the upstream.** Only `gateway` holds a transport, and only behind a credit
 //!   that the ledger has reserved on disk, so what is counted is what is spent. The ledger can count
 //!   too much (a request that was killed on its way), never too little.

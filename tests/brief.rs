@@ -24,7 +24,7 @@ use tiktok_exporter::brief::{
     Evidence, Facts, Kind, Level, Measure, Question, Report, Signal, Thresholds, Trend, WindowState, compose,
     markdown,
 };
-use tiktok_exporter::model::{HOUR, Post, SampleStats};
+use tiktok_exporter::model::{HOUR, Hashtag, Post, Region, SampleStats};
 use tiktok_exporter::prometheus::QueryError;
 use tiktok_exporter::state::{HashtagState, Snapshot};
 
@@ -53,8 +53,12 @@ fn evidence<const N: usize>(facts: [(&str, Facts); N]) -> Evidence {
     facts.into_iter().map(|(hashtag, facts)| (hashtag.to_owned(), facts)).collect()
 }
 
+fn no_posts(_: &Hashtag, _: Region) -> Vec<Post> {
+    Vec::new()
+}
+
 fn ask(kind: Kind, query: &str, snapshot: &Snapshot, evidence: &Evidence) -> Report {
-    compose(&Question::parse(kind, query).unwrap(), snapshot, Some(Ok(evidence)), false, NOW)
+    compose(&Question::parse(kind, query).unwrap(), snapshot, Some(Ok(evidence)), no_posts, false, NOW)
 }
 
 fn names(report: &Report) -> Vec<&str> {
@@ -117,7 +121,7 @@ fn without_a_counter_velocity_the_sample_ranks_and_a_note_says_so() {
             ],
         ),
     ] {
-        let report = compose(&question(query), &snapshot, said, false, NOW);
+        let report = compose(&question(query), &snapshot, said, no_posts, false, NOW);
         assert_eq!((report.ranking.by, report.ranking.notes.clone()), (Measure::SampleVelocity, want));
         assert_eq!(names(&report), ["fast", "slow"]);
     }
@@ -377,8 +381,8 @@ async fn what_cannot_be_asked_is_refused_with_one_line() {
 async fn hostile_site() -> Site {
     let site = Site::start(None).await;
     let state = |(number, posts): (usize, &[Post])| -> HashtagState {
-        let mut state = known(&format!("wild{number}"), "wild", &["US"], 7, NOW);
-        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec().into();
+        let state = known(&format!("wild{number}"), "wild", &["US"], 7, NOW);
+        site.store.save_sample(&state.hashtag, &state.regions[0], Some(posts)).unwrap();
         state
     };
     publish(&site.state, hostile_posts().chunks(3).enumerate().map(state));

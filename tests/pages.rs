@@ -17,18 +17,19 @@ use site::Site;
 use snapshot::{NOW, known, publish};
 use tiktok_exporter::model::HOUR;
 use tiktok_exporter::state::HashtagState;
+use tiktok_exporter::store::Store;
 use webdriver::Browser;
 
 /// Hashtags whose names, groups and posts are long or try to be something else.
-fn watchlist() -> Vec<HashtagState> {
+fn watchlist(store: &Store) -> Vec<HashtagState> {
     let mut booktok = known("booktok", "books", &["DE", "US"], 297_345_678_901, NOW - HOUR);
     booktok.commerce = Some(true);
     let mut longest = known(&"w".repeat(150), &"G".repeat(64), &["US", "any"], u64::MAX, NOW - HOUR);
     longest.regions[1].sample.as_mut().unwrap().stats.saturated = true;
     let mut watchlist = vec![booktok, longest];
     for (number, posts) in hostile_posts().chunks(3).enumerate() {
-        let mut state = known(&format!("wild{number}"), "<b>wild</b>", &["US"], 7, NOW);
-        state.regions[0].sample.as_mut().unwrap().stats.best = posts.to_vec().into();
+        let state = known(&format!("wild{number}"), "<b>wild</b>", &["US"], 7, NOW);
+        store.save_sample(&state.hashtag, &state.regions[0], Some(posts)).unwrap();
         watchlist.push(state);
     }
     watchlist
@@ -37,7 +38,7 @@ fn watchlist() -> Vec<HashtagState> {
 #[tokio::test]
 async fn pages_fit_the_screen_complain_of_nothing_and_ask_nobody_else() {
     let site = Site::start(None).await;
-    publish(&site.state, watchlist());
+    publish(&site.state, watchlist(&site.store));
     site.telemetry.upstream_is_simulated();
     for width in [375, 1_366] {
         let browser = Browser::start(width).await;

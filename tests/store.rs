@@ -37,8 +37,8 @@ fn hashtag_state(name: &str) -> HashtagState {
     }
 }
 
-fn region_state() -> RegionState {
-    let post = Post {
+fn post() -> Post {
+    Post {
         id: "1".into(),
         author: Some("some.one".into()),
         title: Some("<b>日本</b> \"quoted\"".into()),
@@ -46,8 +46,11 @@ fn region_state() -> RegionState {
         plays: Some(3),
         likes: Some(1),
         ..Post::default()
-    };
-    let sample = PostSample { posts: vec![post], pages: 1, exhausted: true, ..PostSample::default() };
+    }
+}
+
+fn region_state() -> RegionState {
+    let sample = PostSample { posts: vec![post()], pages: 1, exhausted: true, ..PostSample::default() };
     RegionState {
         region: Region::parse("US").unwrap(),
         sample: Some(Sampled { at: NOW, stats: sample.stats(Region::Any, NOW) }),
@@ -62,7 +65,7 @@ fn region_state() -> RegionState {
 fn fill(store: &Store) -> (HashtagState, RegionState) {
     let (hashtag, region) = (hashtag_state("日本"), region_state());
     store.save_hashtag(&hashtag).unwrap();
-    store.save_sample(&hashtag.hashtag, &region).unwrap();
+    store.save_sample(&hashtag.hashtag, &region, Some(&[post()])).unwrap();
     (hashtag, region)
 }
 
@@ -72,7 +75,8 @@ fn the_next_process_reads_back_what_was_written() {
     let path = directory.path().join("store.sqlite");
     let (hashtag, region) = fill(&Store::open(&path).unwrap());
 
-    let remembered = Store::open(&path).unwrap().load().unwrap();
+    let store = Store::open(&path).unwrap();
+    let remembered = store.load().unwrap();
     let stored = &remembered.hashtags[&hashtag.hashtag];
     assert_eq!(stored.id, hashtag.id);
     assert_eq!((stored.resolved_at, stored.found), (hashtag.resolved_at, hashtag.found));
@@ -83,20 +87,44 @@ fn the_next_process_reads_back_what_was_written() {
     assert_eq!(stored.sample, region.sample);
     assert_eq!((stored.last, stored.last_success), (region.refresh.last, region.refresh.last_success));
     assert_eq!(remembered.unreadable, 0);
+    assert_eq!(store.best_posts(&hashtag.hashtag, region.region).unwrap(), [post()]);
+}
+
+/// Schema 5 had the posts among the figures of their sample, and schema 4 had none.
+#[test]
+fn posts_that_an_older_version_wrote_are_found_again() {
+    let broken = "INSERT INTO sample (hashtag, region, stats) VALUES ('x', 'US', '{')";
+    for (stats, want) in
+        [("json_set(stats, '$.best', json((SELECT posts FROM best_posts)))", vec![post()]), ("stats", vec![])]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (hashtag, region) = fill(&Store::open(&path).unwrap());
+        tamper(
+            &path,
+            &format!(
+                "UPDATE sample SET stats = {stats}; DROP TABLE best_posts; {broken}; PRAGMA user_version = 5"
+            ),
+        );
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.best_posts(&hashtag.hashtag, region.region).unwrap(), want, "{stats}");
+        let remembered = store.load().unwrap();
+        let got = &remembered.samples[&(hashtag.hashtag, region.region)];
+        assert_eq!(got.sample, region.sample, "{stats}");
+    }
 }
 
 #[test]
-fn samples_from_before_posts_were_kept_are_read_without_posts() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let (hashtag, region) = fill(&Store::open(&path).unwrap());
-    tamper(&path, "UPDATE sample SET stats = json_remove(stats, '$.best')");
-    let mut want = region.sample.unwrap();
-    assert_eq!(want.stats.best.unpacked().len(), 1);
-    want.stats.best = Default::default();
-    let remembered = Store::open(&path).unwrap().load().unwrap();
-    let got = remembered.samples.get(&(hashtag.hashtag, region.region)).unwrap();
-    assert_eq!((remembered.unreadable, got.sample.as_ref()), (0, Some(&want)));
+fn posts_stay_until_there_is_another_sample() {
+    let store = Store::in_memory().unwrap();
+    let (HashtagState { hashtag, .. }, mut region) = fill(&store);
+    let posts = || store.best_posts(&hashtag, region.region).unwrap();
+    region.refresh.last = Some((NOW + Duration::from_secs(1), Outcome::Failed));
+    store.save_sample(&hashtag, &region, None).unwrap();
+    assert_eq!(posts(), [post()], "after a refresh that failed");
+    store.save_sample(&hashtag, &region, Some(&[])).unwrap();
+    assert_eq!(posts(), [], "after a sample without posts");
+    assert_eq!(store.best_posts(&hashtag, Region::Any).unwrap(), [], "of a region that nobody watches");
 }
 
 #[test]

@@ -134,12 +134,14 @@ fn refreshed(at: Timestamp) -> Refresh {
 pub fn fill_store(path: &Path, hashtags: usize, now: Timestamp) {
     let store = Store::open(path).unwrap();
     store.note_simulated(now).unwrap();
+    let mut random = fastrand::Rng::with_seed(2);
     for state in states(hashtags, now) {
         store.save_hashtag(&state).unwrap();
         let posts = state.posts.as_ref().unwrap();
         store.save_growth(&state.hashtag, &Growth::new(posts.value(), posts.at)).unwrap();
         for region in &state.regions {
-            store.save_sample(&state.hashtag, region).unwrap();
+            let best = [(); 3].map(|()| post(region.region, now, &mut random));
+            store.save_sample(&state.hashtag, region, Some(&best)).unwrap();
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Question, Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
 };
 use crate::config::duration;
-use crate::model::{Post, Region, SampleStats, Timestamp, steady_chance};
+use crate::model::{Hashtag, Post, Region, SampleStats, Timestamp, steady_chance};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::wording::utc;
@@ -26,11 +26,13 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Makes the report on a question whose filters are [watched](Question::check).
 ///
-/// `evidence` is what a Prometheus says, if there is one to ask.
+/// `evidence` is what a Prometheus says, if there is one to ask. `posts` tells the best posts of a
+/// region's sample; it is asked about what the report names only.
 pub fn compose(
     question: &Question,
     snapshot: &Snapshot,
     evidence: Option<Result<&Evidence, &QueryError>>,
+    posts: impl Fn(&Hashtag, Region) -> Vec<Post>,
     simulated: bool,
     now: Timestamp,
 ) -> Report {
@@ -50,11 +52,11 @@ pub fn compose(
         .iter()
         // A counter velocity is that of all regions: without this, one hashtag would take all places.
         .filter(|subject| question.kind == Kind::Trends || named.insert(&subject.hashtag.hashtag))
-        .map(Subject::trend)
-        .filter(|trend| question.kind == Kind::Brief || !trend.signals.is_empty())
+        .map(|subject| (subject, subject.trend()))
+        .filter(|(_, trend)| question.kind == Kind::Brief || !trend.signals.is_empty())
         .take(question.limit)
         .zip(1..)
-        .map(|(trend, rank)| Trend { rank, ..trend })
+        .map(|((subject, trend), rank)| Trend { rank, posts: subject.best(&posts), ..trend })
         .collect();
     let asked = Asked {
         group: question.group.clone(),
@@ -168,7 +170,7 @@ impl Subject<'_> {
             commerce: self.hashtag.commerce,
             certainty: self.certainty(score_is),
             posting_window: self.posting_window(),
-            posts: self.best(),
+            posts: Vec::new(),
         }
     }
 
@@ -335,8 +337,8 @@ impl Subject<'_> {
         at.filter(|at| !at.is_ahead_of(self.now)).map(|at| self.now.saturating_since(at).as_secs())
     }
 
-    fn best(&self) -> Vec<BestPost> {
-        let posts = self.stats().map_or(Vec::new(), |stats| stats.best.unpacked());
+    fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<BestPost> {
+        let posts = self.sample().map_or(Vec::new(), |_| posts(&self.hashtag.hashtag, self.region.region));
         posts.into_iter().map(|post| self.best_post(post)).collect()
     }
 

@@ -1,4 +1,5 @@
-//! Where reports are asked for: holds the way to Prometheus, and asks there no more than it must.
+//! Where reports are asked for: holds the ways to Prometheus, where it asks no more than it must, and to
+//! the posts.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -7,9 +8,10 @@ use moka::future::Cache;
 
 use super::{BadQuestion, Evidence, Question, Report, compose};
 use crate::config::PrometheusConfig;
-use crate::model::Timestamp;
+use crate::model::{Hashtag, Post, Region, Timestamp};
 use crate::prometheus::{Client, QueryError};
 use crate::state::Snapshot;
+use crate::store::StoreError;
 
 /// An answer is as good as a new one for so long, a failure included: however many people look at the
 /// brief, a Prometheus that hangs is waited for by one.
@@ -19,9 +21,15 @@ const KEPT: u64 = 16;
 
 type Asked = Arc<Result<Evidence, QueryError>>;
 
+/// Tells the best posts of a hashtag's last sample in a region. Blocks.
+pub type BestPosts = Arc<dyn Fn(&Hashtag, Region) -> Result<Vec<Post>, StoreError> + Send + Sync>;
+
 /// Makes reports out of snapshots.
-#[derive(Debug, Clone)]
-pub struct Desk(Arc<RwLock<Source>>);
+#[derive(Clone)]
+pub struct Desk {
+    prometheus: Arc<RwLock<Source>>,
+    posts: BestPosts,
+}
 
 /// The Prometheus of one configuration, and what it said.
 #[derive(Debug, Clone)]
@@ -51,13 +59,13 @@ impl Source {
 }
 
 impl Desk {
-    /// A desk that asks this Prometheus, or none. Nothing is sent yet.
+    /// A desk that asks this Prometheus, or none, and `posts`. Nothing is sent yet.
     ///
     /// # Errors
     ///
     /// When the HTTP client cannot be set up.
-    pub fn new(config: &PrometheusConfig) -> Result<Self, reqwest::Error> {
-        Ok(Self(Arc::new(RwLock::new(Source::new(config)?))))
+    pub fn new(config: &PrometheusConfig, posts: BestPosts) -> Result<Self, reqwest::Error> {
+        Ok(Self { prometheus: Arc::new(RwLock::new(Source::new(config)?)), posts })
     }
 
     /// Asks another one from now on.
@@ -67,7 +75,7 @@ impl Desk {
     /// When the HTTP client cannot be set up; the old one stays then.
     pub fn configure(&self, config: &PrometheusConfig) -> Result<(), reqwest::Error> {
         let source = Source::new(config)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = source;
+        *self.prometheus.write().unwrap_or_else(PoisonError::into_inner) = source;
         Ok(())
     }
 
@@ -84,11 +92,18 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Report, BadQuestion> {
         question.check(&snapshot)?;
-        let source = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let source = self.prometheus.read().unwrap_or_else(PoisonError::into_inner).clone();
         let asked = source.ask(question.since).await;
+        let posts = self.posts.clone();
         // Of a long watchlist it takes a while.
         let composing = tokio::task::spawn_blocking(move || {
-            compose(&question, &snapshot, asked.as_deref().map(Result::as_ref), simulated, now)
+            let posts = |hashtag: &Hashtag, region| {
+                posts(hashtag, region).unwrap_or_else(|error| {
+                    tracing::error!(%error, %hashtag, "the brief is without posts: they cannot be read");
+                    Vec::new()
+                })
+            };
+            compose(&question, &snapshot, asked.as_deref().map(Result::as_ref), posts, simulated, now)
         });
         match composing.await {
             Ok(report) => Ok(report),

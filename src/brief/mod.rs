@@ -1,7 +1,8 @@
 //! From a signal to a decision: which hashtags to post under now, why, and what works there.
 //!
-//! A report is composed of the snapshot and, where there is one, of what a Prometheus says. It is made
-//! when somebody asks for it, never during a scrape, and costs no credits. The brief for creators and
+//! A report is composed of the snapshot, of the posts that the store keeps and, where there is one, of
+//! what a Prometheus says. It is made when somebody asks for it, never during a scrape, and costs no
+//! credits. The brief for creators and
 //! the feed of trends are the same report, asked differently.
 
 mod compose;
@@ -13,7 +14,7 @@ mod report;
 mod says;
 
 pub use compose::compose;
-pub use desk::Desk;
+pub use desk::{BestPosts, Desk};
 pub use evidence::{Evidence, Facts, Thresholds};
 pub use markdown::markdown;
 pub use question::{BadQuestion, Kind, Question};

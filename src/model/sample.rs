@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DAY, HOUR, KeptPosts, Post, Region, Timestamp, WEEK};
+use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
 
 /// From this velocity on the reference maths calls a hashtag heating up.
 pub const HEATING_UP: f64 = 1.5;
 
 /// A post dated further ahead than this has no believable date.
 const CLOCK_SKEW: Duration = HOUR;
-/// Best posts that are kept of a sample.
+/// As many posts are the best of a sample.
 const BEST: usize = 3;
 
 /// Posts of one hashtag as one refresh found them, each post once.
@@ -68,10 +68,6 @@ pub struct SampleStats {
     /// Share of the posts whose own region is the asked one, 0 to 1. Absent when any region was
     /// asked for, or when the sample is empty.
     pub region_match_ratio: Option<f64>,
-    /// The posts of the last 7 days that were played most, at most three; older ones where there are
-    /// fewer. Empty in what was stored before posts were kept.
-    #[serde(default)]
-    pub best: KeptPosts,
 }
 
 impl PostSample {
@@ -130,11 +126,12 @@ impl PostSample {
             oldest_post_age_seconds: self.oldest(now).map(|at| now.saturating_since(at).as_secs_f64()),
             pages: self.pages,
             region_match_ratio: self.region_match_ratio(region),
-            best: self.best(now).into(),
         }
     }
 
-    fn best(&self, now: Timestamp) -> Vec<Post> {
+    /// The posts of the last 7 days that were played most, at most three; older ones where there are
+    /// fewer.
+    pub fn best(&self, now: Timestamp) -> Vec<Post> {
         let mut posts: Vec<&Post> = self.posts.iter().collect();
         let merit = |post: &Post| {
             let is_recent = dated(post, now).is_some_and(|at| at >= now - WEEK);
@@ -234,8 +231,7 @@ mod tests {
         future.created_at = Some(NOW + DAY);
         let posts = posts.into_iter().map(|post| if post.id == "future" { future.clone() } else { post });
         let best = |posts: Vec<Post>| {
-            let stats = sample(posts, true).stats(Region::Any, NOW);
-            stats.best.unpacked().into_iter().map(|post| post.id).collect::<Vec<_>>()
+            sample(posts, true).best(NOW).into_iter().map(|post| post.id).collect::<Vec<_>>()
         };
         assert_eq!(best(posts.clone().collect()), ["most", "a", "b"]);
         let few = |post: &Post| !["a", "b", "silent"].contains(&post.id.as_str());

@@ -10,7 +10,7 @@ use super::book::{move_back, past, refresh_of};
 use super::{HOLD, Poller, Running, blocking};
 use crate::discovery::Look;
 use crate::gateway::Failure;
-use crate::model::{Growth, Hashtag, RecentValues, Region, Timestamp};
+use crate::model::{Growth, Hashtag, Post, RecentValues, Region, Timestamp};
 use crate::refresh::{self, Collected, Found, Searched};
 use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};
@@ -108,6 +108,7 @@ impl Poller {
         now: Timestamp,
     ) {
         let Some(known) = self.book.get_mut(hashtag).map(Arc::make_mut) else { return };
+        let mut best = None;
         match refreshed {
             Some(Refreshed::Totals(Ok(found))) => {
                 if let Some(posts) = found.record.totals.posts {
@@ -119,7 +120,7 @@ impl Poller {
             }
             Some(Refreshed::Posts(Ok(collected))) => {
                 let at = collected.at;
-                enter_sample(known, region, collected);
+                best = enter_sample(known, region, collected);
                 let taken = sampled(known, region).filter(|sampled| sampled.at == at);
                 if let Some(sample) = taken.map(|sampled| &sampled.stats) {
                     self.trials.look(hashtag, &Look { at, posts: None, sample: Some(sample) });
@@ -141,15 +142,16 @@ impl Poller {
             known.found = Some(resolved);
             self.schedule.resolved(hashtag, resolved, past(&self.book, &self.keywords), now);
         }
-        self.remember(hashtag, region).await;
+        self.remember(hashtag, region, best).await;
         if self.trials.contains(hashtag) {
             self.show_trials();
             self.remember_trials().await;
         }
     }
 
-    /// Makes the result durable before it is shown.
-    async fn remember(&self, hashtag: &Hashtag, region: Option<Region>) {
+    /// Makes the result durable before it is shown, and with it the best posts of a new sample, which
+    /// only the store keeps.
+    async fn remember(&self, hashtag: &Hashtag, region: Option<Region>, best: Option<Vec<Post>>) {
         let Some(known) = self.book.get(hashtag).cloned() else { return };
         let growth = self.growth.get(hashtag).copied();
         self.write(move |store| match region {
@@ -158,7 +160,7 @@ impl Poller {
                 growth.map_or(Ok(()), |growth| store.save_growth(&known.hashtag, &growth))
             }
             Some(region) => match known.regions.iter().find(|state| state.region == region) {
-                Some(state) => store.save_sample(&known.hashtag, state),
+                Some(state) => store.save_sample(&known.hashtag, state, best.as_deref()),
                 None => Ok(()),
             },
         })
@@ -233,14 +235,17 @@ fn sampled(known: &HashtagState, region: Option<Region>) -> Option<&Sampled> {
     known.regions.iter().find(|state| Some(state.region) == region)?.sample.as_ref()
 }
 
-/// A sample that was cut short is entered only where nothing better is shown.
-fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) {
+/// A sample that was cut short is entered only where nothing better is shown. Returns the best posts of
+/// the one that was entered.
+fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) -> Option<Vec<Post>> {
     let Collected { at, sample, cut_short } = collected;
-    let Some(index) = known.regions.iter().position(|state| Some(state.region) == region) else { return };
+    let index = known.regions.iter().position(|state| Some(state.region) == region)?;
     let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
     let old = known.regions[index].sample.as_ref();
-    if cut_short.is_none() || !old.is_some_and(is_better) {
-        let state = &mut known.regions[index];
-        state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
+    if cut_short.is_some() && old.is_some_and(is_better) {
+        return None;
     }
+    let state = &mut known.regions[index];
+    state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
+    Some(sample.best(at))
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::open::{VERSION, check, version};
 use super::{Books, Remembered, Store, StoreError};
+use crate::model::{Hashtag, Post, Region};
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds
 /// it. It spends nothing, so it needs no lock: SQLite keeps readers and the writer apart, and the
@@ -58,6 +59,15 @@ impl Beside {
     /// When the store cannot be read.
     pub fn load(&self) -> Result<Remembered, StoreError> {
         self.0.load()
+    }
+
+    /// [`Store::best_posts`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn best_posts(&self, hashtag: &Hashtag, region: Region) -> Result<Vec<Post>, StoreError> {
+        self.0.best_posts(hashtag, region)
     }
 
     /// [`Store::holds_simulated`].

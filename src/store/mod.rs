@@ -14,6 +14,7 @@ mod error;
 mod ledger;
 mod lock;
 mod open;
+mod posts;
 mod rows;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 
 use crate::discovery::Trials;
-use crate::model::{Growth, Hashtag, Keyword, Timestamp};
+use crate::model::{Growth, Hashtag, Keyword, Post, Timestamp};
 use crate::state::{HashtagState, KeywordRegion, KeywordState, RegionState};
 use lock::Lock;
 use open::{VERSION, identity};
@@ -77,9 +78,23 @@ impl Store {
         rows::save_hashtag(&self.connection(), state).map_err(|source| self.failed(source))
     }
 
-    /// Remembers the sample of a hashtag in a region and how its refresh went.
-    pub fn save_sample(&self, hashtag: &Hashtag, state: &RegionState) -> Result<(), StoreError> {
-        rows::save_sample(&self.connection(), hashtag, state).map_err(|source| self.failed(source))
+    /// Remembers the sample of a hashtag in a region and how its refresh went, and of a sample that is
+    /// new its best posts.
+    pub fn save_sample(
+        &self,
+        hashtag: &Hashtag,
+        state: &RegionState,
+        best: Option<&[Post]>,
+    ) -> Result<(), StoreError> {
+        let save = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            rows::save_sample(&transaction, hashtag, state)?;
+            if let Some(best) = best {
+                posts::save(&transaction, hashtag, state.region, best)?;
+            }
+            transaction.commit()
+        };
+        save(&mut self.connection()).map_err(|source| self.failed(source))
     }
 
     /// Notes that results of a simulator are among what is remembered. It cannot be taken back.
@@ -126,9 +141,12 @@ impl Store {
                 .execute(&sql, params![before.as_millis()])
                 .map_err(|source| self.failed(source))?;
         }
-        connection
-            .execute("DELETE FROM growth WHERE hashtag NOT IN (SELECT name FROM hashtag)", [])
-            .map_err(|source| self.failed(source))?;
+        for orphans in [
+            "DELETE FROM growth WHERE hashtag NOT IN (SELECT name FROM hashtag)",
+            "DELETE FROM best_posts WHERE (hashtag, region) NOT IN (SELECT hashtag, region FROM sample)",
+        ] {
+            connection.execute(orphans, []).map_err(|source| self.failed(source))?;
+        }
         let keywords = discovery::forget_before(&connection, before).map_err(|source| self.failed(source))?;
         Ok(forgotten + keywords)
     }

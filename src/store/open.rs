@@ -10,12 +10,13 @@ use super::lock::Lock;
 use super::{Store, StoreError};
 
 /// What makes each version of the schema out of the one before.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("ledger.sql"),
     include_str!("growth.sql"),
     include_str!("discovery.sql"),
     include_str!("answers.sql"),
+    include_str!("posts.sql"),
 ];
 
 /// What SQLite's `application_id` says in a file of this program: "TKEX".

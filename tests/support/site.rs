@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tiktok_exporter::brief::Desk;
+use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config::PrometheusConfig;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
@@ -25,11 +25,16 @@ use crate::snapshot::{NOW, SetClock};
 pub struct Site {
     pub state: State,
     pub telemetry: Arc<Telemetry>,
+    pub store: Arc<Store>,
     pub readiness: Readiness,
     pub stopping: CancellationToken,
     pub serving: JoinHandle<()>,
     pub address: SocketAddr,
     client: reqwest::Client,
+}
+
+fn best_posts(store: Arc<Store>) -> BestPosts {
+    Arc::new(move |hashtag, region| store.best_posts(hashtag, region))
 }
 
 impl Site {
@@ -46,7 +51,7 @@ impl Site {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
-        let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
+        let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), NOW).unwrap());
         let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
         let readiness = Readiness::default();
         let stopping = CancellationToken::new();
@@ -57,7 +62,7 @@ impl Site {
             page,
             state: state.clone(),
             telemetry: telemetry.clone(),
-            desk: Desk::new(prometheus).unwrap(),
+            desk: Desk::new(prometheus, best_posts(store.clone())).unwrap(),
             clock,
             readiness: readiness.clone(),
             reload,
@@ -75,7 +80,7 @@ impl Site {
             .tls_certs_only([])
             .timeout(Duration::from_secs(30));
         let client = client.build().unwrap();
-        Self { state, telemetry, readiness, stopping, serving, address, client }
+        Self { state, telemetry, store, readiness, stopping, serving, address, client }
     }
 
     /// The address of a page.

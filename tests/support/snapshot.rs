@@ -104,7 +104,6 @@ pub fn stats() -> SampleStats {
         oldest_post_age_seconds: Some(700_000.0),
         pages: 2,
         region_match_ratio: Some(0.75),
-        best: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use crate::brief::{BadQuestion, Desk, Question, Report};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Problems, WebConfig};
 use crate::discovery::Trials;
+use crate::model::Hashtag;
 use crate::poller;
 use crate::store::{Beside, StoreError};
 
@@ -204,6 +206,7 @@ async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFro
     let trials = Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now);
     let watchlist = config.watchlist.joined_by(&trials, &config.following);
     let snapshot = poller::last_known(&watchlist, remembered);
-    let desk = Desk::new(&config.prometheus).map_err(NotFromStore::Prometheus)?;
+    let posts = Arc::new(move |hashtag: &Hashtag, region| beside.best_posts(hashtag, region));
+    let desk = Desk::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;
     Ok(desk.report(question, snapshot.into(), simulated, now).await?)
 }

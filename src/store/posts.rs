@@ -1,0 +1,41 @@
+//! The best posts of each sample. They are read when somebody asks for a brief, so that memory need not
+//! hold them for every pair of a watchlist.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Store, StoreError};
+use crate::model::{Hashtag, Post, Region};
+
+impl Store {
+    /// The best posts of the last good sample of a hashtag in a region. None, if there was no such sample,
+    /// or if they cannot be read as posts.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn best_posts(&self, hashtag: &Hashtag, region: Region) -> Result<Vec<Post>, StoreError> {
+        let connection = self.connection();
+        let find = || -> rusqlite::Result<Option<String>> {
+            connection
+                .prepare_cached("SELECT posts FROM best_posts WHERE hashtag = ?1 AND region = ?2")?
+                .query_row([hashtag.as_str(), region.as_str()], |row| row.get(0))
+                .optional()
+        };
+        let json = find().map_err(|source| self.failed(source))?;
+        Ok(json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
+    }
+}
+
+pub(super) fn save(
+    connection: &Connection,
+    hashtag: &Hashtag,
+    region: Region,
+    posts: &[Post],
+) -> rusqlite::Result<()> {
+    let posts = serde_json::to_string(posts)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO best_posts (hashtag, region, posts) VALUES (?1, ?2, ?3)")?
+        .execute(params![hashtag.as_str(), region.as_str(), posts])
+        .map(|_| ())
+}
