@@ -240,7 +240,7 @@ pub fn hashtag_cost(watched: &Watched, known: Option<&HashtagState>, region: Opt
         return if known.is_some_and(is_gone) { NOT_FOUND_COST } else { 1.0 };
     };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    pages(known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats.pages), watched.pages_max)
+    pages(known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats().pages), watched.pages_max)
 }
 
 /// Credits that one search by a keyword, for hashtags or for posts in a region, is likely to cost,

@@ -4,6 +4,8 @@
 //! page) hold the one they started with, so no page mixes two generations. Entries that did not
 //! change are shared between snapshots.
 
+mod sampled;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
-use crate::model::{ChallengeId, Hashtag, Keyword, RecentValues, Region, SampleStats, Timestamp};
+use crate::model::{ChallengeId, Hashtag, Keyword, RecentValues, Region, Timestamp};
+
+pub use sampled::Sampled;
 
 /// Everything known about the watchlist at one moment.
 #[derive(Debug, Clone, Default)]
@@ -91,15 +95,6 @@ pub struct RegionState {
     pub sample: Option<Sampled>,
     /// How the refreshes of the posts go.
     pub refresh: Refresh,
-}
-
-/// The last good sample and when it was taken.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampled {
-    /// When the sample was taken.
-    pub at: Timestamp,
-    /// Its figures.
-    pub stats: SampleStats,
 }
 
 /// A count, when it was read, and the values before it.
@@ -228,6 +223,23 @@ impl KeywordState {
 }
 
 impl HashtagState {
+    /// A hashtag of which nothing is known.
+    pub fn unknown(hashtag: Hashtag, group: Arc<str>, max_age: Duration) -> Self {
+        Self {
+            hashtag,
+            group,
+            max_age,
+            id: None,
+            resolved_at: None,
+            found: None,
+            commerce: None,
+            posts: None,
+            views: None,
+            refresh: Refresh::default(),
+            regions: Vec::new(),
+        }
+    }
+
     /// How all that is asked about it goes.
     pub fn refreshes(&self) -> impl Iterator<Item = &Refresh> {
         std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
@@ -295,19 +307,7 @@ mod tests {
     fn a_snapshot_of_the_same_entries_is_no_change() {
         let entry = |name: &str| {
             let hashtag = crate::model::Hashtag::parse(name).unwrap();
-            std::sync::Arc::new(super::HashtagState {
-                hashtag,
-                group: "default".into(),
-                max_age: Default::default(),
-                id: None,
-                resolved_at: None,
-                found: None,
-                commerce: None,
-                posts: None,
-                views: None,
-                refresh: Default::default(),
-                regions: Vec::new(),
-            })
+            std::sync::Arc::new(super::HashtagState::unknown(hashtag, "default".into(), Default::default()))
         };
         let (a, b) = (entry("a"), entry("b"));
         let state = State::default();

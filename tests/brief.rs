@@ -19,7 +19,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use site::Site;
-use snapshot::{MAX_AGE, NOW, known, publish, unknown};
+use snapshot::{MAX_AGE, NOW, known, publish, restate, unknown};
 use tiktok_exporter::brief::{
     Evidence, Facts, Kind, Level, Measure, Question, Report, Signal, Thresholds, Trend, WindowState, compose,
     markdown,
@@ -35,7 +35,7 @@ type Change<'a> = &'a dyn Fn(&mut SampleStats);
 fn watch(hashtags: &[(&str, Change<'_>)]) -> Snapshot {
     let state = |(name, change): &(&str, Change<'_>)| {
         let mut state = known(name, "books", &["US"], 1_000_000, NOW - HOUR);
-        change(&mut state.regions[0].sample.as_mut().unwrap().stats);
+        restate(&mut state.regions[0], change);
         Arc::new(state)
     };
     Snapshot { hashtags: hashtags.iter().map(state).collect(), ..Snapshot::default() }
@@ -267,11 +267,12 @@ fn every_doubt_is_said_and_counts() {
 fn a_brief_names_a_hashtag_once_and_the_feed_every_region_with_a_signal() {
     let mut everywhere = known("everywhere", "books", &["DE", "GB", "US"], 500, NOW);
     for (region, velocity) in everywhere.regions.iter_mut().zip([1.0, 2.5, 4.0]) {
-        let stats = &mut region.sample.as_mut().unwrap().stats;
-        (stats.velocity, stats.engagement_weighted_velocity) = (velocity, Some(velocity * 100.0));
+        restate(region, |stats| {
+            (stats.velocity, stats.engagement_weighted_velocity) = (velocity, Some(velocity * 100.0));
+        });
     }
     let mut quiet = known("quiet", "home", &["US"], 500, NOW);
-    quiet.regions[0].sample.as_mut().unwrap().stats.velocity = 1.0;
+    restate(&mut quiet.regions[0], |stats| stats.velocity = 1.0);
     let mut gone = known("gone", "books", &["US"], 500, NOW);
     gone.found = Some(false);
     let old = known("old", "books", &["US"], 500, NOW - MAX_AGE - HOUR);

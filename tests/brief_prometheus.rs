@@ -22,7 +22,7 @@ use impostor::{Behaviour, Impostor};
 use serde_json::json;
 use server::Prometheus;
 use site::Site;
-use snapshot::{NOW, known, publish};
+use snapshot::{NOW, known, publish, restate};
 use tiktok_exporter::brief::{Measure, Report, Signal, WindowState};
 use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::config::PrometheusConfig;
@@ -36,7 +36,7 @@ async fn site(url: &str, timeout: Duration) -> Site {
     let site = Site::with_prometheus(None, &PrometheusConfig { url, timeout }).await;
     let state = |(name, velocity)| {
         let mut state = known(name, "books", &["US"], 1_000_000, NOW);
-        state.regions[0].sample.as_mut().unwrap().stats.velocity = velocity;
+        restate(&mut state.regions[0], |stats| stats.velocity = velocity);
         state
     };
     publish(&site.state, [("calm", 6.0), ("rising", 5.0), ("tuesday", 4.0)].map(state));

@@ -127,7 +127,7 @@ fn filled() -> HashtagState {
     state.views = Some(reading(NOW - HOUR, &[68_000_000_000_001, 68_000_000_000_000]));
     succeed(&mut state.refresh, Timestamp::from_millis(1_799_996_400_250));
     for (region, sample) in state.regions.iter_mut().zip([anywhere, in_us]) {
-        region.sample = Some(Sampled { at: NOW - HOUR, stats: sample.stats(region.region, NOW) });
+        region.sample = Some(Sampled::new(NOW - HOUR, &sample.stats(region.region, NOW)));
         succeed(&mut region.refresh, NOW - HOUR * 2);
     }
     state
@@ -289,7 +289,7 @@ fn figures_that_no_post_gives_are_absent_and_never_zero() {
         let all: BTreeSet<String> = Shown::new([state.clone()]).results().into_keys().collect();
         let sample = PostSample { posts, pages: 1, exhausted: true, ..PostSample::default() };
         let us = &mut state.regions[1];
-        us.sample = Some(Sampled { at: NOW, stats: sample.stats(us.region, NOW) });
+        us.sample = Some(Sampled::new(NOW, &sample.stats(us.region, NOW)));
         let left: BTreeSet<String> = Shown::new([state]).results().into_keys().collect();
         let gone: BTreeSet<String> = all.difference(&left).cloned().collect();
         let series = |name: &&str| format!(r#"tiktok_hashtag_{name}{{hashtag="booktok",region="US"}}"#);
@@ -571,7 +571,7 @@ fn wild_state() -> impl Strategy<Value = HashtagState> {
                 engagement_ratio: count.map(|_| number),
                 ..stats()
             };
-            state.regions[0].sample = Some(Sampled { at: NOW, stats: sample });
+            state.regions[0].sample = Some(Sampled::new(NOW, &sample));
             state
         },
     )
@@ -672,7 +672,7 @@ fn numbers_at_their_extremes_come_back() {
                 pages: u32::MAX,
                 ..stats()
             };
-            state.regions[0].sample = Some(Sampled { at: NOW, stats: sample });
+            state.regions[0].sample = Some(Sampled::new(NOW, &sample));
             let results = Shown::new([state]).results();
             let of_region = r#"{hashtag="far",region="US"}"#;
             for (series, want) in [
@@ -909,7 +909,7 @@ fn nobody_finds_fault_with_the_page() {
         [f64::INFINITY, f64::NAN, f64::MAX, 5e-324].into_iter().zip(["US", "GB", "DE", "FR"])
     {
         let mut extreme = known("x", "default", &[region], 7, NOW).regions.remove(0);
-        extreme.sample = Some(Sampled { at: NOW, stats: SampleStats { velocity: number, ..stats() } });
+        extreme.sample = Some(Sampled::new(NOW, &SampleStats { velocity: number, ..stats() }));
         wild.regions.push(extreme);
     }
     let shown = Shown::new([filled(), wild, unknown("quiet", "default", &["US"])]);

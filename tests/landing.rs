@@ -19,7 +19,7 @@ use std::time::Duration;
 use landing::{Row, rows, text};
 use reqwest::Method;
 use site::Site;
-use snapshot::{MAX_AGE, NOW, known, publish, reading, unknown};
+use snapshot::{MAX_AGE, NOW, known, publish, reading, restate, unknown};
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
 use tiktok_exporter::exposition::Telemetry;
@@ -45,8 +45,7 @@ fn watchlist() -> Vec<HashtagState> {
     let known = |name, group, regions, views| known(name, group, regions, views, NOW - HOUR);
     let mut booktok = known("booktok", "books", &["DE", "US"], 297_345_678_901);
     let stats = |region: &mut RegionState, velocity, saturated| {
-        let stats = &mut region.sample.as_mut().unwrap().stats;
-        (stats.velocity, stats.saturated) = (velocity, saturated);
+        restate(region, |stats| (stats.velocity, stats.saturated) = (velocity, saturated));
     };
     stats(&mut booktok.regions[0], 6.416, false);
     stats(&mut booktok.regions[1], 7.0, true);
@@ -257,7 +256,7 @@ fn wide_watchlist() -> Vec<HashtagState> {
     let mut watchlist = watchlist();
     let mut longest = known(&"w".repeat(150), &"G".repeat(64), &["US", "any"], u64::MAX, NOW - HOUR);
     last(&mut longest.regions[0], Outcome::NotFound);
-    longest.regions[1].sample.as_mut().unwrap().stats.saturated = true;
+    restate(&mut longest.regions[1], |stats| stats.saturated = true);
     watchlist.push(longest);
     watchlist
 }

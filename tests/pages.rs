@@ -14,7 +14,7 @@ mod webdriver;
 
 use posts::{HOSTILE, hostile_posts};
 use site::Site;
-use snapshot::{NOW, known, publish};
+use snapshot::{NOW, known, publish, restate};
 use tiktok_exporter::model::HOUR;
 use tiktok_exporter::state::HashtagState;
 use tiktok_exporter::store::Store;
@@ -25,7 +25,7 @@ fn watchlist(store: &Store) -> Vec<HashtagState> {
     let mut booktok = known("booktok", "books", &["DE", "US"], 297_345_678_901, NOW - HOUR);
     booktok.commerce = Some(true);
     let mut longest = known(&"w".repeat(150), &"G".repeat(64), &["US", "any"], u64::MAX, NOW - HOUR);
-    longest.regions[1].sample.as_mut().unwrap().stats.saturated = true;
+    restate(&mut longest.regions[1], |stats| stats.saturated = true);
     let mut watchlist = vec![booktok, longest];
     for (number, posts) in hostile_posts().chunks(3).enumerate() {
         let state = known(&format!("wild{number}"), "<b>wild</b>", &["US"], 7, NOW);
@@ -70,7 +70,7 @@ async fn pages_fit_the_screen_complain_of_nothing_and_ask_nobody_else() {
 #[tokio::test]
 async fn what_posts_say_is_shown_as_they_say_it_and_links_lead_to_the_platform_alone() {
     let site = Site::start(None).await;
-    publish(&site.state, watchlist());
+    publish(&site.state, watchlist(&site.store));
     let browser = Browser::start(1_366).await;
     browser.open(&site.url("/brief?limit=50")).await;
     let shown = browser.evaluate("document.querySelector('main').innerText").await;

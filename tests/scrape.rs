@@ -26,7 +26,7 @@ use flate2::bufread::GzDecoder;
 use prometheus::Prometheus;
 use reqwest::{Method, StatusCode};
 use site::Site;
-use snapshot::{NOW, known, publish};
+use snapshot::{NOW, known, publish, restate};
 use text_format::Page;
 use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::state::HashtagState;
@@ -153,7 +153,7 @@ async fn a_real_prometheus_reads_the_whole_compressed_page() {
     let mut states: Vec<HashtagState> = hashtags(7).collect();
     for ((state, group), number) in states.iter_mut().zip(WILD).zip(NUMBERS.into_iter().cycle()) {
         state.group = group.into();
-        state.regions[0].sample.as_mut().unwrap().stats.velocity = number;
+        restate(&mut state.regions[0], |stats| stats.velocity = number);
     }
     let wild: BTreeMap<(String, String), f64> = states[..WILD.len()]
         .iter()

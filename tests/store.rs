@@ -53,7 +53,7 @@ fn region_state() -> RegionState {
     let sample = PostSample { posts: vec![post()], pages: 1, exhausted: true, ..PostSample::default() };
     RegionState {
         region: Region::parse("US").unwrap(),
-        sample: Some(Sampled { at: NOW, stats: sample.stats(Region::Any, NOW) }),
+        sample: Some(Sampled::new(NOW, &sample.stats(Region::Any, NOW))),
         refresh: Refresh {
             last: Some((NOW, Outcome::Success)),
             last_success: Some(NOW),
@@ -69,6 +69,16 @@ fn fill(store: &Store) -> (HashtagState, RegionState) {
     (hashtag, region)
 }
 
+/// What the store remembers of a hashtag that is watched in the US, and how many rows cannot be read.
+fn recalled(store: &Store, hashtag: &Hashtag) -> (HashtagState, usize) {
+    let region = RegionState { sample: None, refresh: Refresh::default(), ..region_state() };
+    let state = HashtagState::unknown(hashtag.clone(), "g".into(), Duration::from_secs(60));
+    let mut states = [HashtagState { regions: vec![region], ..state }];
+    let unreadable = store.recall(&mut states).unwrap();
+    let [state] = states;
+    (state, unreadable)
+}
+
 #[test]
 fn the_next_process_reads_back_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
@@ -76,17 +86,10 @@ fn the_next_process_reads_back_what_was_written() {
     let (hashtag, region) = fill(&Store::open(&path).unwrap());
 
     let store = Store::open(&path).unwrap();
-    let remembered = store.load().unwrap();
-    let stored = &remembered.hashtags[&hashtag.hashtag];
-    assert_eq!(stored.id, hashtag.id);
-    assert_eq!((stored.resolved_at, stored.found), (hashtag.resolved_at, hashtag.found));
-    assert_eq!(stored.commerce, hashtag.commerce);
-    assert_eq!((&stored.posts, &stored.views), (&hashtag.posts, &hashtag.views));
-    assert_eq!((stored.last, stored.last_success), (hashtag.refresh.last, hashtag.refresh.last_success));
-    let stored = &remembered.samples[&(hashtag.hashtag.clone(), region.region)];
-    assert_eq!(stored.sample, region.sample);
-    assert_eq!((stored.last, stored.last_success), (region.refresh.last, region.refresh.last_success));
-    assert_eq!(remembered.unreadable, 0);
+    // The interval is not the store's business.
+    let refresh = Refresh { interval: Duration::ZERO, ..hashtag.refresh };
+    let want = HashtagState { refresh, regions: vec![region.clone()], ..hashtag.clone() };
+    assert_eq!(recalled(&store, &hashtag.hashtag), (want, 0));
     assert_eq!(store.best_posts(&hashtag.hashtag, region.region).unwrap(), [post()]);
 }
 
@@ -108,9 +111,7 @@ fn posts_that_an_older_version_wrote_are_found_again() {
         );
         let store = Store::open(&path).unwrap();
         assert_eq!(store.best_posts(&hashtag.hashtag, region.region).unwrap(), want, "{stats}");
-        let remembered = store.load().unwrap();
-        let got = &remembered.samples[&(hashtag.hashtag, region.region)];
-        assert_eq!(got.sample, region.sample, "{stats}");
+        assert_eq!(recalled(&store, &hashtag.hashtag).0.regions, [region], "{stats}");
     }
 }
 
@@ -133,19 +134,36 @@ fn saving_again_replaces() {
     let (mut hashtag, _) = fill(&store);
     hashtag.refresh.last = Some((NOW + Duration::from_secs(1), Outcome::NotFound));
     store.save_hashtag(&hashtag).unwrap();
-    let remembered = store.load().unwrap();
-    assert_eq!(remembered.hashtags.len(), 1);
-    assert_eq!(remembered.hashtags[&hashtag.hashtag].last, hashtag.refresh.last);
+    assert_eq!(recalled(&store, &hashtag.hashtag).0.refresh.last, hashtag.refresh.last);
+}
+
+#[test]
+fn what_was_refreshed_since_the_start_is_not_recalled() {
+    let store = Store::in_memory().unwrap();
+    let (hashtag, region) = fill(&store);
+    let newer = Refresh { last: Some((NOW + Duration::from_secs(1), Outcome::Failed)), ..Refresh::default() };
+    let unknown = || HashtagState::unknown(hashtag.hashtag.clone(), "g".into(), Duration::ZERO);
+    let asked = RegionState { sample: None, refresh: newer, ..region.clone() };
+    let never = RegionState { sample: None, refresh: Refresh::default(), ..region.clone() };
+    let mut states = [
+        HashtagState { refresh: newer, regions: vec![never], ..unknown() },
+        HashtagState { regions: vec![asked.clone()], ..unknown() },
+    ];
+    store.recall(&mut states).unwrap();
+    let [totals, posts] = states;
+    assert_eq!((totals.refresh, &totals.posts, &totals.regions[0]), (newer, &None, &region));
+    assert_eq!((&posts.posts, &posts.regions[0]), (&hashtag.posts, &asked));
 }
 
 #[test]
 fn what_nobody_asked_for_in_long_is_forgotten() {
     let store = Store::in_memory().unwrap();
-    fill(&store);
+    let (hashtag, region) = fill(&store);
     assert_eq!(store.forget_before(NOW).unwrap(), 0);
     assert_eq!(store.forget_before(NOW + Duration::from_millis(1)).unwrap(), 2);
-    let remembered = store.load().unwrap();
-    assert!(remembered.hashtags.is_empty() && remembered.samples.is_empty());
+    let (state, _) = recalled(&store, &hashtag.hashtag);
+    assert_eq!((state.refresh.last, &state.regions[0].sample), (None, &None));
+    assert_eq!(store.best_posts(&hashtag.hashtag, region.region).unwrap(), []);
 }
 
 #[test]
@@ -174,18 +192,16 @@ fn broken_rows_are_counted_and_leave_the_others_alone() {
         "UPDATE hashtag SET posts_at = NULL",
         "UPDATE hashtag SET challenge_id = 'abc'",
         "UPDATE hashtag SET outcome = 'superb'",
-        "UPDATE hashtag SET name = 'two words'",
         "UPDATE sample SET stats = '{}'",
         "UPDATE sample SET region = 'Mars'",
-        "UPDATE sample SET hashtag = ''",
     ] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.sqlite");
-        fill(&Store::open(&path).unwrap());
+        let (hashtag, _) = fill(&Store::open(&path).unwrap());
         tamper(&path, breakage);
-        let remembered = Store::open(&path).unwrap().load().unwrap();
-        assert_eq!(remembered.unreadable, 1, "{breakage}");
-        assert_eq!(remembered.hashtags.len() + remembered.samples.len(), 1, "{breakage}");
+        let (state, unreadable) = recalled(&Store::open(&path).unwrap(), &hashtag.hashtag);
+        let read = usize::from(state.id.is_some()) + usize::from(state.regions[0].sample.is_some());
+        assert_eq!((unreadable, read), (1, 1), "{breakage}");
     }
 }
 

@@ -89,11 +89,7 @@ fn region_state(region: Region, now: Timestamp, random: &mut fastrand::Rng) -> R
         pages: random.u32(1..4),
         exhausted: random.bool(),
     };
-    RegionState {
-        region,
-        sample: Some(Sampled { at, stats: sample.stats(region, at) }),
-        refresh: refreshed(at),
-    }
+    RegionState { region, sample: Some(Sampled::new(at, &sample.stats(region, at))), refresh: refreshed(at) }
 }
 
 fn post(region: Region, at: Timestamp, random: &mut fastrand::Rng) -> Post {

@@ -179,8 +179,8 @@ impl Subject<'_> {
         self.region.sample.as_ref().filter(|sample| self.hashtag.is_current(sample.at, self.now))
     }
 
-    fn stats(&self) -> Option<&SampleStats> {
-        self.sample().map(|sample| &sample.stats)
+    fn stats(&self) -> Option<SampleStats> {
+        self.sample().map(Sampled::stats)
     }
 
     /// The sample velocity, where it is one: a sample that does not reach back a week has none.

@@ -14,7 +14,7 @@ use super::keywords;
 use super::sheet::Sheet;
 use super::text;
 use crate::model::{SampleStats, Timestamp};
-use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, RegionState, Snapshot};
+use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 
 /// How soon to look again at what is dated ahead: such a clock may be set right at any time.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ struct Regional<'a> {
     region: &'a RegionState,
     /// Its label.
     name: &'a str,
-    sample: Option<&'a SampleStats>,
+    sample: Option<&'a Sampled>,
     text: Range<usize>,
 }
 
@@ -195,7 +195,10 @@ impl<'a> Directory<'a> {
                     }
                     Values::Windows => {
                         for (regional, subject) in self.regions() {
-                            regional.sample.into_iter().for_each(|stats| taker.windows(&subject, stats));
+                            regional
+                                .sample
+                                .into_iter()
+                                .for_each(|sample| taker.windows(&subject, &sample.stats()));
                         }
                     }
                 }
@@ -215,10 +218,11 @@ impl<'a> Directory<'a> {
             }
         }
         for Regional { region, sample, .. } in &self.regions {
+            let stats = sample.map(Sampled::stats);
             for (source, column) in sources.iter().zip(&mut *columns) {
                 match source.values {
                     Values::Region(value) => column.push(value(region, self.now)),
-                    Values::Sample(value) => column.push(sample.and_then(value)),
+                    Values::Sample(value) => column.push(stats.as_ref().and_then(value)),
                     Values::Info | Values::Hashtag(_) | Values::Windows => {}
                 }
             }
@@ -253,7 +257,6 @@ impl<'a> Directory<'a> {
             }
             self.ahead(&region.refresh);
             let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
-            let sample = sample.map(|sample| &sample.stats);
             let code = region.region.as_str();
             let text = self.labels(Some(name.clone()), ("region", code));
             self.regions.push(Regional { hashtag, region, name: code, sample, text });

@@ -192,7 +192,7 @@ impl Observer {
                 let state = &mut Arc::make_mut(&mut self.watched[number].state).regions[place];
                 note(&mut state.refresh, now, outcome_of(&sample));
                 if let Ok(sample) = sample {
-                    state.sample = Some(Sampled { at: now, stats: sample.stats(state.region, now) });
+                    state.sample = Some(Sampled::new(now, &sample.stats(state.region, now)));
                 }
             }
         }

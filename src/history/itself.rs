@@ -62,7 +62,7 @@ impl Itself {
             asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
             let samples = turns(watched.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
-                let pages = samples * u64::from(sampled.stats.pages);
+                let pages = samples * u64::from(sampled.stats().pages);
                 asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
             }
         }

@@ -12,18 +12,18 @@ const KEPT: usize = 8;
 /// The step grows a thousandfold where a count passes a million or a billion. So once the two latest
 /// values end in that many more zeros than the ones before, those count no more.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecentValues(Vec<u64>);
+pub struct RecentValues(Box<[u64]>);
 
 impl RecentValues {
     /// From stored values, newest first; superfluous ones are dropped.
     pub fn from_newest_first(values: impl IntoIterator<Item = u64>) -> Self {
-        let mut kept = Self::default();
+        let mut kept = Vec::new();
         for value in values {
-            if kept.0.len() < KEPT && !kept.0.contains(&value) {
-                kept.0.push(value);
+            if kept.len() < KEPT && !kept.contains(&value) {
+                kept.push(value);
             }
         }
-        kept
+        Self(kept.into())
     }
 
     /// The values, newest first, at most eight, all different.
@@ -38,9 +38,7 @@ impl RecentValues {
 
     /// Puts `value` in front.
     pub fn push(&mut self, value: u64) {
-        self.0.retain(|known| *known != value);
-        self.0.insert(0, value);
-        self.0.truncate(KEPT);
+        *self = Self::from_newest_first(std::iter::once(value).chain(self.0.iter().copied()));
     }
 
     /// The largest power of ten that divides all the values; 1 when they are exact, or all zero.

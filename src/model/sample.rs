@@ -32,7 +32,7 @@ pub struct PostSample {
 }
 
 /// Figures over a [`PostSample`], at the moment it was taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SampleStats {
     /// Posts published within the last 24 hours.
     pub posts_24h: u64,

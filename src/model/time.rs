@@ -1,9 +1,11 @@
 //! Moments, as milliseconds since the Unix epoch.
 
+use std::fmt;
+use std::num::NonZero;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// 3,600 seconds.
 pub const HOUR: Duration = Duration::from_secs(3_600);
@@ -20,34 +22,43 @@ pub fn per_day(interval: Duration) -> f64 {
 /// How far clocks are let differ before a moment that lies ahead is taken for wrong.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// A moment in UTC, in whole milliseconds since 1970-01-01. May lie before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Timestamp(i64);
+/// A moment in UTC, in whole milliseconds since 1970-01-01. May lie before it. The default is 1970 itself.
+///
+/// Kept as milliseconds since the earliest moment, which has none, so that an `Option` takes no more: there
+/// are several for every pair of a watchlist.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZero<u64>);
+
+/// Milliseconds from the least `i64` to the epoch.
+const EPOCH: u64 = 1 << 63;
 
 impl Timestamp {
-    /// From milliseconds since the epoch.
+    /// From milliseconds since the epoch. The least `i64` is taken for the one after it.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        match NonZero::new((millis as u64).wrapping_add(EPOCH)) {
+            Some(since_the_earliest) => Self(since_the_earliest),
+            None => Self(NonZero::<u64>::MIN),
+        }
     }
 
     /// From seconds since the epoch; saturates at the ends of the range.
     pub const fn from_secs(secs: i64) -> Self {
-        Self(secs.saturating_mul(1_000))
+        Self::from_millis(secs.saturating_mul(1_000))
     }
 
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
-        self.0
+        self.0.get().wrapping_sub(EPOCH) as i64
     }
 
     /// Whole seconds since the epoch, rounded down.
     pub const fn as_secs(self) -> i64 {
-        self.0.div_euclid(1_000)
+        self.as_millis().div_euclid(1_000)
     }
 
     /// Seconds since the epoch with their fraction, as Prometheus wants its `_timestamp_seconds`.
     pub fn as_secs_f64(self) -> f64 {
-        self.0 as f64 / 1_000.0
+        self.as_millis() as f64 / 1_000.0
     }
 
     /// Whether it lies more than a minute after `now`. Of something that has happened, this says that
@@ -58,7 +69,31 @@ impl Timestamp {
 
     /// How long ago `earlier` was; zero when it lies in the future.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_millis(0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_millis()).finish()
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_millis().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self::from_millis)
     }
 }
 
@@ -70,7 +105,7 @@ impl Add<Duration> for Timestamp {
     type Output = Timestamp;
 
     fn add(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(millis(duration)))
+        Timestamp::from_millis(self.as_millis().saturating_add(millis(duration)))
     }
 }
 
@@ -78,7 +113,7 @@ impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
 
     fn sub(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_sub(millis(duration)))
+        Timestamp::from_millis(self.as_millis().saturating_sub(millis(duration)))
     }
 }
 
@@ -96,7 +131,23 @@ mod tests {
     #[test]
     fn extremes_saturate_instead_of_wrapping() {
         let end = Timestamp::from_secs(i64::MAX);
+        let beginning = Timestamp::from_secs(i64::MIN);
         assert_eq!(end + Duration::MAX, end);
-        assert_eq!(end.saturating_since(Timestamp::from_millis(i64::MIN)).as_millis(), i64::MAX as u128);
+        assert_eq!(beginning - Duration::MAX, beginning);
+        assert_eq!(end.saturating_since(beginning), Duration::from_millis(u64::MAX - 1));
+        assert_eq!(beginning.saturating_since(end), Duration::ZERO);
+    }
+
+    #[test]
+    fn moments_are_ordered_and_stored_as_their_milliseconds() {
+        let millis = [i64::MIN + 1, -1, 0, 1, 1_800_000_000_250, i64::MAX];
+        let moments = millis.map(Timestamp::from_millis);
+        assert!(moments.is_sorted());
+        assert_eq!(moments.map(Timestamp::as_millis), millis);
+        let json = serde_json::to_string(&moments).unwrap();
+        assert_eq!(json, serde_json::to_string(&millis).unwrap());
+        assert_eq!(serde_json::from_str::<[Timestamp; 6]>(&json).unwrap(), moments);
+        assert_eq!(Timestamp::default().as_millis(), 0);
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
     }
 }

@@ -122,7 +122,7 @@ impl Poller {
                 let at = collected.at;
                 best = enter_sample(known, region, collected);
                 let taken = sampled(known, region).filter(|sampled| sampled.at == at);
-                if let Some(sample) = taken.map(|sampled| &sampled.stats) {
+                if let Some(sample) = &taken.map(Sampled::stats) {
                     self.trials.look(hashtag, &Look { at, posts: None, sample: Some(sample) });
                 }
             }
@@ -240,12 +240,12 @@ fn sampled(known: &HashtagState, region: Option<Region>) -> Option<&Sampled> {
 fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) -> Option<Vec<Post>> {
     let Collected { at, sample, cut_short } = collected;
     let index = known.regions.iter().position(|state| Some(state.region) == region)?;
-    let is_better = |old: &Sampled| !old.stats.saturated && known.is_current(old.at, at);
+    let is_better = |old: &Sampled| !old.stats().saturated && known.is_current(old.at, at);
     let old = known.regions[index].sample.as_ref();
     if cut_short.is_some() && old.is_some_and(is_better) {
         return None;
     }
     let state = &mut known.regions[index];
-    state.sample = Some(Sampled { at, stats: sample.stats(state.region, at) });
+    state.sample = Some(Sampled::new(at, &sample.stats(state.region, at)));
     Some(sample.best(at))
 }

@@ -12,7 +12,7 @@ use crate::model::{Hashtag, Keyword, Region, Timestamp};
 use crate::refresh::Collected;
 use crate::schedule::Subject;
 use crate::state::{KeywordRegion, KeywordState, Outcome, Refresh};
-use crate::store::{Remembered, StoredKeyword};
+use crate::store::{Discovered, StoredKeyword};
 use crate::watchlist::Watchlist;
 
 /// What is known of each followed keyword.
@@ -20,7 +20,7 @@ pub(super) type Keywords = BTreeMap<Keyword, Arc<KeywordState>>;
 
 /// The book for the keywords of a plan: entries that stay are taken from the old book, others from the
 /// store.
-pub(super) fn new_keywords(plan: &Plan, old: &Keywords, remembered: &Remembered) -> Keywords {
+pub(super) fn new_keywords(plan: &Plan, old: &Keywords, remembered: &Discovered) -> Keywords {
     let entry = |followed: &Followed| {
         let old = old.get(&followed.keyword).map(Arc::as_ref);
         let mut state = new_entry(followed, old, remembered);
@@ -30,7 +30,7 @@ pub(super) fn new_keywords(plan: &Plan, old: &Keywords, remembered: &Remembered)
     plan.following.iter().map(entry).collect()
 }
 
-fn new_entry(followed: &Followed, old: Option<&KeywordState>, remembered: &Remembered) -> KeywordState {
+fn new_entry(followed: &Followed, old: Option<&KeywordState>, remembered: &Discovered) -> KeywordState {
     let stored = || remembered.keywords.get(&followed.keyword).cloned().unwrap_or_default();
     let (found, last, last_success) = match old {
         Some(old) => (old.found.clone(), old.refresh.last, old.refresh.last_success),
@@ -93,8 +93,7 @@ impl Poller {
     pub(super) async fn mind_the_trials(&mut self) {
         let now = self.parts.clock.now();
         if self.review_trials(now).await {
-            let remembered = self.recall().await;
-            self.rebook(remembered);
+            self.rebook_or_report().await;
             self.plan_anew(now).await;
         }
     }

@@ -29,10 +29,10 @@ use crate::model::{DAY, Growth, Hashtag, Timestamp};
 use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{JobKind, Refresh, Snapshot, State};
-use crate::store::{Remembered, Store, StoreError};
+use crate::store::{Beside, Discovered, Store, StoreError};
 use crate::upstream::{Answer, Query};
 use crate::watchlist::Watchlist;
-use book::{Book, date_anew, last_answer, new_book, past};
+use book::{Book, add, date_anew, last_answer, new_entry, past, sorted_out};
 use intake::Refreshed;
 use keywords::{Keywords, new_keywords};
 
@@ -63,9 +63,14 @@ pub struct Plan {
 }
 
 /// What was last known of a watchlist, out of the store.
-pub fn last_known(watchlist: &Watchlist, remembered: Remembered) -> Snapshot {
-    let hashtags = new_book(watchlist, &Book::new(), remembered).into_values().collect();
-    Snapshot { hashtags, ..Snapshot::default() }
+///
+/// # Errors
+///
+/// When the store cannot be read.
+pub fn last_known(watchlist: &Watchlist, store: &Beside) -> Result<Snapshot, StoreError> {
+    let mut hashtags: Vec<_> = watchlist.entries.iter().map(|watched| new_entry(watched, None)).collect();
+    store.recall(&mut hashtags)?;
+    Ok(Snapshot { hashtags: hashtags.into_iter().map(Arc::new).collect(), ..Snapshot::default() })
 }
 
 /// A new plan for a running poller; the sender is told once it is in force.
@@ -135,21 +140,21 @@ impl Poller {
     pub async fn new(parts: Parts, plan: Plan) -> Result<Self, StoreError> {
         let now = parts.clock.now();
         let store = parts.store.clone();
-        let mut remembered = blocking(move || {
+        let remembered = blocking(move || {
             match store.forget_before(now - FORGET_AFTER) {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "forgot results that nobody asked for in 60 days"),
                 // What cannot be written can still be shown.
                 Err(error) => tracing::warn!(%error, "old results could not be forgotten"),
             }
-            store.load()
+            store.recall_discovery()
         })
         .await?;
-        report_unreadable(&remembered);
+        report_unreadable(remembered.unreadable);
         parts.gateway.take_over(None);
         let mut poller = Self {
             pacing: Pacing::new(parts.ledger.clone()),
-            growth: std::mem::take(&mut remembered.growth),
+            growth: HashMap::new(),
             trials: Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now),
             watchlist: Watchlist::default(),
             schedule: Schedule::empty(now),
@@ -165,7 +170,7 @@ impl Poller {
             denied: None,
         };
         poller.review_trials(now).await;
-        poller.rebook(remembered);
+        poller.rebook().await?;
         let planned = jobs(&poller.watchlist, &poller.plan.following);
         let past = past(&poller.book, &poller.keywords);
         poller.schedule = Schedule::new(&planned, poller.plan.not_found_retry, past, now);
@@ -327,7 +332,7 @@ impl Poller {
     }
 
     async fn reload(&mut self, reload: Reload) {
-        let remembered = self.recall().await;
+        let remembered = self.recall_discovery().await;
         let now = self.parts.clock.now();
         self.plan = reload.plan;
         if let Some(gateway) = reload.gateway {
@@ -337,28 +342,70 @@ impl Poller {
         }
         self.keywords = new_keywords(&self.plan, &self.keywords, &remembered);
         self.review_trials(now).await;
-        self.rebook(remembered);
+        self.rebook_or_report().await;
         self.parts.ledger.look(now).await;
         self.plan_anew(now).await;
         // The asker may have gone; the plan is in force all the same.
         let _ = reload.done.send(());
     }
 
-    /// What the store remembers, or nothing if it cannot be read.
-    async fn recall(&self) -> Remembered {
+    /// What the store remembers of discovery, or nothing if it cannot be read.
+    async fn recall_discovery(&self) -> Discovered {
         let store = self.parts.store.clone();
-        blocking(move || store.load()).await.unwrap_or_else(|error| {
-            self.parts.telemetry.store_failed();
-            tracing::error!(%error, "cannot read the store; new hashtags are asked for even if they are in it");
-            Remembered::default()
+        blocking(move || store.recall_discovery()).await.unwrap_or_else(|error| {
+            self.cannot_recall(&error);
+            Discovered::default()
         })
     }
 
-    /// Makes a new book for those who are listed and those who are on trial.
-    fn rebook(&mut self, remembered: Remembered) {
+    /// Makes a new book for those who are listed and those who are on trial. Who is new is taken out of
+    /// the store straight into the book, so that memory never holds anything twice.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read; the book is whole all the same.
+    async fn rebook(&mut self) -> Result<(), StoreError> {
         self.watchlist = self.plan.watchlist.joined_by(&self.trials, &self.plan.following);
-        self.book = new_book(&self.watchlist, &self.book, remembered);
+        let (book, mut others) = sorted_out(&self.watchlist, std::mem::take(&mut self.book));
+        self.book = book;
+        let mut recalled = Ok(0);
+        if !others.is_empty() {
+            let store = self.parts.store.clone();
+            let new = others
+                .iter()
+                .map(|state| &state.hashtag)
+                .filter(|hashtag| !self.growth.contains_key(*hashtag));
+            let new: Vec<Hashtag> = new.cloned().collect();
+            let growth;
+            (others, recalled, growth) = blocking(move || {
+                let recalled = store.recall(&mut others);
+                (others, recalled, store.recall_growth(&new))
+            })
+            .await;
+            recalled = recalled.and_then(|unreadable| {
+                let (growth, more) = growth?;
+                match self.growth.is_empty() {
+                    true => self.growth = growth,
+                    false => self.growth.extend(growth),
+                }
+                Ok(unreadable + more)
+            });
+        }
+        add(&mut self.book, others);
         self.show_trials();
+        recalled.map(report_unreadable)
+    }
+
+    /// As [`rebook`](Self::rebook), for a loop that runs already.
+    async fn rebook_or_report(&mut self) {
+        if let Err(error) = self.rebook().await {
+            self.cannot_recall(&error);
+        }
+    }
+
+    fn cannot_recall(&self, error: &StoreError) {
+        self.parts.telemetry.store_failed();
+        tracing::error!(%error, "cannot read the store; new hashtags are asked for even if they are in it");
     }
 
     /// Makes a new schedule out of the watchlist, the keywords and the books.
@@ -429,9 +476,9 @@ fn nap_until(at: Option<Timestamp>, now: Timestamp) -> Duration {
     at.map_or(NAP, |at| at.saturating_since(now)).min(NAP)
 }
 
-fn report_unreadable(remembered: &Remembered) {
-    if remembered.unreadable > 0 {
-        tracing::warn!(rows = remembered.unreadable, "rows of the store could not be read and are ignored");
+fn report_unreadable(rows: usize) {
+    if rows > 0 {
+        tracing::warn!(rows, "rows of the store could not be read and are ignored");
     }
 }
 

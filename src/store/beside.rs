@@ -7,8 +7,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::{VERSION, check, version};
-use super::{Books, Remembered, Store, StoreError};
+use super::{Books, Discovered, Store, StoreError};
 use crate::model::{Hashtag, Post, Region};
+use crate::state::HashtagState;
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds
 /// it. It spends nothing, so it needs no lock: SQLite keeps readers and the writer apart, and the
@@ -52,13 +53,22 @@ impl Beside {
         }))
     }
 
-    /// [`Store::load`].
+    /// [`Store::recall`].
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub fn load(&self) -> Result<Remembered, StoreError> {
-        self.0.load()
+    pub fn recall(&self, hashtags: &mut [HashtagState]) -> Result<usize, StoreError> {
+        self.0.recall(hashtags)
+    }
+
+    /// [`Store::recall_discovery`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn recall_discovery(&self) -> Result<Discovered, StoreError> {
+        self.0.recall_discovery()
     }
 
     /// [`Store::best_posts`].

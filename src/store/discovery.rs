@@ -1,10 +1,10 @@
 //! The rows of followed keywords, their candidates and trials.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, Row, params};
 
-use super::rows::{Remembered, last, load_rows, time};
+use super::rows::{last, load_rows, time};
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial, Trials};
 use crate::model::{Hashtag, Keyword, Region, Timestamp};
 use crate::state::{KeywordRegion, KeywordState, Outcome};
@@ -37,8 +37,24 @@ enum StoredTrial {
     Resting(Timestamp),
 }
 
-pub(super) fn load(connection: &Connection, remembered: &mut Remembered) -> rusqlite::Result<()> {
-    let Remembered { keywords, keyword_posts, trials, resting, unreadable, .. } = remembered;
+/// What the store remembers of discovery.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// What followed keywords lead to.
+    pub keywords: HashMap<Keyword, StoredKeyword>,
+    /// The posts of keywords by region.
+    pub keyword_posts: HashMap<(Keyword, Region), StoredKeywordPosts>,
+    /// Who is on trial.
+    pub trials: Vec<Trial>,
+    /// Who rests after a trial, and until when.
+    pub resting: BTreeMap<Hashtag, Timestamp>,
+    /// Rows that could not be read.
+    pub unreadable: usize,
+}
+
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Discovered> {
+    let mut discovered = Discovered::default();
+    let Discovered { keywords, keyword_posts, trials, resting, unreadable } = &mut discovered;
     let sql = "SELECT name, found_at, refreshed_at, outcome, succeeded_at FROM keyword";
     *unreadable += load_rows(connection, sql, keywords, read_keyword)?;
     let sql = "SELECT keyword, place, hashtag, posts, views, growth FROM candidate";
@@ -62,7 +78,7 @@ pub(super) fn load(connection: &Connection, remembered: &mut Remembered) -> rusq
             StoredTrial::Resting(until) => _ = resting.insert(hashtag, until),
         }
     }
-    Ok(())
+    Ok(discovered)
 }
 
 pub(super) fn save_keyword(connection: &mut Connection, state: &KeywordState) -> rusqlite::Result<()> {

@@ -17,6 +17,7 @@ mod open;
 mod posts;
 mod rows;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,10 +30,9 @@ use lock::Lock;
 use open::{VERSION, identity};
 
 pub use beside::Beside;
-pub use discovery::{StoredKeyword, StoredKeywordPosts};
+pub use discovery::{Discovered, StoredKeyword, StoredKeywordPosts};
 pub use error::StoreError;
 pub use ledger::{Books, Counted, Line};
-pub use rows::{Remembered, StoredHashtag, StoredSample};
 
 /// The open store. One per process and file.
 pub struct Store {
@@ -68,9 +68,23 @@ impl Store {
         StoreError::sqlite(&self.path, source)
     }
 
-    /// Everything that is remembered. Rows that cannot be read are left out and counted.
-    pub fn load(&self) -> Result<Remembered, StoreError> {
-        rows::load(&self.connection()).map_err(|source| self.failed(source))
+    /// Enters into each hashtag and its regions what is remembered of them. What was asked for since the
+    /// start is newer, and stays. Rows that cannot be read are left out; returns how many.
+    pub fn recall(&self, hashtags: &mut [HashtagState]) -> Result<usize, StoreError> {
+        rows::recall(&mut self.connection(), hashtags).map_err(|source| self.failed(source))
+    }
+
+    /// How the counts of posts of these hashtags grow. Rows that cannot be read are left out and counted.
+    pub fn recall_growth<'a>(
+        &self,
+        hashtags: impl IntoIterator<Item = &'a Hashtag>,
+    ) -> Result<(HashMap<Hashtag, Growth>, usize), StoreError> {
+        rows::recall_growth(&self.connection(), hashtags).map_err(|source| self.failed(source))
+    }
+
+    /// What is remembered of discovery. Rows that cannot be read are left out and counted.
+    pub fn recall_discovery(&self) -> Result<Discovered, StoreError> {
+        discovery::load(&self.connection()).map_err(|source| self.failed(source))
     }
 
     /// Remembers the totals of a hashtag and how their refresh went.

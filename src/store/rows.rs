@@ -1,105 +1,86 @@
 //! The store's rows, to and from the state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 
-use rusqlite::{Connection, ErrorCode, Row, params};
+use rusqlite::{Connection, ErrorCode, Params, Row, Statement, params};
 
-use super::discovery::{self, StoredKeyword, StoredKeywordPosts};
-use crate::discovery::Trial;
-use crate::model::{ChallengeId, Growth, Hashtag, Keyword, RecentValues, Region, SampleStats, Timestamp};
-use crate::state::{HashtagState, Outcome, Reading, RegionState, Sampled};
+use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled};
 
-/// Everything the store remembers.
-#[derive(Debug, Default)]
-pub struct Remembered {
-    /// Totals by hashtag.
-    pub hashtags: HashMap<Hashtag, StoredHashtag>,
-    /// Samples by hashtag and region.
-    pub samples: HashMap<(Hashtag, Region), StoredSample>,
-    /// How counts of posts grow.
-    pub growth: HashMap<Hashtag, Growth>,
-    /// What followed keywords lead to.
-    pub keywords: HashMap<Keyword, StoredKeyword>,
-    /// The posts of keywords by region.
-    pub keyword_posts: HashMap<(Keyword, Region), StoredKeywordPosts>,
-    /// Who is on trial.
-    pub trials: Vec<Trial>,
-    /// Who rests after a trial, and until when.
-    pub resting: BTreeMap<Hashtag, Timestamp>,
-    /// Rows that could not be read.
-    pub unreadable: usize,
+/// Enters into each hashtag what is remembered of it, but for what was refreshed since. Returns how many
+/// rows cannot be read.
+pub(super) fn recall(connection: &mut Connection, hashtags: &mut [HashtagState]) -> rusqlite::Result<usize> {
+    let connection = connection.transaction()?;
+    let mut totals = connection.prepare(
+        "SELECT challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at, refreshed_at,
+                outcome, succeeded_at
+         FROM hashtag WHERE name = ?1",
+    )?;
+    let mut samples = connection.prepare(
+        "SELECT region, stats, taken_at, refreshed_at, outcome, succeeded_at FROM sample WHERE hashtag = ?1",
+    )?;
+    let mut unreadable = 0;
+    for state in hashtags {
+        let name = state.hashtag.clone();
+        if state.refresh.last.is_none() {
+            unreadable += read_rows(&mut totals, [name.as_str()], |row| enter_hashtag(row, state))?;
+        }
+        unreadable += read_rows(&mut samples, [name.as_str()], |row| enter_sample(row, &mut state.regions))?;
+    }
+    Ok(unreadable)
 }
 
-/// A hashtag as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoredHashtag {
-    /// The platform's id.
-    pub id: Option<ChallengeId>,
-    /// When name and id were last seen together.
-    pub resolved_at: Option<Timestamp>,
-    /// Whether the upstream last said that there is such a hashtag.
-    pub found: Option<bool>,
-    /// Whether the platform flags it as commercial.
-    pub commerce: Option<bool>,
-    /// Count of posts.
-    pub posts: Option<Reading>,
-    /// Count of views.
-    pub views: Option<Reading>,
-    /// When the last refresh ended, and how.
-    pub last: Option<(Timestamp, Outcome)>,
-    /// When a refresh last succeeded.
-    pub last_success: Option<Timestamp>,
+/// How the counts of posts of these hashtags grow, and how many rows cannot be read.
+pub(super) fn recall_growth<'a>(
+    connection: &Connection,
+    hashtags: impl IntoIterator<Item = &'a Hashtag>,
+) -> rusqlite::Result<(HashMap<Hashtag, Growth>, usize)> {
+    let mut courses = connection.prepare("SELECT course FROM growth WHERE hashtag = ?1")?;
+    let (mut growth, mut unreadable) = (HashMap::new(), 0);
+    for hashtag in hashtags {
+        unreadable += read_rows(&mut courses, [hashtag.as_str()], |row| {
+            let course = serde_json::from_str(&row.get::<_, String>("course").ok()?).ok()?;
+            growth.insert(hashtag.clone(), course);
+            Some(())
+        })?;
+    }
+    growth.shrink_to_fit();
+    Ok((growth, unreadable))
 }
 
-/// A sample as it is remembered.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StoredSample {
-    /// The last good sample.
-    pub sample: Option<Sampled>,
-    /// When the last refresh ended, and how.
-    pub last: Option<(Timestamp, Outcome)>,
-    /// When a refresh last succeeded.
-    pub last_success: Option<Timestamp>,
-}
-
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<Remembered> {
-    let mut remembered = Remembered::default();
-    let Remembered { hashtags, samples, growth, unreadable, .. } = &mut remembered;
-    let sql = "SELECT name, challenge_id, resolved_at, found, commerce, posts, posts_at, views, views_at,
-                      refreshed_at, outcome, succeeded_at
-               FROM hashtag";
-    *unreadable += load_rows(connection, sql, hashtags, read_hashtag)?;
-    let sql = "SELECT hashtag, region, stats, taken_at, refreshed_at, outcome, succeeded_at FROM sample";
-    *unreadable += load_rows(connection, sql, samples, read_sample)?;
-    *unreadable += load_rows(connection, "SELECT hashtag, course FROM growth", growth, read_growth)?;
-    discovery::load(connection, &mut remembered)?;
-    Ok(remembered)
-}
-
-/// Reads the rows of a table; returns how many cannot be read. Where the table is damaged, all rows
-/// from there on count as one.
+/// Reads the rows of a table into a map; returns how many cannot be read.
 pub(super) fn load_rows<K: Eq + Hash, V>(
     connection: &Connection,
     sql: &str,
     into: &mut HashMap<K, V>,
     read: fn(&Row<'_>) -> Option<(K, V)>,
 ) -> rusqlite::Result<usize> {
+    read_rows(&mut connection.prepare(sql)?, [], |row| {
+        let (key, value) = read(row)?;
+        into.insert(key, value);
+        Some(())
+    })
+}
+
+/// Reads the rows that a query finds; returns how many cannot be read. Where the table is damaged, all
+/// rows from there on count as one.
+fn read_rows(
+    query: &mut Statement<'_>,
+    parameters: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Option<()>,
+) -> rusqlite::Result<usize> {
     let mut unreadable = 0;
-    let mut load = || -> rusqlite::Result<()> {
-        let mut statement = connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
+    let read_all = || -> rusqlite::Result<()> {
+        let mut rows = query.query(parameters)?;
         while let Some(row) = rows.next()? {
-            match read(row) {
-                Some((key, value)) => _ = into.insert(key, value),
-                None => unreadable += 1,
-            }
+            unreadable += usize::from(read(row).is_none());
         }
         Ok(())
     };
-    match load() {
+    match read_all() {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(unreadable + 1),
-        loaded => loaded.map(|()| unreadable),
+        read => read.map(|()| unreadable),
     }
 }
 
@@ -147,7 +128,7 @@ pub(super) fn save_sample(
     hashtag: &Hashtag,
     state: &RegionState,
 ) -> rusqlite::Result<()> {
-    let stats = state.sample.as_ref().map(|sampled| serde_json::to_string(&sampled.stats));
+    let stats = state.sample.as_ref().map(|sampled| serde_json::to_string(&sampled.stats()));
     let stats = stats.transpose().map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     connection
         .prepare_cached(
@@ -171,46 +152,48 @@ fn reading_columns(reading: Option<&Reading>) -> (Option<String>, Option<i64>) {
     (values, reading.map(|reading| reading.at.as_millis()))
 }
 
-/// A row of `hashtag`, unless the row is broken: somebody else may have written into the file.
-fn read_hashtag(row: &Row<'_>) -> Option<(Hashtag, StoredHashtag)> {
-    let hashtag = Hashtag::parse(&row.get::<_, String>("name").ok()?).ok()?;
+// Each of these is `None` and changes nothing if the row is broken: somebody else may have written into
+// the file.
+
+fn enter_hashtag(row: &Row<'_>, state: &mut HashtagState) -> Option<()> {
     let id = match row.get::<_, Option<String>>("challenge_id").ok()? {
         Some(text) => Some(ChallengeId::parse(&text).ok()?),
         None => None,
     };
-    let stored = StoredHashtag {
+    let (posts, views) = (reading(row, "posts", "posts_at")?, reading(row, "views", "views_at")?);
+    let (found, commerce) = (row.get("found").ok()?, row.get("commerce").ok()?);
+    let (resolved_at, last, last_success) =
+        (time(row, "resolved_at")?, last(row)?, time(row, "succeeded_at")?);
+    let refresh = Refresh { last, last_success, ..state.refresh };
+    *state = HashtagState {
         id,
-        resolved_at: time(row, "resolved_at")?,
-        found: row.get("found").ok()?,
-        commerce: row.get("commerce").ok()?,
-        posts: reading(row, "posts", "posts_at")?,
-        views: reading(row, "views", "views_at")?,
-        last: last(row)?,
-        last_success: time(row, "succeeded_at")?,
+        resolved_at,
+        found,
+        commerce,
+        posts,
+        views,
+        refresh,
+        hashtag: state.hashtag.clone(),
+        group: state.group.clone(),
+        max_age: state.max_age,
+        regions: std::mem::take(&mut state.regions),
     };
-    Some((hashtag, stored))
+    Some(())
 }
 
-/// A row of `growth`, unless it is broken.
-fn read_growth(row: &Row<'_>) -> Option<(Hashtag, Growth)> {
-    let hashtag = Hashtag::parse(&row.get::<_, String>("hashtag").ok()?).ok()?;
-    Some((hashtag, serde_json::from_str(&row.get::<_, String>("course").ok()?).ok()?))
-}
-
-/// A row of `sample`, unless it is broken.
-fn read_sample(row: &Row<'_>) -> Option<((Hashtag, Region), StoredSample)> {
-    let hashtag = Hashtag::parse(&row.get::<_, String>("hashtag").ok()?).ok()?;
-    let region = Region::parse_label(&row.get::<_, String>("region").ok()?).ok()?;
-    let sample = match (row.get::<_, Option<String>>("stats").ok()?, time(row, "taken_at")?) {
-        (Some(json), Some(at)) => {
-            Some(Sampled { at, stats: serde_json::from_str::<SampleStats>(&json).ok()? })
-        }
+fn enter_sample(row: &Row<'_>, regions: &mut [RegionState]) -> Option<()> {
+    let region = Region::parse_label(row.get_ref("region").ok()?.as_str().ok()?).ok()?;
+    let known = regions.iter_mut().find(|state| state.region == region && state.refresh.last.is_none());
+    // Of a region that is not watched any more.
+    let Some(state) = known else { return Some(()) };
+    let sample = match (row.get_ref("stats").ok()?.as_str_or_null().ok()?, time(row, "taken_at")?) {
+        (Some(json), Some(at)) => Some(Sampled::new(at, &serde_json::from_str::<SampleStats>(json).ok()?)),
         _ => None,
     };
-    Some((
-        (hashtag, region),
-        StoredSample { sample, last: last(row)?, last_success: time(row, "succeeded_at")? },
-    ))
+    let (last, last_success) = (last(row)?, time(row, "succeeded_at")?);
+    state.sample = sample;
+    state.refresh = Refresh { last, last_success, ..state.refresh };
+    Some(())
 }
 
 // The outer `Option` of these is "readable", the inner one SQL's NULL.

@@ -12,7 +12,7 @@ use super::candidates;
 use crate::budget::Trip;
 use crate::exposition::Telemetry;
 use crate::model::{HEATING_UP, SampleStats, Timestamp};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Snapshot};
+use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::wording::{counted, exact, relative, short, utc};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
@@ -182,8 +182,8 @@ fn count(hashtag: &HashtagState, reading: Option<&Reading>, now: Timestamp) -> M
 }
 
 /// The figures of the region's sample, unless it is missing or too old.
-fn stats<'a>(hashtag: &HashtagState, region: &'a RegionState, now: Timestamp) -> Option<&'a SampleStats> {
-    region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, now)).map(|sample| &sample.stats)
+fn stats(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> Option<SampleStats> {
+    region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, now)).map(Sampled::stats)
 }
 
 fn is_heating_up(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> bool {

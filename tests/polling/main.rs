@@ -489,9 +489,9 @@ async fn paging_stops_when_it_must() {
         sleep(Duration::from_secs(60)).await;
         let asked = looped.upstream.received().iter().filter(|r| is_posts(&r.query)).count();
         let sample = looped.hashtag("booktok").regions[0].sample.clone().expect(name);
-        assert_eq!((asked, sample.stats.pages as usize), (pages, pages), "{name}");
-        assert_eq!(sample.stats.posts_all, posts, "{name}: each post once");
-        assert_eq!(sample.stats.saturated, saturated, "{name}");
+        assert_eq!((asked, sample.stats().pages as usize), (pages, pages), "{name}");
+        assert_eq!(sample.stats().posts_all, posts, "{name}: each post once");
+        assert_eq!(sample.stats().saturated, saturated, "{name}");
     }
 }
 
@@ -515,7 +515,7 @@ async fn pages_that_came_count_whatever_the_next_one_says() {
         let looped = Loop::start("hashtags = [\"booktok\"]\npages_max = 3", upstream).await;
         sleep(SECOND * 60).await;
         let region = looped.hashtag("booktok").regions[0].clone();
-        let stats = region.sample.unwrap_or_else(|| panic!("{name}: no sample")).stats;
+        let stats = region.sample.unwrap_or_else(|| panic!("{name}: no sample")).stats();
         assert_eq!((stats.posts_all, stats.pages, stats.saturated), (posts, 1, saturated), "{name}");
         assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(outcome), "{name}");
     }
@@ -543,7 +543,7 @@ async fn a_sample_cut_short_does_not_take_the_place_of_a_whole_one() {
     sleep(HOUR * 8).await;
     let region = looped.hashtag("booktok").regions[0].clone();
     assert_eq!(region.refresh.last.map(|(_, outcome)| outcome), Some(Outcome::Failed));
-    let posts = |region: &RegionState| region.sample.as_ref().map(|sample| sample.stats.posts_all);
+    let posts = |region: &RegionState| region.sample.as_ref().map(|sample| sample.stats().posts_all);
     assert_eq!(posts(&region), Some(2), "the whole one is still current");
     sleep(HOUR * 8).await;
     let region = looped.hashtag("booktok").regions[0].clone();

@@ -118,7 +118,7 @@ async fn what_was_under_way_when_the_clock_went_back_is_dated_by_the_new_one() {
     sleep(SECOND * 60).await;
     let state = looped.hashtag("a");
     let sample = state.regions[0].sample.as_ref().expect("a sample of three pages");
-    assert_eq!(sample.stats.pages, 3);
+    assert_eq!(sample.stats().pages, 3);
     // The first page came 40 seconds after the start, and its age is shown as it is.
     let age = clock.now().saturating_since(sample.at);
     assert!(state.is_current(sample.at, clock.now()), "dated {age:?} ago, and hidden");

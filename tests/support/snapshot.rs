@@ -68,7 +68,7 @@ pub fn known(name: &str, group: &str, regions: &[&str], views: u64, at: Timestam
     succeed(&mut state.refresh, at);
     state.found = Some(true);
     for region in &mut state.regions {
-        region.sample = Some(Sampled { at, stats: stats() });
+        region.sample = Some(Sampled::new(at, &stats()));
         succeed(&mut region.refresh, at);
     }
     state
@@ -105,6 +105,14 @@ pub fn stats() -> SampleStats {
         pages: 2,
         region_match_ratio: Some(0.75),
     }
+}
+
+/// Changes the figures of a sample.
+pub fn restate(region: &mut RegionState, change: impl FnOnce(&mut SampleStats)) {
+    let sample = region.sample.as_mut().unwrap();
+    let mut stats = sample.stats();
+    change(&mut stats);
+    *sample = Sampled::new(sample.at, &stats);
 }
 
 /// Makes these hashtags the latest results.

@@ -200,12 +200,12 @@ fn reason(error: reqwest::Error) -> String {
 /// Makes the brief out of what the store remembers of the watchlist, and of who is on trial.
 async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFromStore> {
     let beside = Beside::open(&config.store.path, false)?;
-    let remembered = beside.load()?;
+    let discovered = beside.recall_discovery()?;
     let simulated = beside.holds_simulated()?;
     let now = SystemClock.now();
-    let trials = Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now);
+    let trials = Trials::from_parts(discovered.trials, discovered.resting, now);
     let watchlist = config.watchlist.joined_by(&trials, &config.following);
-    let snapshot = poller::last_known(&watchlist, remembered);
+    let snapshot = poller::last_known(&watchlist, &beside)?;
     let posts = Arc::new(move |hashtag: &Hashtag, region| beside.best_posts(hashtag, region));
     let desk = Desk::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;
     Ok(desk.report(question, snapshot.into(), simulated, now).await?)

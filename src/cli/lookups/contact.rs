@@ -23,9 +23,11 @@ use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, Problems, Pro
 use crate::exposition::Telemetry;
 use crate::gateway::Bill;
 use crate::ledger::Ledger;
+use crate::model::Hashtag;
 use crate::prometheus;
 use crate::refresh::Resolved;
 use crate::simulator::{self, Settings, Simulator};
+use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 
 /// Without a file of this name, and without one named, the defaults hold.
@@ -232,9 +234,11 @@ async fn desk(
     let gateway = app::gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, stopping)
         .map_err(|error| failed(&error))?;
     gateway.take_over(None);
-    let remembered = store.load().map_err(|error| unusable(&error))?;
-    let known = Box::new(move |hashtag: &_| {
-        let known = remembered.hashtags.get(hashtag)?;
+    let known = Box::new(move |hashtag: &Hashtag| {
+        let mut known = [HashtagState::unknown(hashtag.clone(), "".into(), Duration::ZERO)];
+        // Without the store the id is asked for.
+        store.recall(&mut known).ok()?;
+        let [known] = known;
         let resolved = Resolved { id: known.id.clone()?, at: known.resolved_at? };
         (known.found != Some(false)).then_some(resolved)
     });
