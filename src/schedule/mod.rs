@@ -20,15 +20,17 @@
 mod job;
 mod rhythm;
 mod slot;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::{Hashtag, Timestamp};
 use crate::state::{JobKind, Outcome};
-use slot::{Slot, caught_up, slots};
+use slot::{Slot, caught_up};
+use table::{EntryState, Number, Table};
 
 pub use job::{Job, Past, Planned, Subject, jobs};
 pub use rhythm::Rhythm;
@@ -38,50 +40,13 @@ pub use rhythm::Rhythm;
 pub struct Schedule {
     not_found_retry: Duration,
     made_at: Timestamp,
-    jobs: BTreeMap<Job, Entry>,
+    jobs: Table,
     /// The jobs that wait for their time, by kind, in the order in which they are started.
-    queues: [BTreeSet<(Due, Job)>; JobKind::ALL.len()],
-}
-
-#[derive(Debug)]
-struct Entry {
-    kind: JobKind,
-    /// The slot as configured.
-    slot: Slot,
-    /// How the budget changes it.
-    rhythm: Rhythm,
-    /// When the last refresh ended, and how.
-    last: Option<(Timestamp, Outcome)>,
-    /// Whether the upstream last said that there is no such thing; a failure says neither.
-    absent: bool,
-    state: EntryState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EntryState {
-    /// In the queue.
-    Waiting(Due),
-    /// Started; its due time is kept for [`Schedule::put_back`].
-    Running(Due),
-    /// Posts of a hashtag that is not resolved.
-    Blocked,
+    queues: [BTreeSet<(Due, Number)>; JobKind::ALL.len()],
 }
 
 /// When a job is due. `None` is "at once": a job that was never asked, before all others.
 type Due = Option<Timestamp>;
-
-impl Entry {
-    /// The slot as it is kept.
-    fn kept_slot(&self) -> Slot {
-        let Slot { interval, offset, .. } = self.slot;
-        match self.rhythm {
-            Rhythm::Stretched(factor) => {
-                Slot { interval: interval.mul_f64(factor), offset: offset.mul_f64(factor), strict: false }
-            }
-            Rhythm::After(own) => Slot { interval: own.max(interval), offset, strict: true },
-        }
-    }
-}
 
 impl Schedule {
     /// A schedule of nothing.
@@ -89,7 +54,7 @@ impl Schedule {
         Self {
             not_found_retry: Duration::ZERO,
             made_at: now,
-            jobs: BTreeMap::new(),
+            jobs: Table::default(),
             queues: Default::default(),
         }
     }
@@ -101,27 +66,26 @@ impl Schedule {
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) -> Self {
-        let mut schedule = Self { not_found_retry, ..Self::empty(now) };
-        let entry = |(Planned { job, kind, .. }, slot): (&Planned, Slot)| {
-            let past = past(job);
+        let mut schedule = Self { not_found_retry, jobs: Table::new(planned), ..Self::empty(now) };
+        for number in schedule.jobs.numbers() {
+            let job = schedule.jobs.job(number);
+            let past = past(&job);
             // A stored time from the future is a clock that was wrong, then or now.
             let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
+            let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
             let state = match last {
                 _ if job.region.is_some() && !past.resolved => EntryState::Blocked,
                 // Never asked: at once.
                 None => EntryState::Waiting(None),
-                Some((at, outcome)) => {
-                    let absent = past.absent || outcome == Outcome::NotFound;
-                    let due = schedule.next_due(slot, (at, outcome), absent);
-                    EntryState::Waiting(Some(caught_up(slot, due, now)))
+                Some(last) => {
+                    let slot = schedule.jobs.slot(number);
+                    EntryState::Waiting(Some(caught_up(slot, schedule.next_due(slot, last, absent), now)))
                 }
             };
-            let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
-            let (kind, rhythm) = (*kind, Rhythm::AS_CONFIGURED);
-            (job.clone(), Entry { kind, slot, rhythm, last, absent, state })
-        };
+            let entry = schedule.jobs.entry_mut(number);
+            (entry.last, entry.absent, entry.state) = (last, absent, state);
+        }
         // All at once: trees that are filled one by one are a third larger.
-        schedule.jobs = slots(planned).into_iter().map(entry).collect();
         schedule.queues = JobKind::ALL.map(|kind| schedule.waiting(kind).collect());
         schedule
     }
@@ -138,9 +102,9 @@ impl Schedule {
         let mut new = Self::new(planned, not_found_retry, past, now);
         for job in running {
             // It was due when it was started; should it be put back, it still is.
-            if let Some(entry) = new.jobs.get(job) {
-                let due = entry.last.map(|_| now);
-                new.set(job, EntryState::Running(due));
+            if let Some(number) = new.jobs.find(job) {
+                let due = new.jobs.entry(number).last.map(|_| now);
+                new.set(number, EntryState::Running(due));
             }
         }
         new
@@ -149,61 +113,64 @@ impl Schedule {
     /// Takes the next job that is due at `now`, of a kind that is `open`, and marks it as running.
     pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<(Job, JobKind)> {
         let kinds = JobKind::ALL.into_iter().filter(|kind| open(*kind));
-        let (due, job) = kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?.clone();
+        let (due, number) = *kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?;
         if due.is_some_and(|due| due > now) {
             return None;
         }
-        self.set(&job, EntryState::Running(due));
-        let kind = self.jobs.get(&job)?.kind;
-        Some((job, kind))
+        self.set(number, EntryState::Running(due));
+        Some((self.jobs.job(number), self.jobs.entry(number).kind))
     }
 
     /// Gives each job another rhythm. One that differs little from the one in force changes nothing,
     /// so that jobs keep their slots.
     pub fn change(&mut self, rhythm: impl Fn(&Job, JobKind) -> Rhythm, now: Timestamp) {
-        let mut moved = Vec::new();
-        for (job, entry) in &mut self.jobs {
-            let rhythm = rhythm(job, entry.kind).sound();
+        for number in self.jobs.numbers() {
+            let entry = self.jobs.entry(number);
+            let rhythm = rhythm(&self.jobs.job(number), entry.kind).sound();
             if rhythm.is_near(entry.rhythm) {
                 continue;
             }
-            entry.rhythm = rhythm;
-            if let (EntryState::Waiting(Some(_)), Some(last)) = (entry.state, entry.last) {
-                moved.push((job.clone(), entry.kept_slot(), last, entry.absent));
+            let (state, last, absent) = (entry.state, entry.last, entry.absent);
+            self.jobs.entry_mut(number).rhythm = rhythm;
+            if let (EntryState::Waiting(Some(_)), Some(last)) = (state, last) {
+                let slot = self.jobs.kept_slot(number);
+                let due = caught_up(slot, self.next_due(slot, last, absent), now);
+                self.set(number, EntryState::Waiting(Some(due)));
             }
-        }
-        for (job, slot, last, absent) in moved {
-            let due = caught_up(slot, self.next_due(slot, last, absent), now);
-            self.set(&job, EntryState::Waiting(Some(due)));
         }
     }
 
     /// A started job ended at `now`: plans its next refresh.
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
-        if let Some(entry) = self.jobs.get_mut(job) {
+        if let Some(number) = self.jobs.find(job) {
+            let entry = self.jobs.entry_mut(number);
             entry.last = Some((now, outcome));
             entry.absent = match outcome {
                 Outcome::Success => false,
                 Outcome::NotFound => true,
                 Outcome::Failed => entry.absent,
             };
-            let (slot, absent) = (entry.kept_slot(), entry.absent);
-            let due = self.next_due(slot, (now, outcome), absent);
-            self.set(job, EntryState::Waiting(Some(due)));
+            let absent = entry.absent;
+            let due = self.next_due(self.jobs.kept_slot(number), (now, outcome), absent);
+            self.set(number, EntryState::Waiting(Some(due)));
         }
     }
 
     /// A started job was not carried out: it stays due.
     pub fn put_back(&mut self, job: &Job) {
-        if let Some(Entry { state: EntryState::Running(due), .. }) = self.jobs.get(job) {
-            self.set(job, EntryState::Waiting(*due));
+        if let Some(number) = self.jobs.find(job)
+            && let EntryState::Running(due) = self.jobs.entry(number).state
+        {
+            self.set(number, EntryState::Waiting(due));
         }
     }
 
     /// A started job could not be carried out for want of its hashtag's id: it waits until that is
     /// known.
     pub fn block(&mut self, job: &Job) {
-        self.set(job, EntryState::Blocked);
+        if let Some(number) = self.jobs.find(job) {
+            self.set(number, EntryState::Blocked);
+        }
     }
 
     /// The hashtag's id is known (again, or no longer): its posts start, or stop, waiting for
@@ -215,25 +182,20 @@ impl Schedule {
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
     ) {
-        let first = Job::of_hashtag(hashtag, None);
-        let posts: Vec<Job> = self
-            .jobs
-            .range(&first..)
-            .map(|(job, _)| job)
-            .take_while(|job| job.subject == first.subject)
-            .filter(|job| job.region.is_some())
-            .cloned()
-            .collect();
-        for job in posts {
-            let Some(entry) = self.jobs.get(&job) else { continue };
+        for number in self.jobs.about(&Subject::Hashtag(hashtag.clone())) {
+            let job = self.jobs.job(number);
+            if job.region.is_none() {
+                continue;
+            }
+            let entry = self.jobs.entry(number);
             match (entry.state, resolved) {
                 (EntryState::Blocked, true) => {
-                    let slot = entry.kept_slot();
+                    let slot = self.jobs.kept_slot(number);
                     // What was missed while the hashtag was gone comes at once.
                     let due = past(&job).last.map(|last| self.next_due(slot, last, entry.absent).max(now));
-                    self.set(&job, EntryState::Waiting(due));
+                    self.set(number, EntryState::Waiting(due));
                 }
-                (EntryState::Waiting(_), false) => self.set(&job, EntryState::Blocked),
+                (EntryState::Waiting(_), false) => self.set(number, EntryState::Blocked),
                 _ => {}
             }
         }
@@ -241,16 +203,15 @@ impl Schedule {
 
     /// Spreads what is overdue, after a time in which nothing could be sent.
     pub fn catch_up(&mut self, now: Timestamp) {
-        let overdue: Vec<(Timestamp, Job)> = self
+        let overdue: Vec<(Timestamp, Number)> = self
             .queues
             .iter()
             .flatten()
-            .filter_map(|(due, job)| Some((due.filter(|due| *due < now)?, job.clone())))
+            .filter_map(|(due, number)| Some((due.filter(|due| *due < now)?, *number)))
             .collect();
-        for (due, job) in overdue {
-            let Some(entry) = self.jobs.get(&job) else { continue };
-            let due = caught_up(entry.kept_slot(), due, now);
-            self.set(&job, EntryState::Waiting(Some(due)));
+        for (due, number) in overdue {
+            let due = caught_up(self.jobs.kept_slot(number), due, now);
+            self.set(number, EntryState::Waiting(Some(due)));
         }
     }
 
@@ -262,7 +223,7 @@ impl Schedule {
 
     /// When a job is due; `None` while it waits for its hashtag to be resolved, or is unknown.
     pub fn due(&self, job: &Job) -> Option<Timestamp> {
-        match self.jobs.get(job)?.state {
+        match self.jobs.entry(self.jobs.find(job)?).state {
             EntryState::Waiting(due) | EntryState::Running(due) => Some(due.unwrap_or(self.made_at)),
             EntryState::Blocked => None,
         }
@@ -270,7 +231,7 @@ impl Schedule {
 
     /// How often a job is refreshed as the budget allows it; `None` if it is unknown.
     pub fn interval(&self, job: &Job) -> Option<Duration> {
-        self.jobs.get(job).map(|entry| entry.kept_slot().interval)
+        self.jobs.find(job).map(|number| self.jobs.kept_slot(number).interval)
     }
 
     /// How many jobs there are.
@@ -280,7 +241,7 @@ impl Schedule {
 
     /// Whether there is nothing to do, ever.
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+        self.jobs.len() == 0
     }
 
     fn next_due(&self, slot: Slot, (at, outcome): (Timestamp, Outcome), absent: bool) -> Timestamp {
@@ -296,23 +257,25 @@ impl Schedule {
         }
     }
 
-    fn waiting(&self, kind: JobKind) -> impl Iterator<Item = (Due, Job)> {
-        self.jobs.iter().filter(move |(_, entry)| entry.kind == kind).filter_map(|(job, entry)| {
+    fn waiting(&self, kind: JobKind) -> impl Iterator<Item = (Due, Number)> {
+        self.jobs.numbers().filter_map(move |number| {
+            let entry = self.jobs.entry(number);
             match entry.state {
-                EntryState::Waiting(due) => Some((due, job.clone())),
-                EntryState::Running(_) | EntryState::Blocked => None,
+                EntryState::Waiting(due) if entry.kind == kind => Some((due, number)),
+                _ => None,
             }
         })
     }
 
-    fn set(&mut self, job: &Job, state: EntryState) {
-        let Some(entry) = self.jobs.get_mut(job) else { return };
-        if let EntryState::Waiting(due) = entry.state {
-            self.queues[entry.kind as usize].remove(&(due, job.clone()));
+    fn set(&mut self, number: Number, state: EntryState) {
+        let entry = self.jobs.entry_mut(number);
+        let (kind, old) = (entry.kind, std::mem::replace(&mut entry.state, state));
+        let queue = &mut self.queues[kind as usize];
+        if let EntryState::Waiting(due) = old {
+            queue.remove(&(due, number));
         }
-        entry.state = state;
         if let EntryState::Waiting(due) = state {
-            self.queues[entry.kind as usize].insert((due, job.clone()));
+            queue.insert((due, number));
         }
     }
 }

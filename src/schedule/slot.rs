@@ -34,24 +34,53 @@ pub(super) fn caught_up(slot: Slot, due: Timestamp, now: Timestamp) -> Timestamp
     if due >= now || slot.strict { due } else { slot.next(now).min(now + now.saturating_since(due)) }
 }
 
-/// All jobs with their slots: jobs of one interval share it evenly, in an order that has nothing to do
-/// with their names. Discovery shares with nobody: what joins and leaves again moves no other slot.
-pub(super) fn slots(planned: &[Planned]) -> Vec<(&Planned, Slot)> {
-    let mut sharing: BTreeMap<(bool, Duration), Vec<&Planned>> = BTreeMap::new();
-    for one in planned {
-        sharing.entry((one.kind == JobKind::Discovery, one.interval)).or_default().push(one);
+/// An interval, and how many jobs share it evenly.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    interval: Duration,
+    jobs: u32,
+}
+
+/// Where a job stands among those that share its interval.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The number of the interval.
+    pub sharing: u32,
+    /// How many of the others come before.
+    pub rank: u32,
+}
+
+impl Sharing {
+    /// The slot of the job of this rank.
+    pub fn slot(&self, rank: u32) -> Slot {
+        let (rank, jobs) = (u128::from(rank), u128::from(self.jobs));
+        let offset = self.interval.as_millis() * (2 * rank + 1) / (2 * jobs);
+        let offset = Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX));
+        Slot { interval: self.interval, offset, strict: false }
     }
-    let mut slots = Vec::new();
-    for ((_, interval), mut jobs) in sharing {
-        jobs.sort_by_cached_key(|planned| (shuffle_key(&planned.job), planned.job.clone()));
-        let count = jobs.len() as u128;
-        slots.extend(jobs.into_iter().enumerate().map(|(rank, planned)| {
-            let offset = interval.as_millis() * (2 * rank as u128 + 1) / (2 * count);
-            let offset = Duration::from_millis(u64::try_from(offset).unwrap_or(u64::MAX));
-            (planned, Slot { interval, offset, strict: false })
-        }));
+}
+
+/// The place of each job that is planned, and the intervals they are in. Jobs of one interval share it in
+/// an order that has nothing to do with their names. Discovery shares with nobody: what joins and leaves
+/// again moves no other slot.
+pub(super) fn places(planned: &[Planned]) -> (Vec<Sharing>, Vec<Place>) {
+    let mut shared: BTreeMap<(bool, Duration), Vec<(u64, usize)>> = BTreeMap::new();
+    for (index, one) in planned.iter().enumerate() {
+        let sharing = (one.kind == JobKind::Discovery, one.interval);
+        shared.entry(sharing).or_default().push((shuffle_key(&one.job), index));
     }
-    slots
+    let mut sharings = Vec::new();
+    let mut places = vec![Place::default(); planned.len()];
+    for ((_, interval), mut jobs) in shared {
+        let job = |index: usize| &planned[index].job;
+        jobs.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| job(a.1).cmp(job(b.1))));
+        let sharing = sharings.len() as u32;
+        for (rank, (_, index)) in (0..).zip(&jobs) {
+            places[*index] = Place { sharing, rank };
+        }
+        sharings.push(Sharing { interval, jobs: jobs.len() as u32 });
+    }
+    (sharings, places)
 }
 
 /// FNV-1a with a final mix. The standard library's hash may change between releases, and the slots

@@ -47,7 +47,8 @@ fn first_due(schedule: &Schedule) -> Timestamp {
 
 /// The due times of all jobs, sorted.
 fn dues(schedule: &Schedule) -> Vec<Timestamp> {
-    let mut dues: Vec<_> = schedule.jobs.keys().filter_map(|job| schedule.due(job)).collect();
+    let mut dues: Vec<_> =
+        schedule.jobs.numbers().filter_map(|number| schedule.due(&schedule.jobs.job(number))).collect();
     dues.sort();
     dues
 }

@@ -1,0 +1,148 @@
+//! The jobs of a schedule, in little memory: there is one for every pair of a watchlist, and one more for
+//! every hashtag.
+
+use super::slot::{Place, Sharing, Slot, places};
+use super::{Due, Job, Planned, Rhythm, Subject};
+use crate::model::{Region, Timestamp};
+use crate::state::{JobKind, Outcome};
+
+/// A job's number: where it stands among all, which are sorted.
+pub(super) type Number = u32;
+
+/// All jobs, sorted, each once.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// What the jobs are about, sorted, each once.
+    subjects: Vec<Subject>,
+    sharings: Vec<Sharing>,
+    entries: Vec<Entry>,
+}
+
+/// A job and its course. Names what it has in common with others by numbers.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Which of the subjects it is about.
+    subject: u32,
+    region: Option<Region>,
+    pub kind: JobKind,
+    /// Where it stands in its interval, as configured.
+    place: Place,
+    /// How the budget changes it.
+    pub rhythm: Rhythm,
+    /// When the last refresh ended, and how.
+    pub last: Option<(Timestamp, Outcome)>,
+    /// Whether the upstream last said that there is no such thing; a failure says neither.
+    pub absent: bool,
+    pub state: EntryState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EntryState {
+    /// In the queue.
+    Waiting(Due),
+    /// Started; its due time is kept for [`Schedule::put_back`](super::Schedule::put_back).
+    Running(Due),
+    /// Posts of a hashtag that is not resolved.
+    Blocked,
+}
+
+impl Table {
+    /// All that is planned, blocked and never asked.
+    pub fn new(planned: &[Planned]) -> Self {
+        let (sharings, places) = places(planned);
+        let mut jobs: Vec<_> = planned.iter().zip(places).collect();
+        jobs.sort_by(|(a, _), (b, _)| a.job.cmp(&b.job));
+        jobs.dedup_by(|(a, _), (b, _)| a.job == b.job);
+        let mut table = Self { subjects: Vec::new(), sharings, entries: Vec::with_capacity(jobs.len()) };
+        for (Planned { job, kind, .. }, place) in jobs {
+            if table.subjects.last() != Some(&job.subject) {
+                table.subjects.push(job.subject.clone());
+            }
+            table.entries.push(Entry {
+                subject: (table.subjects.len() - 1) as u32,
+                region: job.region,
+                kind: *kind,
+                place,
+                rhythm: Rhythm::AS_CONFIGURED,
+                last: None,
+                absent: false,
+                state: EntryState::Blocked,
+            });
+        }
+        table.subjects.shrink_to_fit();
+        table
+    }
+
+    /// How many jobs there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The numbers of all jobs.
+    pub fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
+        0..self.entries.len() as Number
+    }
+
+    /// The number of a job, if there is such a job.
+    pub fn find(&self, job: &Job) -> Option<Number> {
+        let subject = self.subjects.binary_search(&job.subject).ok()? as u32;
+        let key = (subject, job.region);
+        let number = self.entries.binary_search_by_key(&key, |entry| (entry.subject, entry.region)).ok()?;
+        Some(number as Number)
+    }
+
+    /// The numbers of all jobs about a subject.
+    pub fn about(&self, subject: &Subject) -> impl Iterator<Item = Number> + use<> {
+        let range = match self.subjects.binary_search(subject) {
+            Ok(subject) => {
+                let end = |within: u32| self.entries.partition_point(|entry| entry.subject < within);
+                end(subject as u32)..end(subject as u32 + 1)
+            }
+            Err(_) => 0..0,
+        };
+        range.map(|number| number as Number)
+    }
+
+    /// The job that has a number.
+    pub fn job(&self, number: Number) -> Job {
+        let Entry { subject, region, .. } = self.entry(number);
+        Job { subject: self.subjects[*subject as usize].clone(), region: *region }
+    }
+
+    pub fn entry(&self, number: Number) -> &Entry {
+        &self.entries[number as usize]
+    }
+
+    pub fn entry_mut(&mut self, number: Number) -> &mut Entry {
+        &mut self.entries[number as usize]
+    }
+
+    /// A job's slot as configured.
+    pub fn slot(&self, number: Number) -> Slot {
+        let Place { sharing, rank } = self.entry(number).place;
+        self.sharings[sharing as usize].slot(rank)
+    }
+
+    /// A job's slot as the budget changes it.
+    pub fn kept_slot(&self, number: Number) -> Slot {
+        let slot = self.slot(number);
+        let Slot { interval, offset, .. } = slot;
+        match self.entry(number).rhythm {
+            Rhythm::AS_CONFIGURED => slot,
+            Rhythm::Stretched(factor) => {
+                Slot { interval: interval.mul_f64(factor), offset: offset.mul_f64(factor), strict: false }
+            }
+            Rhythm::After(own) => Slot { interval: own.max(interval), offset, strict: true },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 72, "{} bytes, a hundred thousand times", size_of::<Entry>());
+    }
+}
