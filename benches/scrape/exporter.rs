@@ -79,6 +79,15 @@ fn serve(files: &TempDir, address: String) -> Command {
     command
 }
 
+/// Starts one with so many samples and leaves it running for who wants to look at it with other tools.
+pub fn hold(samples: usize) {
+    let exporter = Exporter::idle(world::hashtags_for(samples));
+    println!("http://{}/metrics, process {}", exporter.program.address, exporter.program.id());
+    loop {
+        std::thread::park();
+    }
+}
+
 /// The simulator of the API, without limits that matter.
 pub fn simulator() -> (Program, String) {
     let address = free_address();

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ["gauge-vec", hashtags, address] => {
             peers::gauge_vec_program(hashtags.parse().unwrap(), address.parse().unwrap());
         }
+        ["hold", samples] => exporter::hold(samples.parse().unwrap()),
         ["bare", file, address] => peers::bare_program(file, address.parse().unwrap()),
         _ => return measure(&arguments),
     }

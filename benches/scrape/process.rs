@@ -43,6 +43,11 @@ impl Program {
         Self { child, address, begun }
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time so far, its children's included.
     pub fn cpu(&self) -> Duration {
         self.processes().into_iter().map(cpu).sum()
