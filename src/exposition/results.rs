@@ -19,9 +19,16 @@ use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, Region
 /// How soon to look again at what is dated ahead: such a clock may be set right at any time.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
+/// About as many bytes as the labels of a hashtag in a region take.
+const LABELS: usize = 48;
+
 /// So many families are read in one pass over the hashtags, which lie anywhere in memory: fetching
-/// them once for each family takes longer than writing the text.
-const AT_ONCE: usize = 9;
+/// them once for each family takes longer than writing the text. More would take more memory.
+const AT_ONCE: usize = 13;
+
+/// So many hashtags or regions are read for one family, and then for the next, while they are in the
+/// processor's cache.
+const BLOCK: usize = 16;
 
 /// Who takes the samples.
 pub(super) trait Sink {
@@ -44,6 +51,7 @@ pub(super) struct More<'a> {
 pub(super) const DAY: More<'_> = More { labels: &[("window", "24h")], text: ",window=\"24h\"} " };
 pub(super) const WEEK: More<'_> = More { labels: &[("window", "7d")], text: ",window=\"7d\"} " };
 const ALL_TIME: More<'_> = More { labels: &[("window", "all")], text: ",window=\"all\"} " };
+const WINDOWS: [More<'_>; 3] = [DAY, WEEK, ALL_TIME];
 
 /// What a sample is about: a hashtag, a hashtag in a region, or the like.
 pub(super) struct Subject<'a> {
@@ -64,7 +72,8 @@ enum Values {
     Hashtag(fn(&HashtagState, Timestamp) -> Option<f64>),
     Region(fn(&RegionState, Timestamp) -> Option<f64>),
     Sample(fn(&SampleStats) -> Option<f64>),
-    Windows,
+    /// For each of the [`WINDOWS`].
+    Windows(fn(&SampleStats) -> [u64; 3]),
 }
 
 /// Every family of a hashtag, sorted by name.
@@ -91,7 +100,7 @@ const SOURCES: &[Source] = {
         source(&f::SAMPLE_OLDEST_POST_AGE, Sample(|stats| stats.oldest_post_age_seconds)),
         source(&f::SAMPLE_PAGES, Sample(|stats| Some(f64::from(stats.pages)))),
         source(&f::SAMPLE_PLAYS, Sample(|stats| count(stats.plays))),
-        source(&f::SAMPLE_POSTS, Windows),
+        source(&f::SAMPLE_POSTS, Windows(|stats| [stats.posts_24h, stats.posts_7d, stats.posts_all])),
         source(&f::SAMPLE_REFRESH_INTERVAL, Region(|region, _| Some(region.refresh.interval.as_secs_f64()))),
         source(&f::SAMPLE_REGION_MATCH_RATIO, Sample(|stats| stats.region_match_ratio)),
         source(&f::SAMPLE_SATURATED, Sample(|stats| Some(flag(stats.saturated)))),
@@ -126,7 +135,7 @@ pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily>
 /// The subjects of a page at one moment, sorted, and what of them is young enough to be shown.
 pub(super) struct Directory<'a> {
     now: Timestamp,
-    hashtags: Vec<(&'a HashtagState, Range<usize>)>,
+    hashtags: Vec<Whole<'a>>,
     regions: Vec<Regional<'a>>,
     keywords: Vec<&'a KeywordState>,
     /// The labels of all subjects, one after another.
@@ -134,35 +143,42 @@ pub(super) struct Directory<'a> {
     next_change: Option<Timestamp>,
 }
 
-struct Regional<'a> {
-    hashtag: &'a HashtagState,
-    region: &'a RegionState,
-    /// Its label.
+/// A hashtag as a whole.
+struct Whole<'a> {
+    state: &'a HashtagState,
+    /// Here as well, so that a family is written without looking at the state.
     name: &'a str,
+    text: Range<usize>,
+}
+
+/// A hashtag in a region.
+struct Regional<'a> {
+    hashtag: &'a str,
+    state: &'a RegionState,
+    region: &'a str,
     sample: Option<&'a Sampled>,
     text: Range<usize>,
 }
 
 impl<'a> Directory<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
+        let mut hashtags: Vec<&HashtagState> = snapshot.hashtags.iter().map(AsRef::as_ref).collect();
+        hashtags.sort_by(|a, b| a.hashtag.cmp(&b.hashtag));
+        let regions = hashtags.iter().map(|hashtag| hashtag.regions.len()).sum();
         let mut directory = Self {
             now,
-            hashtags: Vec::with_capacity(snapshot.hashtags.len()),
-            regions: Vec::with_capacity(snapshot.hashtags.iter().map(|hashtag| hashtag.regions.len()).sum()),
+            hashtags: Vec::with_capacity(hashtags.len()),
+            regions: Vec::with_capacity(regions),
             keywords: snapshot.keywords.iter().map(AsRef::as_ref).collect(),
-            text: String::new(),
+            text: String::with_capacity((hashtags.len() + regions) * LABELS),
             next_change: None,
         };
-        for hashtag in &snapshot.hashtags {
+        for hashtag in hashtags {
             directory.add(hashtag);
         }
         for keyword in &snapshot.keywords {
             directory.expect_changes_of(keyword);
         }
-        directory.hashtags.sort_by(|(a, _), (b, _)| a.hashtag.cmp(&b.hashtag));
-        directory.regions.sort_by(|a, b| {
-            (&a.hashtag.hashtag, a.region.region).cmp(&(&b.hashtag.hashtag, b.region.region))
-        });
         directory
     }
 
@@ -173,32 +189,34 @@ impl<'a> Directory<'a> {
 
     /// Hands every sample to `sink`, family by family, each family sorted by hashtag and region.
     pub(super) fn walk(&self, sink: &mut impl Sink) {
-        let longest = self.regions.len().max(self.hashtags.len());
-        let mut columns: Vec<Vec<Option<f64>>> = (0..AT_ONCE).map(|_| Vec::with_capacity(longest)).collect();
+        let mut columns: Vec<Column> = (0..AT_ONCE).map(|_| Column::default()).collect();
+        let mut info = String::new();
         for sources in SOURCES.chunks(AT_ONCE) {
             self.read(sources, &mut columns);
             for (source, column) in sources.iter().zip(&columns) {
                 let mut taker = Taker { sink, family: Some(source.family) };
                 match source.values {
-                    Values::Info => {
-                        self.hashtags().for_each(|(hashtag, subject)| taker.info(hashtag, &subject));
-                    }
+                    Values::Info => self
+                        .hashtags
+                        .iter()
+                        .zip(self.hashtags())
+                        .for_each(|(hashtag, subject)| taker.info(hashtag.state, &subject, &mut info)),
                     Values::Hashtag(_) => {
                         self.hashtags()
-                            .zip(column)
-                            .for_each(|((_, subject), value)| taker.take(&subject, *value));
+                            .zip(column.values())
+                            .for_each(|(subject, value)| taker.take(&subject, value));
                     }
                     Values::Region(_) | Values::Sample(_) => {
                         self.regions()
-                            .zip(column)
-                            .for_each(|((_, subject), value)| taker.take(&subject, *value));
+                            .zip(column.values())
+                            .for_each(|(subject, value)| taker.take(&subject, value));
                     }
-                    Values::Windows => {
-                        for (regional, subject) in self.regions() {
-                            regional
-                                .sample
-                                .into_iter()
-                                .for_each(|sample| taker.windows(&subject, &sample.stats()));
+                    Values::Windows(_) => {
+                        let mut values = column.values();
+                        for subject in self.regions() {
+                            for (window, value) in WINDOWS.iter().zip(values.by_ref()) {
+                                taker.take_more(&subject, window, value);
+                            }
                         }
                     }
                 }
@@ -208,49 +226,70 @@ impl<'a> Directory<'a> {
     }
 
     /// Reads the values of several families, each into its column.
-    fn read(&self, sources: &[Source], columns: &mut [Vec<Option<f64>>]) {
-        columns.iter_mut().for_each(Vec::clear);
-        for (hashtag, _) in &self.hashtags {
+    fn read(&self, sources: &[Source], columns: &mut [Column]) {
+        for (source, column) in sources.iter().zip(&mut *columns) {
+            column.begin(match source.values {
+                Values::Info => 0,
+                Values::Hashtag(_) => self.hashtags.len(),
+                Values::Region(_) | Values::Sample(_) => self.regions.len(),
+                Values::Windows(_) => self.regions.len() * WINDOWS.len(),
+            });
+        }
+        for hashtags in self.hashtags.chunks(BLOCK) {
             for (source, column) in sources.iter().zip(&mut *columns) {
                 if let Values::Hashtag(value) = source.values {
-                    column.push(value(hashtag, self.now));
+                    column.extend(hashtags.iter().map(|hashtag| value(hashtag.state, self.now)));
                 }
             }
         }
-        for Regional { region, sample, .. } in &self.regions {
-            let stats = sample.map(Sampled::stats);
+        let mut stats = Vec::with_capacity(BLOCK);
+        for regions in self.regions.chunks(BLOCK) {
+            stats.clear();
+            stats.extend(regions.iter().map(|regional| regional.sample.map(Sampled::stats)));
             for (source, column) in sources.iter().zip(&mut *columns) {
                 match source.values {
-                    Values::Region(value) => column.push(value(region, self.now)),
-                    Values::Sample(value) => column.push(stats.as_ref().and_then(value)),
-                    Values::Info | Values::Hashtag(_) | Values::Windows => {}
+                    Values::Region(value) => {
+                        column.extend(regions.iter().map(|regional| value(regional.state, self.now)));
+                    }
+                    Values::Sample(value) => {
+                        column.extend(stats.iter().map(|stats| stats.as_ref().and_then(value)));
+                    }
+                    Values::Windows(values) => {
+                        let all = |stats: &Option<SampleStats>| {
+                            let posts = stats.as_ref().map(values);
+                            posts.map_or([None; 3], |posts| posts.map(|posts| Some(posts as f64)))
+                        };
+                        column.extend(stats.iter().flat_map(all));
+                    }
+                    Values::Info | Values::Hashtag(_) => {}
                 }
             }
         }
     }
 
-    fn hashtags(&self) -> impl Iterator<Item = (&'a HashtagState, Subject<'_>)> {
-        self.hashtags.iter().map(|(hashtag, text)| {
-            let label = ("hashtag", hashtag.hashtag.as_str());
-            (*hashtag, Subject { label, second: None, text: &self.text[text.clone()] })
+    fn hashtags(&self) -> impl Iterator<Item = Subject<'_>> {
+        self.hashtags.iter().map(|Whole { name, text, .. }| Subject {
+            label: ("hashtag", name),
+            second: None,
+            text: &self.text[text.clone()],
         })
     }
 
-    fn regions(&self) -> impl Iterator<Item = (&Regional<'a>, Subject<'_>)> {
-        self.regions.iter().map(|regional| {
-            let label = ("hashtag", regional.hashtag.hashtag.as_str());
-            let second = Some(("region", regional.name));
-            (regional, Subject { label, second, text: &self.text[regional.text.clone()] })
+    fn regions(&self) -> impl Iterator<Item = Subject<'_>> {
+        self.regions.iter().map(|Regional { hashtag, region, text, .. }| {
+            let second = Some(("region", *region));
+            Subject { label: ("hashtag", hashtag), second, text: &self.text[text.clone()] }
         })
     }
 
     fn add(&mut self, hashtag: &'a HashtagState) {
-        let name = self.labels(None, ("hashtag", hashtag.hashtag.as_str()));
-        self.hashtags.push((hashtag, name.clone()));
+        let name = hashtag.hashtag.as_str();
+        let text = self.labels(None, ("hashtag", name));
         for reading in [&hashtag.posts, &hashtag.views].into_iter().flatten() {
             self.shown_until(reading.at, hashtag.max_age);
         }
         self.ahead(&hashtag.refresh);
+        let first = self.regions.len();
         for region in &hashtag.regions {
             if let Some(sample) = &region.sample {
                 self.shown_until(sample.at, hashtag.max_age);
@@ -258,9 +297,11 @@ impl<'a> Directory<'a> {
             self.ahead(&region.refresh);
             let sample = region.sample.as_ref().filter(|sample| hashtag.is_current(sample.at, self.now));
             let code = region.region.as_str();
-            let text = self.labels(Some(name.clone()), ("region", code));
-            self.regions.push(Regional { hashtag, region, name: code, sample, text });
+            let text = self.labels(Some(text.clone()), ("region", code));
+            self.regions.push(Regional { hashtag: name, state: region, region: code, sample, text });
         }
+        self.regions[first..].sort_by_key(|regional| regional.state.region);
+        self.hashtags.push(Whole { state: hashtag, name, text });
     }
 
     fn expect_changes_of(&mut self, keyword: &KeywordState) {
@@ -299,6 +340,30 @@ impl<'a> Directory<'a> {
     }
 }
 
+/// Values of one family, some of which may be absent. Half as large as with `Option`: with a million
+/// samples that is megabytes.
+#[derive(Default)]
+struct Column(Vec<u64>);
+
+/// The bits that stand for no value. They are those of a NaN that no arithmetic yields.
+const ABSENT: u64 = u64::MAX;
+
+impl Column {
+    /// Empties it, with room for so many values.
+    fn begin(&mut self, values: usize) {
+        self.0.clear();
+        self.0.reserve_exact(values);
+    }
+
+    fn extend(&mut self, values: impl Iterator<Item = Option<f64>>) {
+        self.0.extend(values.map(|value| value.map_or(ABSENT, f64::to_bits)));
+    }
+
+    fn values(&self) -> impl Iterator<Item = Option<f64>> {
+        self.0.iter().map(|bits| (*bits != ABSENT).then(|| f64::from_bits(*bits)))
+    }
+}
+
 /// Announces a family with its first sample.
 pub(super) struct Taker<'s, S> {
     pub(super) sink: &'s mut S,
@@ -307,24 +372,24 @@ pub(super) struct Taker<'s, S> {
 
 impl<S: Sink> Taker<'_, S> {
     pub(super) fn take(&mut self, subject: &Subject<'_>, value: Option<f64>) {
+        self.take_more(subject, &More::default(), value);
+    }
+
+    pub(super) fn take_more(&mut self, subject: &Subject<'_>, more: &More<'_>, value: Option<f64>) {
         if let Some(value) = value {
-            self.put(subject, &More::default(), value);
+            self.put(subject, more, value);
         }
     }
 
-    fn windows(&mut self, subject: &Subject<'_>, stats: &SampleStats) {
-        for (window, posts) in [(DAY, stats.posts_24h), (WEEK, stats.posts_7d), (ALL_TIME, stats.posts_all)] {
-            self.put(subject, &window, posts as f64);
-        }
-    }
-
-    fn info(&mut self, state: &HashtagState, subject: &Subject<'_>) {
+    /// `text` is a place for the labels.
+    fn info(&mut self, state: &HashtagState, subject: &Subject<'_>, text: &mut String) {
         let labels = [
             ("challenge_id", state.id.as_ref().map_or("", |id| id.as_str())),
             ("commerce", state.commerce.map_or("unknown", |yes| if yes { "true" } else { "false" })),
             ("group", &*state.group),
         ];
-        self.put(subject, &More { labels: &labels, text: &text::more(&labels) }, 1.0);
+        text::more(text, &labels);
+        self.put(subject, &More { labels: &labels, text }, 1.0);
     }
 
     pub(super) fn put(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64) {

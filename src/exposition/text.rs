@@ -70,15 +70,14 @@ pub(super) fn labels(text: &mut String, first: Option<Range<usize>>, (name, valu
     text.push_str(END);
 }
 
-/// Labels that follow others, up to the value of their sample.
-pub(super) fn more(labels: &[(&str, &str)]) -> String {
-    let mut text = String::new();
+/// Writes labels that follow others, up to the value of their sample.
+pub(super) fn more(text: &mut String, labels: &[(&str, &str)]) {
+    text.clear();
     for (name, value) in labels {
         text.push(',');
-        label(&mut text, name, value);
+        label(text, name, value);
     }
     text.push_str(END);
-    text
 }
 
 /// Appends a family that has one sample without labels.
@@ -101,15 +100,28 @@ fn head(text: &mut String, family: &Family) {
 fn label(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
+    // Looks at all bytes, which is faster than stopping at the first: hardly a value has one.
+    if value.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        escaped(text, value);
+    } else {
+        text.push_str(value);
+    }
+    text.push('"');
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'\n' | b'"')
+}
+
+fn escaped(text: &mut String, value: &str) {
     let mut rest = value;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+    while let Some(at) = rest.bytes().position(is_escaped) {
         text.push_str(&rest[..at]);
         text.push('\\');
         text.push(if rest.as_bytes()[at] == b'\n' { 'n' } else { char::from(rest.as_bytes()[at]) });
         rest = &rest[at + 1..];
     }
     text.push_str(rest);
-    text.push('"');
 }
 
 /// Appends a number: the shortest digits that read back as the same, never with an exponent.
