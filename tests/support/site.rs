@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,20 @@ impl Site {
         reload: Option<mpsc::Sender<ReloadRequest>>,
         prometheus: &PrometheusConfig,
     ) -> Self {
+        Self::open(reload, prometheus, Access::open).await
+    }
+
+    /// Serves an empty watchlist to whom this web configuration file lets in.
+    pub async fn guarded(web_config: &Path) -> Self {
+        let access = |telemetry| Access::from_file(web_config.to_owned(), telemetry).unwrap();
+        Self::open(None, &PrometheusConfig::default(), access).await
+    }
+
+    async fn open(
+        reload: Option<mpsc::Sender<ReloadRequest>>,
+        prometheus: &PrometheusConfig,
+        access: impl FnOnce(Arc<Telemetry>) -> Access,
+    ) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
@@ -57,7 +72,7 @@ impl Site {
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
         tokio::spawn(page.clone().keep_printing(stopping.clone()));
-        let access = Access::open(telemetry.clone());
+        let access = access(telemetry.clone());
         let app = App {
             page,
             state: state.clone(),

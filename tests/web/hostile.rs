@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tiktok_exporter::web::ReloadRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -192,6 +194,42 @@ async fn requests_too_many_are_told_to_come_back_and_counted() {
     }
     let after = metrics(&site).await;
     assert!(after.body.contains("tiktok_exporter_web_refused_total{reason=\"too_many_requests\"} 2\n"));
+}
+
+/// A request for the metrics by a user with a password.
+fn asked_by(user: &str, password: &str) -> String {
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
+    format!(
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {credentials}\r\n\
+         Connection: close\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn strangers_whose_passwords_are_being_checked_take_no_place_from_those_who_are_known() {
+    // A check takes a good part of a second, and half of the processors do one each.
+    const COST: u32 = 12;
+    raise_the_limit_of_open_files();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("web.yml");
+    let hash = bcrypt::hash("right", COST).unwrap();
+    std::fs::write(&config, format!("basic_auth_users:\n  prometheus: {hash}\n")).unwrap();
+    let site = Site::guarded(&config).await;
+    let known = asked_by("prometheus", "right");
+    assert!(exchange(site.address, &known).await.status.starts_with("HTTP/1.1 200 "));
+
+    let mut strangers = Vec::new();
+    for number in 0..3 * CLIENTS_OF_ONE {
+        let own = format!("127.0.0.{}", 2 + number / CLIENTS_OF_ONE);
+        let mut stream = connect_from(&own, site.address).await;
+        stream.write_all(asked_by("prometheus", "wrong").as_bytes()).await.unwrap();
+        strangers.push(stream);
+    }
+    // They were heard before, and wait: ten seconds for their turn, and most in vain.
+    for _ in 0..3 {
+        let answer = exchange(site.address, &known).await;
+        assert!(answer.status.starts_with("HTTP/1.1 200 "), "{}", answer.status);
+    }
 }
 
 #[tokio::test]
