@@ -16,7 +16,7 @@ use tiktok_exporter::web::MetricsPage;
 
 use crate::goals::{Goals, ms, note};
 use crate::peers;
-use crate::timing::{cpu_of, ratio};
+use crate::timing::{ROUNDS, Spread, cpu_of, median};
 use crate::world;
 
 fn exposition(state: &State) -> Exposition {
@@ -39,6 +39,25 @@ fn deflated(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The processor time of `one` to that of `other`, by turns, each so many times in a round. And where it
+/// is from.
+fn by_turns<T, O>(
+    mut one: impl FnMut() -> T,
+    times: usize,
+    mut other: impl FnMut() -> O,
+    others: usize,
+) -> (Spread, String) {
+    let mut took: [Vec<_>; 2] = Default::default();
+    for _ in 0..ROUNDS {
+        took[0].push(cpu_of(times, &mut one));
+        took[1].push(cpu_of(others, &mut other));
+    }
+    let ratios = Spread::of_ratios(&took[0], &took[1]);
+    let [one, other] = took.map(|mut took| ms(median(&mut took)));
+    let how = format!("{one} against {other}; {ratios}");
+    (ratios, how)
+}
+
 pub fn measure(goals: &mut Goals) {
     let hashtags = world::hashtags_for(150_000);
     let state = State::default();
@@ -56,23 +75,18 @@ pub fn measure(goals: &mut Goals) {
         copy.push_str(&text);
         copy
     };
-    let (render, memcpy) = (cpu_of(15, rendered), cpu_of(15, copied));
-    let how = format!("{} against {}", ms(render), ms(memcpy));
-    goals.at_most("4. render to memcpy of the page", ratio(render, memcpy), 3.0, &how);
+    let how = by_turns(rendered, 3, copied, 3);
+    goals.at_most("4. render to memcpy of the page", how.0.median(), 3.0, &how.1);
 
     // As a print takes it, piece by piece.
-    let render = cpu_of(15, || shown.render(|part| _ = black_box(part)));
     let registry = peers::registry(hashtags, SystemClock.now());
-    let encode = cpu_of(5, || peers::encoded(&registry));
-    let how = format!("{} against {}", ms(render), ms(encode));
-    goals.at_most("4. render to gather + encode", ratio(render, encode), 1.0 / 40.0, &how);
+    let how = by_turns(|| shown.render(|part| _ = black_box(part)), 9, || peers::encoded(&registry), 1);
+    goals.at_most("4. render to gather + encode", how.0.median(), 1.0 / 40.0, &how.1);
     drop(registry);
 
-    let compress = cpu_of(9, || deflated(&text));
-    let mut ready: Vec<Exposition> = (0..9).map(|_| exposition(&state)).collect();
-    let refresh = cpu_of(9, || ready.pop().map(MetricsPage::new));
-    let how = format!("{} against {}", ms(refresh), ms(compress));
-    goals.at_most("5. refresh to compressing alone", ratio(refresh, compress), 1.4, &how);
+    let mut ready: Vec<Exposition> = (0..3 * ROUNDS).map(|_| exposition(&state)).collect();
+    let how = by_turns(|| ready.pop().map(MetricsPage::new), 3, || deflated(&text), 3);
+    goals.at_most("5. refresh to compressing alone", how.0.median(), 1.4, &how.1);
 
     let print = shown.print().unwrap();
     let figures = cpu_of(31, || (shown.mark(&print), shown.process_figures()));

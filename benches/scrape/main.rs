@@ -37,8 +37,9 @@ fn main() -> ExitCode {
     // Cargo adds --bench.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["gauge-vec", hashtags, address] => {
-            peers::gauge_vec_program(hashtags.parse().unwrap(), address.parse().unwrap());
+        ["gauge-vec", hashtags, level, address] => {
+            let (hashtags, level) = (hashtags.parse().unwrap(), level.parse().unwrap());
+            peers::gauge_vec_program(hashtags, level, address.parse().unwrap());
         }
         ["hold", samples] => exporter::hold(samples.parse().unwrap()),
         ["bare", file, address] => peers::bare_program(file, address.parse().unwrap()),

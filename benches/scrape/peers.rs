@@ -47,19 +47,18 @@ pub fn encoded(registry: &Registry) -> Vec<u8> {
     TextEncoder::new().encode_to_string(&registry.gather()).unwrap().into_bytes()
 }
 
-/// The fastest that this crate has.
-pub fn compressed(text: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+fn compressed(text: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
 /// The program that gathers, encodes and compresses for every scrape.
-pub fn gauge_vec_program(hashtags: usize, address: SocketAddr) {
+pub fn gauge_vec_program(hashtags: usize, level: u32, address: SocketAddr) {
     let registry = registry(hashtags, Timestamp::from_secs(1_800_000_000));
     serve(address, move |request| {
         let text = encoded(&registry);
-        if request.contains("gzip") { answer(&compressed(&text), true) } else { answer(&text, false) }
+        if request.contains("gzip") { answer(&compressed(&text, level), true) } else { answer(&text, false) }
     });
 }
 
@@ -105,10 +104,17 @@ fn request(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(request).ok()
 }
 
+/// The level of the fastest compression that there is.
+pub const FASTEST: u32 = 1;
+
+/// The level that compressors take when nobody says anything, as most programs leave it.
+pub const USUAL: u32 = 6;
+
 /// Starts the program of `GaugeVec`s.
-pub fn gauge_vec(hashtags: usize) -> Program {
+pub fn gauge_vec(hashtags: usize, level: u32) -> Program {
     let address = free_address();
-    Program::start(role("gauge-vec").args([hashtags.to_string(), address.to_string()]), address)
+    let arguments = [hashtags.to_string(), level.to_string(), address.to_string()];
+    Program::start(role("gauge-vec").args(arguments), address)
 }
 
 /// Starts the bare server with a compressed page.

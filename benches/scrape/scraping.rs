@@ -1,21 +1,19 @@
 //! Goals 1, 2, 3, 6, 7 and 9: scrapes of results that do not change.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::exporter::{Exporter, count_results};
-use crate::goals::{Goals, mb, ms, note};
+use crate::goals::{Goals, mb, ms, note, short};
 use crate::peers;
-use crate::process::Program;
-use crate::timing::{Cost, by_turns, median, quantile, ratio};
+use crate::timing::{Cost, ROUNDS, Spread, by_turns, median, quantile, ratio, scraped_during};
 use crate::world::hashtags_for;
 
 /// Pages of every size.
 pub fn measure(goals: &mut Goals) {
     small(goals);
     let fifteen = Exporter::idle(hashtags_for(15_000));
-    let mut costs = vec![costs(&fifteen, 500)];
+    let mut costs = vec![costs(&fifteen)];
     drop(fifteen);
     let middle = Exporter::idle(hashtags_for(150_000));
     against_nginx(goals, &middle);
@@ -35,24 +33,29 @@ pub fn measure(goals: &mut Goals) {
 }
 
 /// Both forms, gzip first.
-fn costs(exporter: &Exporter, scrapes: u32) -> [Cost; 2] {
-    [true, false].map(|gzip| Cost::of(&exporter.program, gzip, scrapes))
+fn costs(exporter: &Exporter) -> [Cost; 2] {
+    [true, false].map(|gzip| Cost::of(&exporter.program, gzip))
 }
 
 fn small(goals: &mut Goals) {
     let hashtags = hashtags_for(1_500);
-    let (exporter, peer) = (Exporter::idle(hashtags), peers::gauge_vec(hashtags));
+    let exporter = Exporter::idle(hashtags);
+    let peer = peers::gauge_vec(hashtags, peers::FASTEST);
+    let usual = peers::gauge_vec(hashtags, peers::USUAL);
     let (plain, gzip) = exporter.page();
     let (nginx, _files) = peers::nginx(&plain, &gzip);
-    note("CPU of nginx for the same", &ms(Cost::of(&nginx, true, 2_000).cpu));
-    let (own, peer) = (Cost::of(&exporter.program, true, 2_000), Cost::of(&peer, true, 200));
-    let how = format!("{} against {}", ms(own.cpu), ms(peer.cpu));
-    goals.at_most(
-        "2. CPU per gzip scrape to GaugeVec's, 1,500 samples",
-        ratio(own.cpu, peer.cpu),
-        0.01,
-        &how,
-    );
+    let programs = [&exporter.program, &nginx, &peer, &usual];
+    let several = programs.map(|program| Cost::of(program, true).cpu);
+    let one = programs.map(|program| Cost::of_one(program, true, 100));
+    let goal = "2. CPU per gzip scrape to GaugeVec's, 1,500 samples";
+    let how = format!("{} against {}", ms(several[0]), ms(several[2]));
+    goals.at_most(goal, ratio(several[0], several[2]), 0.01, &how);
+    for (clients, [own, nginx, peer, usual]) in [("8 clients", several), ("one client", one)] {
+        let ratios =
+            [nginx, peer, usual].map(|other| format!("{} to {}", short(ratio(own, other)), ms(other)));
+        let how = format!("{}: {}", ms(own), ratios.join(", "));
+        note(&format!("with {clients}, to nginx, GaugeVec, GaugeVec with the usual compression"), &how);
+    }
     now_and_then(&exporter);
 }
 
@@ -76,21 +79,22 @@ fn against_nginx(goals: &mut Goals, exporter: &Exporter) {
     let how = format!("{} to {}", mb(plain.len() as f64), mb(gzip.len() as f64));
     goals.at_least("5. gzip ratio of the page", plain.len() as f64 / gzip.len() as f64, 7.5, &how);
     let (nginx, _files) = peers::nginx(&plain, &gzip);
-    for (form, compressed, rounds) in [("gzip", true, 60), ("plain", false, 30)] {
-        let mut clients = [exporter.client(), Client::new(nginx.address)];
-        let [mut own, mut peer] = by_turns(&mut clients, rounds, compressed).try_into().unwrap();
-        let (own, peer) = (median(&mut own), median(&mut peer));
+    let servers = [exporter.program.address, nginx.address];
+    for (form, compressed, scrapes) in [("gzip", true, 40), ("plain", false, 10)] {
+        let [own, peer] = by_turns(servers, scrapes, compressed);
+        let ratios = Spread::of_ratios(&own, &peer);
+        let [own, peer] = [own, peer].map(|mut times| ms(median(&mut times)));
         let goal = format!("1. {form} scrape, p50, to nginx's");
-        goals.at_most(&goal, ratio(own, peer), 1.3, &format!("{} against {}", ms(own), ms(peer)));
-        let (own, peer) = (Cost::of(&exporter.program, compressed, 100), Cost::of(&nginx, compressed, 100));
+        goals.at_most(&goal, ratios.median(), 1.3, &format!("{own} against {peer}; {ratios}"));
+        let [own, peer] = [&exporter.program, &nginx].map(|program| Cost::of(program, compressed));
         note(&format!("CPU of a {form} scrape, and nginx's"), &format!("{}, {}", ms(own.cpu), ms(peer.cpu)));
     }
 }
 
 fn against_gauge_vec(goals: &mut Goals, exporter: &Exporter) -> [Cost; 2] {
-    let peer = peers::gauge_vec(hashtags_for(exporter.samples()));
-    let own = costs(exporter, 300);
-    let cost = Cost::of(&peer, true, 10);
+    let peer = peers::gauge_vec(hashtags_for(exporter.samples()), peers::FASTEST);
+    let own = costs(exporter);
+    let cost = Cost::of(&peer, true);
     let how = format!("{} against {}", ms(own[0].cpu), ms(cost.cpu));
     let goal = "2. CPU per gzip scrape to GaugeVec's, 150,000 samples";
     goals.at_most(goal, ratio(own[0].cpu, cost.cpu), 1.0 / 400.0, &how);
@@ -98,40 +102,25 @@ fn against_gauge_vec(goals: &mut Goals, exporter: &Exporter) -> [Cost; 2] {
     own
 }
 
-/// Scrapes by so many clients at once while `work` runs; how many there were.
-fn scraped_during<T>(program: &Program, clients: usize, work: impl FnOnce() -> T) -> (u64, T) {
-    let (enough, scrapes) = (AtomicBool::new(false), AtomicU64::new(0));
-    let result = std::thread::scope(|scope| {
-        for _ in 0..clients {
-            scope.spawn(|| {
-                let mut client = Client::new(program.address);
-                while !enough.load(Ordering::Relaxed) {
-                    client.get("/metrics", true);
-                    scrapes.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        let result = work();
-        enough.store(true, Ordering::Relaxed);
-        result
-    });
-    (scrapes.into_inner(), result)
-}
-
 fn throughput(goals: &mut Goals, exporter: &Exporter) {
     let (bare, _files) = peers::bare(&exporter.page().1);
-    let (mut own, mut peer) = (0, 0);
-    for _ in 0..4 {
-        for (program, scrapes) in [(&exporter.program, &mut own), (&bare, &mut peer)] {
-            *scrapes += scraped_during(program, 8, || std::thread::sleep(Duration::from_secs(1))).0;
-        }
+    let programs = [&exporter.program, &bare];
+    let (mut scrapes, mut ratios) = ([0; 2], Vec::new());
+    for _ in 0..ROUNDS {
+        let round = programs.map(|program| {
+            let work = || std::thread::sleep(Duration::from_millis(600));
+            scraped_during(program, 8, true, work).0
+        });
+        scrapes = [scrapes[0] + round[0], scrapes[1] + round[1]];
+        ratios.push(round[0] as f64 / round[1] as f64);
     }
-    let how = format!("{own} scrapes against {peer} in 4 s");
-    goals.at_least("7. throughput with 8 clients to a bare server's", own as f64 / peer as f64, 0.7, &how);
+    let ratios = Spread::of(ratios);
+    let how = format!("{} scrapes against {} in the same time; {ratios}", scrapes[0], scrapes[1]);
+    goals.at_least("7. throughput with 8 clients to a bare server's", ratios.median(), 0.7, &how);
 }
 
 fn healthy(goals: &mut Goals, exporter: &Exporter) {
-    let (scrapes, mut times) = scraped_during(&exporter.program, 4, || {
+    let (scrapes, mut times) = scraped_during(&exporter.program, 4, true, || {
         let mut client = exporter.client();
         let (begun, mut times) = (Instant::now(), Vec::new());
         while begun.elapsed() < Duration::from_secs(10) {
@@ -148,7 +137,7 @@ fn healthy(goals: &mut Goals, exporter: &Exporter) {
 fn large(goals: &mut Goals) -> [Cost; 2] {
     let hashtags = hashtags_for(1_500_000);
     let mut exporter = Exporter::idle(hashtags);
-    let peer = peers::gauge_vec(hashtags);
+    let peer = peers::gauge_vec(hashtags, peers::FASTEST);
     Client::new(peer.address).get("/metrics", true);
     // As it is after one start in its life, with one scrape.
     exporter.restart();
@@ -159,11 +148,11 @@ fn large(goals: &mut Goals) -> [Cost; 2] {
         goals.at_most(&format!("6. {name} memory to GaugeVec's, 1.5 M samples"), own / peer, 0.05, &how);
     }
     drop(peer);
-    scraped_during(&exporter.program, 8, || std::thread::sleep(Duration::from_secs(3)));
+    scraped_during(&exporter.program, 8, true, || std::thread::sleep(Duration::from_secs(3)));
     let after = exporter.program.resident();
     let how = format!("{} to {}", mb(before), mb(after));
     goals.at_most("6. growth with 8 scrapers, %", (after / before - 1.0) * 100.0, 5.0, &how);
-    let costs = costs(&exporter, 20);
+    let costs = costs(&exporter);
     note("resident after plain scrapes of 1.5 M samples", &mb(exporter.program.resident()));
     costs
 }

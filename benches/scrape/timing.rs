@@ -1,10 +1,15 @@
 //! Times of many like things.
 
-use std::time::Duration;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
 
 use crate::client::Client;
+use crate::goals::short;
 use crate::process::Program;
 
 /// That part of the times was shorter.
@@ -36,18 +41,64 @@ pub fn cpu_of<T>(runs: usize, mut work: impl FnMut() -> T) -> Duration {
     median(&mut (0..runs).map(timed).collect::<Vec<_>>())
 }
 
-/// The times that scrapes take of several servers by turns, so that whatever else the machine does
-/// befalls all alike.
-pub fn by_turns(clients: &mut [Client], rounds: usize, gzip: bool) -> Vec<Vec<Duration>> {
-    let mut times = vec![Vec::new(); clients.len()];
-    for _ in 0..rounds {
-        for (client, times) in clients.iter_mut().zip(&mut times) {
-            // The first warms up what the other servers have displaced.
-            client.get("/metrics", gzip);
-            times.extend((0..5).map(|_| client.get("/metrics", gzip).took));
+/// Rounds in which servers are compared. Each has connections of its own: how fast one is depends on
+/// where its ends happen to run and how far its windows have grown, and that stays as it is for long.
+pub const ROUNDS: usize = 15;
+
+/// How long a connection is used before it counts. Whoever scrapes keeps his for days, and its windows
+/// grow at first.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// The times that a scrape takes of several servers, by turns, so that whatever else the machine does
+/// befalls all alike: for each round the median of so many scrapes.
+pub fn by_turns<const N: usize>(
+    servers: [SocketAddr; N],
+    scrapes: usize,
+    gzip: bool,
+) -> [[Duration; ROUNDS]; N] {
+    let mut times = [[Duration::ZERO; ROUNDS]; N];
+    for round in 0..ROUNDS {
+        for (server, times) in servers.iter().zip(&mut times) {
+            let mut client = Client::new(*server);
+            let begun = Instant::now();
+            while begun.elapsed() < WARM_UP {
+                client.get("/metrics", gzip);
+            }
+            let took = |_| client.get("/metrics", gzip).took;
+            times[round] = median(&mut (0..scrapes).map(took).collect::<Vec<_>>());
         }
     }
     times
+}
+
+/// Figures of many rounds, least first.
+pub struct Spread(Vec<f64>);
+
+impl Spread {
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_unstable_by(f64::total_cmp);
+        Self(figures)
+    }
+
+    /// Of the ratios of each round.
+    pub fn of_ratios(one: &[Duration], other: &[Duration]) -> Self {
+        Self::of(one.iter().zip(other).map(|(one, other)| ratio(*one, *other)))
+    }
+
+    /// The one in the middle.
+    pub fn median(&self) -> f64 {
+        self.0[self.0.len() / 2]
+    }
+}
+
+/// The middle half, and how many there were.
+impl fmt::Display for Spread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounds = self.0.len();
+        let (low, high) = (short(self.0[rounds / 4]), short(self.0[rounds - 1 - rounds / 4]));
+        write!(formatter, "half of {rounds} rounds: {low} to {high}")
+    }
 }
 
 /// What a scrape costs a server.
@@ -60,19 +111,59 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The mean of many scrapes in a row.
-    pub fn of(server: &Program, gzip: bool, scrapes: u32) -> Self {
-        let mut client = Client::new(server.address);
-        let bytes = client.get("/metrics", gzip).body.len();
-        let before = server.cpu();
-        for _ in 0..scrapes {
-            client.get("/metrics", gzip);
-        }
-        Self { cpu: (server.cpu() - before) / scrapes, bytes }
+    /// The median of some rounds with 8 clients: hardly anybody falls asleep, so this is what the work
+    /// takes.
+    pub fn of(server: &Program, gzip: bool) -> Self {
+        let bytes = Client::new(server.address).get("/metrics", gzip).body.len();
+        let round = |_| {
+            let before = server.cpu();
+            let (scrapes, ()) = scraped_during(server, 8, gzip, || sleep(Duration::from_millis(600)));
+            (server.cpu() - before) / scrapes as u32
+        };
+        Self { cpu: median(&mut (0..7).map(round).collect::<Vec<_>>()), bytes }
+    }
+
+    /// The same with one client who asks again as soon as he has his answer, so that the server is
+    /// woken each time. On a virtual machine that takes much of what a small page takes, or little if
+    /// both happen to be on one processor.
+    pub fn of_one(server: &Program, gzip: bool, scrapes: u32) -> Duration {
+        let round = |_| {
+            let mut client = Client::new(server.address);
+            client.pass(gzip);
+            let before = server.cpu();
+            (0..scrapes).for_each(|_| client.pass(gzip));
+            (server.cpu() - before) / scrapes
+        };
+        median(&mut (0..7).map(round).collect::<Vec<_>>())
     }
 
     /// Seconds per byte.
     pub fn per_byte(self) -> f64 {
         self.cpu.as_secs_f64() / self.bytes as f64
     }
+}
+
+/// Scrapes by so many clients at once while `work` runs; how many there were.
+pub fn scraped_during<T>(
+    program: &Program,
+    clients: usize,
+    gzip: bool,
+    work: impl FnOnce() -> T,
+) -> (u64, T) {
+    let (enough, scrapes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let result = std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut client = Client::new(program.address);
+                while !enough.load(Ordering::Relaxed) {
+                    client.pass(gzip);
+                    scrapes.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let result = work();
+        enough.store(true, Ordering::Relaxed);
+        result
+    });
+    (scrapes.into_inner(), result)
 }
