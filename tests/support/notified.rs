@@ -100,6 +100,13 @@ impl Message {
         let alerts = self.body["alerts"].as_array().into_iter().flatten();
         alerts.filter(|alert| alert["status"] == status).map(|alert| alert["labels"].clone()).collect()
     }
+
+    /// Title and text of a message to Slack.
+    pub fn in_slack(&self) -> Option<(String, String)> {
+        let attachment = self.body["attachments"].get(0)?;
+        let part = |name: &str| Some(attachment[name].as_str()?.to_owned());
+        Some((part("title")?, part("text")?))
+    }
 }
 
 /// Takes notifications at `/RECEIVER`, and keeps them.
@@ -117,9 +124,10 @@ impl Webhook {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let messages = Arc::new(Mutex::new(Vec::new()));
         let take = |State(messages): Messages, UrlPath(receiver): UrlPath<String>, body: String| async move {
-            let Ok(body) = serde_json::from_str(&body) else { return StatusCode::BAD_REQUEST };
+            let Ok(body) = serde_json::from_str(&body) else { return (StatusCode::BAD_REQUEST, "no JSON") };
             messages.lock().unwrap().push(Message { receiver, body });
-            StatusCode::OK
+            // What Slack says.
+            (StatusCode::OK, "ok")
         };
         let router = Router::new().route("/{receiver}", post(take)).with_state(messages.clone());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -43,9 +43,10 @@ impl Prometheus {
                 .arg("--storage.tsdb.retention.time=3650d")
                 .arg(format!("--query.lookback-delta={lookback}"))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                // What Prometheus hands over before it knows an Alertmanager is lost until it does so again. Four
-                // times this long without that, and an alert counts as resolved.
-                .arg("--rules.alert.resend-delay=10s")
+                // What Prometheus hands over before it knows an Alertmanager, as in the first seconds of a
+                // configuration, is lost until it does so again. Four times this long without that, as on a machine
+                // that stalls, and an alert counts as resolved.
+                .arg("--rules.alert.resend-delay=15s")
                 .args(["--web.enable-lifecycle", "--log.level=error"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit());
