@@ -461,6 +461,23 @@ fn views_spike_when_an_hour_outruns_its_week() {
     check(&spike_cases(), SPIKE_HOURS, 1, &instants, &alerts);
 }
 
+/// Nine days: the posts of a week are known.
+#[test]
+fn one_post_that_many_see_within_the_hour_is_no_spike() {
+    const HOURS: Hour = 9 * 24;
+    let after = |count: f64| move |hour: f64| if hour < (HOURS - 12) as f64 { 0.0 } else { count };
+    let jump = move |hour: f64| 5e4 + after(1e4)(hour);
+    let cases = [
+        case("two-posts").read_every(1).views(jump).posts(move |hour| 40.0 + after(2.0)(hour)),
+        case("three-posts")
+            .read_every(1)
+            .views(jump)
+            .posts(move |hour| 40.0 + after(3.0)(hour))
+            .fires(HOURS - 12, &[SPIKE]),
+    ];
+    check(&cases, HOURS, 6, &[HOURS], &[SPIKE]);
+}
+
 #[test]
 fn the_bound_on_chance_is_never_below_the_exact_binomial_tail() {
     // A day of a week, and one of two days.
@@ -748,7 +765,15 @@ fn trouble_with_the_api_is_told_by_its_kind() {
         });
     }
     let open = "TikTokBreakerOpen";
+    // Restarted under another address while it is open: still one alert, and no break in it.
+    for (instance, hours) in [("a", 0.0..1.0), ("b", 1.0..9.0)] {
+        let labels = [("reason", "moved"), ("instance", instance)];
+        breaker.series("tiktok_exporter_upstream_breaker_open", &labels, move |hour| {
+            hours.contains(&hour).then_some(1.0)
+        });
+    }
     breaker
+        .fires(open, ",reason=\"moved\"", &[("50m", 1.0), ("1h", 1.0), ("1h5m", 1.0), ("2h", 1.0)])
         .fires(open, ",reason=\"auth\"", &[("55m", 0.0), ("1h5m", 1.0), ("1h25m", 1.0), ("1h30m", 0.0)])
         .fires(open, ",reason=\"credits_exhausted\"", &[("1h10m", 0.0), ("2h", 0.0)]);
     breaker.test.check();
@@ -785,6 +810,11 @@ fn spending_that_stops_or_will_stop_is_told() {
             Some(f64::from(u8::from((from..2.0).contains(&hour))))
         });
     }
+    // Over before it is told.
+    test.series("tiktok_exporter_spending_stopped", &[("reason", "clock"), ("instance", "a")], |hour| {
+        Some(f64::from(u8::from((1.0..1.07).contains(&hour))))
+    });
+    test.fires(stopped, ",reason=\"clock\"", &[("1h5m", 0.0), ("1h10m", 0.0), ("2h", 0.0)]);
     test.fires(stopped, ",reason=\"day\"", &[("1h", 0.0), ("1h10m", 1.0), ("2h10m", 0.0)]).fires(
         stopped,
         ",reason=\"ledger\"",
@@ -821,9 +851,12 @@ fn spending_that_stops_or_will_stop_is_told() {
         test.test.check();
     }
 
-    for (left, count, note) in
-        [(1_000.0, 1.0, "four days"), (2_000.0, 0.0, "eight days"), (0.0, 1.0, "nothing is left")]
-    {
+    for (left, count, note) in [
+        (1_000.0, 1.0, "four days"),
+        (1_670.0, 1.0, "an hour less than a week"),
+        (1_690.0, 0.0, "an hour more"),
+        (0.0, 1.0, "nothing is left"),
+    ] {
         let mut test = Operations::by_the_hour(8 * 24);
         let (a, window) = (("instance", "a"), ("window", "balance"));
         test.series("tiktok_exporter_credits_spent_total", &[a], |hour| Some(10.0 * hour))
@@ -850,8 +883,26 @@ fn samples_saturated_in_every_region_are_told_after_a_day() {
             test.series("tiktok_hashtag_info", &info, always(1.0));
         }
     }
-    test.fires("TikTokSampleSaturated", ",hashtag=\"busy\",group=\"g\"", &[("23h", 0.0), ("25h", 1.0)]);
-    test.fires("TikTokSampleSaturated", "", &[("26h", 1.0)]);
+    // Another exporter takes over, and goes on seeing it; one sees enough again before the day is over.
+    for (hashtag, instance, hours, saturated) in [
+        ("moved", "a", 0.0..12.0, 1.0),
+        ("moved", "b", 12.0..99.0, 1.0),
+        ("short", "a", 0.0..23.0, 1.0),
+        ("short", "b", 23.0..99.0, 0.0),
+    ] {
+        let of = [("hashtag", hashtag), ("instance", instance)];
+        let during = move |value: f64| {
+            let hours = hours.clone();
+            move |hour: f64| hours.contains(&hour).then_some(value)
+        };
+        test.series("tiktok_hashtag_sample_saturated", &[of[0], of[1], ("region", "US")], during(saturated));
+        test.series("tiktok_hashtag_info", &[of[0], of[1], ("group", "g")], during(1.0));
+    }
+    for hashtag in ["busy", "moved"] {
+        let of = format!(",hashtag={hashtag:?},group=\"g\"");
+        test.fires("TikTokSampleSaturated", &of, &[("23h", 0.0), ("25h", 1.0)]);
+    }
+    test.fires("TikTokSampleSaturated", "", &[("23h50m", 0.0), ("26h", 2.0)]);
     test.test.check();
 }
 
