@@ -2,29 +2,29 @@
 //! over the simulated API, which gives trouble at known times. A real Prometheus gets what `/metrics`
 //! showed, scraped every few minutes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiktok_exporter::budget::{Balance, Limits};
+use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
 use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::ledger::{Ledger, Settlement};
 use tiktok_exporter::model::{Credits, Date, Hashtag, Timestamp};
 use tiktok_exporter::poller::{Parts, Plan, Poller};
 use tiktok_exporter::simulator::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
+use tiktok_exporter::upstream::{BoxFuture, Endpoint, Error, Query, RawAnswer, Transport};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::history::{self, DAY, HOUR, NOW, Pass, Rule};
-use super::judge::{Score, Stretch, alarms, judge, times_by_series};
+use super::judge::{self, Score, Stretch, times_by_series};
 use super::prometheus::Prometheus;
 
 /// Time between two scrapes, and between two evaluations.
@@ -33,14 +33,18 @@ const SCRAPE: i64 = 240;
 const HASHTAGS: usize = 40;
 /// Requests that these need in a day, about: totals hourly, posts every six hours.
 const CREDITS_A_DAY: i64 = HASHTAGS as i64 * 28;
-/// The balance lasts for all but so many days.
-const WITHOUT_CREDITS: i64 = 3;
+/// More than they need. What is over, somebody else spends at times, and the day's budget runs out.
+const CREDITS_OF_A_DAY: i64 = CREDITS_A_DAY * 3 / 2;
+/// Credits that somebody spends between two scrapes then: 300 an hour.
+const OVERSPENT: usize = 20;
+/// Days before the first trouble, and without any at the end, where the balance is spent.
+const QUIET_DAYS: (i64, i64) = (2, 4);
 /// An alarm that begins so soon after the end of a trouble is still about it: requests that were stopped are
 /// tried again after a quarter of an hour, and conditions hold for as long before they are told.
 const AFTERMATH: i64 = HOUR / 2;
 
 /// What goes wrong, how it is done to the simulator, and for how many hours.
-const TROUBLES: [(&str, &str, i64); 7] = [
+const TROUBLES: [(&str, &str, i64); 8] = [
     ("down", "{}", 2),
     ("key refused", r#"{"faults": [{"kind": "dead_key"}]}"#, 3),
     ("no credits", r#"{"faults": [{"kind": "no_credits"}]}"#, 3),
@@ -48,23 +52,25 @@ const TROUBLES: [(&str, &str, i64); 7] = [
     ("throttled", r#"{"faults": [{"kind": "throttle", "probability": 0.3}]}"#, 3),
     ("outage", r#"{"faults": [{"kind": "server_error"}]}"#, 9),
     ("unknown hashtags", r#"{"faults": [{"kind": "not_found"}]}"#, 3),
+    ("overspending", "{}", 4),
 ];
 
 /// Of an alert: the trouble that it must tell, other trouble that it may tell, and the series that it can
 /// have.
 type Tells = (&'static str, &'static [&'static str], &'static [&'static str], usize);
 
-const TELLS: [Tells; 11] = [
+const TELLS: [Tells; 12] = [
     ("TikTokWatchdog", &["always"], &[], 1),
     ("TikTokExporterDown", &["down"], &[], 1),
     ("TikTokBreakerOpen", &["key refused", "no credits"], &[], 2),
     ("TikTokApiErrorRatioHigh", &["errors", "outage"], &["key refused", "no credits"], 1),
     ("TikTokApiThrottled", &["throttled"], &[], 1),
-    ("TikTokResultsStale", &["outage"], &["key refused", "no credits", "errors"], 2 * HASHTAGS),
+    ("TikTokResultsStale", &["outage"], &["key refused", "no credits", "errors", "paused"], 2 * HASHTAGS),
     ("TikTokHashtagVanished", &["unknown hashtags"], &[], HASHTAGS),
     ("TikTokHashtagUnresolved", &["misspelt"], &[], HASHTAGS),
-    ("TikTokSpendingStopped", &["balance spent"], &[], 1),
-    ("TikTokBalanceLow", &["balance for a week"], &[], 1),
+    ("TikTokBudgetRunsOut", &["overspending"], &["outage"], 1),
+    ("TikTokSpendingStopped", &["day spent", "balance spent"], &[], 2),
+    ("TikTokBalanceLow", &["balance for a week"], &["balance for eight days"], 1),
     ("TikTokSampleSaturated", &["busy hashtag"], &[], HASHTAGS),
 ];
 
@@ -74,12 +80,15 @@ struct Trouble {
     when: Stretch,
 }
 
-/// Every alert about operations that can be judged, with its score.
+/// The alerts about operations.
+pub fn alerts() -> Vec<Rule> {
+    let rules = history::rules();
+    TELLS.iter().map(|(alert, ..)| rules.iter().find(|rule| rule.name == *alert).unwrap().clone()).collect()
+}
+
+/// Each of them with its score.
 pub fn scores(days: i64, folder: &Path) -> Vec<(String, Score)> {
-    let alerts: Vec<Rule> = TELLS
-        .iter()
-        .map(|(alert, ..)| history::rules().into_iter().find(|rule| rule.name == *alert).unwrap())
-        .collect();
+    let alerts = alerts();
     let rules = history::needed_by(&alerts);
     let data = folder.join("operations");
     std::fs::create_dir(&data).unwrap();
@@ -99,10 +108,12 @@ pub fn scores(days: i64, folder: &Path) -> Vec<(String, Score)> {
         let all: Vec<(String, Stretch)> = by_series
             .iter()
             .flat_map(|(series, times)| {
-                alarms(times, rule, SCRAPE, NOW, &|_| true).into_iter().map(|alarm| (series.clone(), alarm))
+                judge::alarms(times, rule, SCRAPE, NOW, &|_| true)
+                    .into_iter()
+                    .map(|alarm| (series.clone(), alarm))
             })
             .collect();
-        judge(&mut score, &all, &of(must), &of(may), "trouble");
+        judge::judge(&mut score, &all, &of(must), &of(may), "trouble");
         (rule.name.clone(), score)
     };
     alerts.iter().zip(&TELLS).map(score).collect()
@@ -123,13 +134,15 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
         ..Settings::default()
     }));
     let mut troubles = planned(begin, days);
-    let credits = CREDITS_A_DAY * (days - WITHOUT_CREDITS);
+    let overspent = troubles.iter().filter(|trouble| trouble.what == "overspending").count() as i64;
+    // Retries take two days' more.
+    let credits = CREDITS_A_DAY * (days - 1) + (CREDITS_OF_A_DAY - CREDITS_A_DAY) * overspent;
     let exporter =
         Exporter::start(simulator.clone(), clock.clone(), credits.unsigned_abs(), &folder.join("store"))
             .await;
 
     let mut pages = String::new();
-    let mut spent_at = None;
+    let (mut spent_at, mut days_spent) = (None, BTreeMap::new());
     for number in 1..=days * DAY / SCRAPE {
         let now = begin + number * SCRAPE;
         let present = troubles.iter().find(|trouble| (trouble.when.from..trouble.when.to).contains(&now));
@@ -138,6 +151,11 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
             .map_or("{}", |(_, faults, _)| *faults);
         simulator.set_faults(Faults::parse(faults).unwrap());
         tokio::time::sleep(Duration::from_secs(SCRAPE.unsigned_abs())).await;
+        if present.is_some_and(|trouble| trouble.what == "overspending")
+            && let Some(midnight) = exporter.overspend(Timestamp::from_secs(now)).await
+        {
+            days_spent.entry(midnight.as_secs()).or_insert(now);
+        }
         let up = present.is_none_or(|trouble| trouble.what != "down");
         writeln!(pages, "up{{job=\"tiktok\",instance=\"exporter:10110\"}} {} {now}", u8::from(up)).unwrap();
         if up {
@@ -145,6 +163,9 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
             let spent = "tiktok_exporter_spending_stopped{reason=\"balance\"} 1";
             if spent_at.is_none() && page.lines().any(|line| line == spent) {
                 spent_at = Some(now);
+            }
+            if page.lines().any(is_pause) {
+                troubles.push(Trouble { what: "paused", when: Stretch { from: now, to: now } });
             }
             scrape(&page, metrics, now, &mut pages);
         }
@@ -154,11 +175,14 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
     }
     exporter.stop().await;
     let spent_at = spent_at.expect("the balance is spent before the end");
+    let day_spent = |(to, from)| Trouble { what: "day spent", when: Stretch { from, to } };
+    troubles.extend(days_spent.into_iter().map(day_spent));
     let until_the_end = |what, from| Trouble { what, when: Stretch { from, to: NOW } };
     troubles.extend([
         until_the_end("always", begin),
         until_the_end("misspelt", begin),
         until_the_end("busy hashtag", begin),
+        until_the_end("balance for eight days", spent_at - 8 * DAY),
         until_the_end("balance for a week", spent_at - 7 * DAY),
         until_the_end("balance spent", spent_at),
     ]);
@@ -167,14 +191,21 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
 
 /// One trouble a day, each of them as often as there is time before the balance is spent, at changing hours.
 fn planned(begin: i64, days: i64) -> Vec<Trouble> {
-    let first_day = 3;
-    let number = (days - WITHOUT_CREDITS - 2 - first_day).max(0) as usize / TROUBLES.len() * TROUBLES.len();
+    let (first_day, last_days) = QUIET_DAYS;
+    let number = (days - first_day - last_days).max(0) as usize / TROUBLES.len() * TROUBLES.len();
     let trouble = |number: usize| {
         let (what, _, hours) = TROUBLES[number % TROUBLES.len()];
         let from = begin + (first_day + number as i64) * DAY + (number as i64 * 5 % 13) * HOUR;
         Trouble { what, when: Stretch { from, to: from + hours * HOUR } }
     };
     (0..number).map(trouble).collect()
+}
+
+/// Whether a line of the page says that a short budget makes refreshes wait without end.
+fn is_pause(line: &str) -> bool {
+    let stretch = line.strip_prefix("tiktok_exporter_stretch_factor{");
+    let value = stretch.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+    value == Some(f64::INFINITY)
 }
 
 /// The lines of these metrics, as they were at `now`.
@@ -193,6 +224,7 @@ fn scrape(page: &str, metrics: &BTreeSet<String>, now: i64, pages: &mut String) 
 /// The exporter without its web server.
 struct Exporter {
     exposition: Exposition,
+    ledger: Arc<Ledger>,
     polling: tokio::task::JoinHandle<()>,
     stopping: CancellationToken,
     _reloads: mpsc::Sender<tiktok_exporter::poller::Reload>,
@@ -201,6 +233,7 @@ struct Exporter {
 impl Exporter {
     async fn start(api: Arc<Simulator>, clock: SharedClock, balance: u64, store: &Path) -> Self {
         let limits = Limits {
+            per_day: Some(Credits::new(CREDITS_OF_A_DAY.unsigned_abs())),
             balance: Some(Balance { credits: Credits::new(balance), counted_on: Date::of(clock.now()) }),
             ..Limits::default()
         };
@@ -228,11 +261,24 @@ impl Exporter {
             telemetry: telemetry.clone(),
             clock: clock.clone(),
         };
-        let exposition = Exposition::new(state, ledger, clock, &telemetry).unwrap();
+        let exposition = Exposition::new(state, ledger.clone(), clock, &telemetry).unwrap();
         let poller = Poller::new(parts, plan).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let polling = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { exposition, polling, stopping, _reloads: reloads }
+        Self { exposition, ledger, polling, stopping, _reloads: reloads }
+    }
+
+    /// Somebody asks by hand, out of the same budget. Until when there is nothing left of the day's, if so.
+    async fn overspend(&self, now: Timestamp) -> Option<Timestamp> {
+        let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
+        for _ in 0..OVERSPENT {
+            match self.ledger.reserve(expense.clone(), now).await {
+                Ok(reservation) => self.ledger.settle(reservation, Settlement::Spent).await,
+                Err(Denial::Spent { window: Window::Day, until }) => return until,
+                Err(_) => return None,
+            }
+        }
+        None
     }
 
     async fn stop(self) {

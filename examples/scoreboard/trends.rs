@@ -18,7 +18,7 @@ use tiktok_exporter::model::{Hashtag, Timestamp};
 use tiktok_exporter::simulator::World;
 
 use super::history::{self, DAY, HOUR, NOW, Pass, Rule};
-use super::judge::{Score, Stretch, alarms, judge, times_by_series};
+use super::judge::{self, Score, Stretch, times_by_series};
 use super::prometheus::Prometheus;
 
 /// Times the ordinary rate of posts.
@@ -41,6 +41,13 @@ const SETTLING: i64 = 8;
 const LIVED: i64 = 200;
 /// As long as Prometheus makes a block: fewer and longer ones are quicker.
 const BLOCK: Duration = Duration::from_secs(162 * 3_600);
+
+/// The alerts about trends, and the reference ones.
+pub fn alerts() -> Vec<Rule> {
+    let is_about_trends =
+        |rule: &Rule| rule.labels.get("topic").is_some_and(|it| it == "trend" || it == "reference");
+    history::rules().into_iter().filter(is_about_trends).collect()
+}
 
 /// A hashtag and its world.
 struct Watched {
@@ -70,14 +77,11 @@ impl Worlds {
         Self { worlds, hashtags, seeds: seeds.to_vec(), days }
     }
 
-    /// Every alert about trends with its score.
+    /// Each of the alerts about trends with its score.
     pub fn scores(&self, folder: &Path) -> Vec<(String, Score)> {
         let data = folder.join("trends");
         fs::create_dir(&data).unwrap();
-        let about_trends =
-            |topic: Option<&String>| topic.is_some_and(|it| it == "trend" || it == "reference");
-        let alerts: Vec<Rule> =
-            history::rules().into_iter().filter(|rule| about_trends(rule.labels.get("topic"))).collect();
+        let alerts = alerts();
         let rules = history::needed_by(&alerts);
         self.write(&rules, folder, &data);
         history::record(
@@ -110,7 +114,7 @@ impl Worlds {
             let closed = closes.get(hashtag.as_str());
             let over = |time: i64| rule.name != WINDOW || closed.is_some_and(|times| times.contains(&time));
             // What fires from the first moment on began before.
-            let alarms: Vec<(String, Stretch)> = alarms(&times, rule, HOUR, NOW, &over)
+            let alarms: Vec<(String, Stretch)> = judge::alarms(&times, rule, HOUR, NOW, &over)
                 .into_iter()
                 .filter(|alarm| alarm.from > start)
                 .map(|alarm| (format!("{hashtag} ({kind})"), alarm))
@@ -118,7 +122,7 @@ impl Worlds {
             let (to_find, others) = trends(world, hashtag, start - LONGEST, NOW)
                 .into_iter()
                 .partition::<Vec<_>, _>(|trend| (start..NOW - TIME_TO_FIND).contains(&trend.from));
-            judge(&mut score, &alarms, &to_find, &others, &kind);
+            judge::judge(&mut score, &alarms, &to_find, &others, &kind);
         }
         score
     }
