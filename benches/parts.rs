@@ -158,7 +158,7 @@ mod schedule {
             max_age: DAY * 2,
             pages_max: 3,
         };
-        jobs(&Watchlist::merge(&[block]).0, &[])
+        jobs(&Watchlist::merge(&[block]).0, &[]).collect()
     }
 
     fn schedule(planned: &[Planned]) -> Schedule {

@@ -447,7 +447,7 @@ pub fn gateway(
 
 fn plan(config: Config) -> Plan {
     Plan {
-        watchlist: config.watchlist,
+        watchlist: config.watchlist.into(),
         following: config.following,
         concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
         page_size: config.posts.page_size,

@@ -140,7 +140,7 @@ fn plan(discover: &str) -> Plan {
     );
     let config = config::load_str(&toml, []).unwrap().config;
     Plan {
-        watchlist: config.watchlist,
+        watchlist: config.watchlist.into(),
         following: config.following,
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,

@@ -118,7 +118,7 @@ fn plan(hashtags: u64) -> Plan {
     let toml = format!("[[watch]]\nhashtags = [{}]\nregions = {REGIONS:?}\n", names.join(","));
     let config = config::load_str(&toml, []).unwrap().config;
     Plan {
-        watchlist: config.watchlist,
+        watchlist: config.watchlist.into(),
         following: config.following,
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,

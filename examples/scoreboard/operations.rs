@@ -299,7 +299,7 @@ fn plan(world: &World) -> Plan {
     );
     let config = config::load_str(&toml, []).unwrap().config;
     Plan {
-        watchlist: config.watchlist,
+        watchlist: config.watchlist.into(),
         following: config.following,
         concurrency: config.api.concurrency as usize,
         page_size: config.posts.page_size,

@@ -62,8 +62,10 @@ impl Times {
                 times.overdue.push(at + refresh.interval / 10);
             }
         }
-        times.due.sort_unstable();
-        times.overdue.sort_unstable();
+        for times in [&mut times.due, &mut times.overdue] {
+            times.sort_unstable();
+            times.shrink_to_fit();
+        }
         times
     }
 }

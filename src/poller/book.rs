@@ -13,24 +13,23 @@ use crate::watchlist::{Watched, Watchlist};
 /// What is known of each watched hashtag.
 pub(super) type Book = BTreeMap<Hashtag, Arc<HashtagState>>;
 
-/// Whatever of the book stays as it is with a watchlist, and entries for the others: hashtags that are new,
-/// or that are to be watched otherwise. Of what is new in these nothing is known yet.
-pub(super) fn sorted_out(watchlist: &Watchlist, mut old: Book) -> (Book, Vec<HashtagState>) {
+/// An entry of a watchlist, and what the book said of it so far.
+type Other<'a> = (&'a Watched, Option<Arc<HashtagState>>);
+
+/// Whatever of the book stays as it is with a watchlist, and the others: hashtags that are new, or that
+/// are to be watched otherwise.
+pub(super) fn sorted_out(
+    watchlist: &Watchlist,
+    mut old: Book,
+) -> (Vec<(Hashtag, Arc<HashtagState>)>, Vec<Other<'_>>) {
     let (mut stays, mut others) = (Vec::new(), Vec::new());
     for watched in &watchlist.entries {
         match old.remove(&watched.hashtag) {
             Some(known) if is_watched_so(&known, watched) => stays.push((watched.hashtag.clone(), known)),
-            known => others.push(new_entry(watched, known.as_deref())),
+            known => others.push((watched, known)),
         }
     }
-    (stays.into_iter().collect(), others)
-}
-
-/// Adds entries to a book.
-pub(super) fn add(book: &mut Book, entries: Vec<HashtagState>) {
-    // All at once: trees that are filled one by one are a third larger.
-    let entry = |state: HashtagState| (state.hashtag.clone(), Arc::new(state));
-    book.append(&mut entries.into_iter().map(entry).collect());
+    (stays, others)
 }
 
 fn is_watched_so(known: &HashtagState, watched: &Watched) -> bool {
@@ -39,7 +38,7 @@ fn is_watched_so(known: &HashtagState, watched: &Watched) -> bool {
         && known.regions.iter().map(|state| &state.region).eq(&watched.regions)
 }
 
-/// An entry with what is known in the old one.
+/// An entry with what is known in the old one. Of what is new in it nothing is known.
 pub(super) fn new_entry(watched: &Watched, old: Option<&HashtagState>) -> HashtagState {
     let region_state = |region: &Region| {
         let old = old.and_then(|old| old.regions.iter().find(|state| state.region == *region));

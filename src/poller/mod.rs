@@ -28,11 +28,11 @@ use crate::ledger::Ledger;
 use crate::model::{DAY, Growth, Hashtag, Timestamp};
 use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
-use crate::state::{JobKind, Refresh, Snapshot, State};
+use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};
 use crate::store::{Beside, Discovered, Store, StoreError};
 use crate::upstream::{Answer, Query};
 use crate::watchlist::Watchlist;
-use book::{Book, add, date_anew, last_answer, new_entry, past, sorted_out};
+use book::{Book, date_anew, last_answer, new_entry, past, sorted_out};
 use intake::Refreshed;
 use keywords::{Keywords, new_keywords};
 
@@ -45,11 +45,14 @@ const HOLD: Duration = Duration::from_secs(1);
 /// Results that nobody asked for in this long are forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * DAY.as_secs());
 
+/// Hashtags that are taken out of the store at once.
+const RECALLED_AT_ONCE: usize = 1_000;
+
 /// What to watch, and how. Replaced as a whole by a reload.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What to watch.
-    pub watchlist: Watchlist,
+    pub watchlist: Arc<Watchlist>,
     /// Which keywords to follow, each once.
     pub following: Vec<Followed>,
     /// Refreshes in flight at the most.
@@ -114,8 +117,8 @@ pub struct Poller {
     plan: Plan,
     /// Who is on trial.
     trials: Trials,
-    /// What the plan lists, and who is on trial.
-    watchlist: Watchlist,
+    /// What the plan lists, and who is on trial. The plan's own while nobody is.
+    watchlist: Arc<Watchlist>,
     schedule: Schedule,
     book: Book,
     keywords: Keywords,
@@ -156,7 +159,7 @@ impl Poller {
             pacing: Pacing::new(parts.ledger.clone()),
             growth: HashMap::new(),
             trials: Trials::from_parts(remembered.trials.clone(), remembered.resting.clone(), now),
-            watchlist: Watchlist::default(),
+            watchlist: Arc::default(),
             schedule: Schedule::empty(now),
             book: Book::new(),
             keywords: new_keywords(&plan, &Keywords::new(), &remembered),
@@ -173,7 +176,7 @@ impl Poller {
         poller.rebook().await?;
         let planned = jobs(&poller.watchlist, &poller.plan.following);
         let past = past(&poller.book, &poller.keywords);
-        poller.schedule = Schedule::new(&planned, poller.plan.not_found_retry, past, now);
+        poller.schedule = Schedule::new(planned, poller.plan.not_found_retry, past, now);
         poller.publish_all();
         poller.warm_cache().await;
         Ok(poller)
@@ -365,35 +368,49 @@ impl Poller {
     ///
     /// When the store cannot be read; the book is whole all the same.
     async fn rebook(&mut self) -> Result<(), StoreError> {
-        self.watchlist = self.plan.watchlist.joined_by(&self.trials, &self.plan.following);
-        let (book, mut others) = sorted_out(&self.watchlist, std::mem::take(&mut self.book));
-        self.book = book;
+        let listed = &self.plan.watchlist;
+        self.watchlist = match self.trials.running().next() {
+            None => listed.clone(),
+            Some(_) => listed.joined_by(&self.trials, &self.plan.following).into(),
+        };
+        let watchlist = self.watchlist.clone();
+        let (mut entries, others) = sorted_out(&watchlist, std::mem::take(&mut self.book));
         let mut recalled = Ok(0);
-        if !others.is_empty() {
-            let store = self.parts.store.clone();
-            let new = others
-                .iter()
-                .map(|state| &state.hashtag)
-                .filter(|hashtag| !self.growth.contains_key(*hashtag));
-            let new: Vec<Hashtag> = new.cloned().collect();
-            let growth;
-            (others, recalled, growth) = blocking(move || {
-                let recalled = store.recall(&mut others);
-                (others, recalled, store.recall_growth(&new))
-            })
-            .await;
-            recalled = recalled.and_then(|unreadable| {
-                let (growth, more) = growth?;
-                match self.growth.is_empty() {
-                    true => self.growth = growth,
-                    false => self.growth.extend(growth),
-                }
-                Ok(unreadable + more)
-            });
+        // Some at a time, so that so many new entries are never moved about in one piece of memory, and
+        // others can reach the store in between.
+        for others in others.chunks(RECALLED_AT_ONCE) {
+            let states = others.iter().map(|(watched, old)| new_entry(watched, old.as_deref())).collect();
+            let (states, of_these) = self.recall(states).await;
+            entries.extend(states.into_iter().map(|state| (state.hashtag.clone(), Arc::new(state))));
+            recalled = recalled.and_then(|unreadable| Ok(unreadable + of_these?));
         }
-        add(&mut self.book, others);
+        // All at once: trees that are filled one by one are a third larger.
+        self.book = entries.into_iter().collect();
+        self.growth.shrink_to_fit();
         self.show_trials();
         recalled.map(report_unreadable)
+    }
+
+    /// Enters into these what the store remembers of them. Tells how many rows cannot be read.
+    async fn recall(
+        &mut self,
+        mut states: Vec<HashtagState>,
+    ) -> (Vec<HashtagState>, Result<usize, StoreError>) {
+        let hashtags = states.iter().map(|state| &state.hashtag);
+        let new: Vec<Hashtag> =
+            hashtags.filter(|hashtag| !self.growth.contains_key(*hashtag)).cloned().collect();
+        let store = self.parts.store.clone();
+        let (states, recalled) = blocking(move || {
+            let recalled = store.recall(&mut states);
+            let recalled = recalled.and_then(|unreadable| Ok((unreadable, store.recall_growth(&new)?)));
+            (states, recalled)
+        })
+        .await;
+        let recalled = recalled.map(|(unreadable, (growth, more))| {
+            self.growth.extend(growth);
+            unreadable + more
+        });
+        (states, recalled)
     }
 
     /// As [`rebook`](Self::rebook), for a loop that runs already.
@@ -412,7 +429,7 @@ impl Poller {
     async fn plan_anew(&mut self, now: Timestamp) {
         self.schedule = Schedule::taking_over(
             self.running.values().map(|running| &running.job),
-            &jobs(&self.watchlist, &self.plan.following),
+            jobs(&self.watchlist, &self.plan.following),
             self.plan.not_found_retry,
             past(&self.book, &self.keywords),
             now,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::discovery::Followed;
 use crate::model::{Hashtag, Keyword, Region, Timestamp};
 use crate::state::{JobKind, Outcome};
-use crate::watchlist::Watchlist;
+use crate::watchlist::{Watched, Watchlist};
 
 /// What a job is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,28 +60,34 @@ impl Job {
     }
 }
 
-/// Every job there is to do.
-pub fn jobs(watchlist: &Watchlist, following: &[Followed]) -> Vec<Planned> {
-    let mut jobs = Vec::new();
-    for watched in &watchlist.entries {
+/// Every job there is to do, sorted, each once.
+pub fn jobs<'a>(
+    watchlist: &'a Watchlist,
+    following: &'a [Followed],
+) -> impl Iterator<Item = Planned> + use<'a> {
+    let of_hashtag = |watched: &'a Watched| {
         let kind = |kind| if watched.on_trial { JobKind::Discovery } else { kind };
-        let job = |region| Job::of_hashtag(&watched.hashtag, region);
-        jobs.push(Planned { job: job(None), kind: kind(JobKind::Totals), interval: watched.totals_interval });
-        jobs.extend(watched.regions.iter().map(|region| Planned {
-            job: job(Some(*region)),
-            kind: kind(JobKind::Posts),
-            interval: watched.posts_interval,
-        }));
-    }
-    for followed in following {
-        let planned = |region, interval| Planned {
+        let planned = move |region, kind, interval| Planned {
+            job: Job::of_hashtag(&watched.hashtag, region),
+            kind,
+            interval,
+        };
+        let (totals, posts) = (kind(JobKind::Totals), kind(JobKind::Posts));
+        let regions = watched.regions.iter();
+        std::iter::once(planned(None, totals, watched.totals_interval))
+            .chain(regions.map(move |region| planned(Some(*region), posts, watched.posts_interval)))
+    };
+    let of_keyword = |followed: &'a Followed| {
+        let planned = move |region, interval| Planned {
             job: Job::of_keyword(&followed.keyword, region),
             kind: JobKind::Discovery,
             interval,
         };
-        jobs.push(planned(None, followed.search_interval));
         let regions = followed.regions.iter().filter(|_| followed.follow_posts);
-        jobs.extend(regions.map(|region| planned(Some(*region), followed.posts_interval)));
-    }
-    jobs
+        std::iter::once(planned(None, followed.search_interval))
+            .chain(regions.map(move |region| planned(Some(*region), followed.posts_interval)))
+    };
+    let mut following: Vec<&Followed> = following.iter().collect();
+    following.sort_by(|a, b| a.keyword.cmp(&b.keyword));
+    watchlist.entries.iter().flat_map(of_hashtag).chain(following.into_iter().flat_map(of_keyword))
 }

@@ -24,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -59,9 +60,9 @@ impl Schedule {
         }
     }
 
-    /// Plans all jobs. `past` tells what is remembered of each.
+    /// Plans all jobs, which must be sorted, each once. `past` tells what is remembered of each.
     pub fn new(
-        planned: &[Planned],
+        planned: impl IntoIterator<Item: Borrow<Planned>>,
         not_found_retry: Duration,
         past: impl Fn(&Job) -> Past,
         now: Timestamp,
@@ -94,7 +95,7 @@ impl Schedule {
     /// even if they were not planned for a while, and the others keep their time.
     pub fn taking_over<'a>(
         running: impl IntoIterator<Item = &'a Job>,
-        planned: &[Planned],
+        planned: impl IntoIterator<Item: Borrow<Planned>>,
         not_found_retry: Duration,
         past: impl Fn(&Job) -> Past,
         now: Timestamp,

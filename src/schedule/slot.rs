@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Job, Planned, Subject};
+use super::table::Number;
+use super::{Job, Subject};
 use crate::model::Timestamp;
 use crate::state::JobKind;
 
@@ -60,27 +61,30 @@ impl Sharing {
     }
 }
 
-/// The place of each job that is planned, and the intervals they are in. Jobs of one interval share it in
-/// an order that has nothing to do with their names. Discovery shares with nobody: what joins and leaves
-/// again moves no other slot.
-pub(super) fn places(planned: &[Planned]) -> (Vec<Sharing>, Vec<Place>) {
-    let mut shared: BTreeMap<(bool, Duration), Vec<(u64, usize)>> = BTreeMap::new();
-    for (index, one) in planned.iter().enumerate() {
-        let sharing = (one.kind == JobKind::Discovery, one.interval);
-        shared.entry(sharing).or_default().push((shuffle_key(&one.job), index));
+/// Jobs by the interval that they share. Discovery shares with nobody: what joins and leaves again moves
+/// no other slot.
+#[derive(Default)]
+pub(super) struct Sharers(BTreeMap<(bool, Duration), Vec<(u64, Number)>>);
+
+impl Sharers {
+    /// Jobs have to be added in the order of their numbers.
+    pub fn add(&mut self, number: Number, job: &Job, kind: JobKind, interval: Duration) {
+        let sharing = (kind == JobKind::Discovery, interval);
+        self.0.entry(sharing).or_default().push((shuffle_key(job), number));
     }
-    let mut sharings = Vec::new();
-    let mut places = vec![Place::default(); planned.len()];
-    for ((_, interval), mut jobs) in shared {
-        let job = |index: usize| &planned[index].job;
-        jobs.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| job(a.1).cmp(job(b.1))));
-        let sharing = sharings.len() as u32;
-        for (rank, (_, index)) in (0..).zip(&jobs) {
-            places[*index] = Place { sharing, rank };
-        }
-        sharings.push(Sharing { interval, jobs: jobs.len() as u32 });
+
+    /// Tells the place of each job, in an order that has nothing to do with their names, and returns the
+    /// intervals that they are in.
+    pub fn share(self, mut tell: impl FnMut(Number, Place)) -> Vec<Sharing> {
+        let sharing = |(sharing, ((_, interval), mut jobs)): (u32, (_, Vec<(u64, Number)>))| {
+            jobs.sort_unstable();
+            for (rank, (_, number)) in (0..).zip(&jobs) {
+                tell(*number, Place { sharing, rank });
+            }
+            Sharing { interval, jobs: jobs.len() as u32 }
+        };
+        (0..).zip(self.0).map(sharing).collect()
     }
-    (sharings, places)
 }
 
 /// FNV-1a with a final mix. The standard library's hash may change between releases, and the slots

@@ -1,7 +1,9 @@
 //! The jobs of a schedule, in little memory: there is one for every pair of a watchlist, and one more for
 //! every hashtag.
 
-use super::slot::{Place, Sharing, Slot, places};
+use std::borrow::Borrow;
+
+use super::slot::{Place, Sharers, Sharing, Slot};
 use super::{Due, Job, Planned, Rhythm, Subject};
 use crate::model::{Region, Timestamp};
 use crate::state::{JobKind, Outcome};
@@ -47,29 +49,32 @@ pub(super) enum EntryState {
 }
 
 impl Table {
-    /// All that is planned, blocked and never asked.
-    pub fn new(planned: &[Planned]) -> Self {
-        let (sharings, places) = places(planned);
-        let mut jobs: Vec<_> = planned.iter().zip(places).collect();
-        jobs.sort_by(|(a, _), (b, _)| a.job.cmp(&b.job));
-        jobs.dedup_by(|(a, _), (b, _)| a.job == b.job);
-        let mut table = Self { subjects: Vec::new(), sharings, entries: Vec::with_capacity(jobs.len()) };
-        for (Planned { job, kind, .. }, place) in jobs {
+    /// All that is planned, blocked and never asked. The jobs must be sorted, each once.
+    pub fn new(planned: impl IntoIterator<Item: Borrow<Planned>>) -> Self {
+        let mut table = Self::default();
+        let mut sharers = Sharers::default();
+        for planned in planned {
+            let Planned { job, kind, interval } = planned.borrow();
             if table.subjects.last() != Some(&job.subject) {
                 table.subjects.push(job.subject.clone());
             }
+            sharers.add(table.entries.len() as Number, job, *kind, *interval);
             table.entries.push(Entry {
                 subject: (table.subjects.len() - 1) as u32,
                 region: job.region,
                 kind: *kind,
-                place,
+                place: Place::default(),
                 rhythm: Rhythm::AS_CONFIGURED,
                 last: None,
                 absent: false,
                 state: EntryState::Blocked,
             });
         }
+        table.sharings = sharers.share(|number, place| table.entries[number as usize].place = place);
         table.subjects.shrink_to_fit();
+        table.entries.shrink_to_fit();
+        debug_assert!(table.subjects.is_sorted_by(|a, b| a < b));
+        debug_assert!(table.entries.is_sorted_by_key(|entry| (entry.subject, entry.region)));
         table
     }
 

@@ -171,6 +171,8 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // KiB: rows are written and read one at a time, and the system keeps the file's pages, too.
+    connection.pragma_update(None, "cache_size", -256)?;
     let found = version(connection)?;
     for (migration, makes) in MIGRATIONS.into_iter().zip(1..) {
         if found < makes {
