@@ -2,8 +2,7 @@
 //!
 //! A report is composed of the snapshot, of the posts that the store keeps and, where there is one, of
 //! what a Prometheus says. It is made when somebody asks for it, never during a scrape, and costs no
-//! credits. The brief for creators and
-//! the feed of trends are the same report, asked differently.
+//! credits. The brief for creators and the feed of trends are the same report, asked differently.
 
 mod compose;
 mod desk;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
-use crate::model::{ChallengeId, DAY, Hashtag, PostSample, RecentValues, Region, Timestamp};
+use crate::model::{ChallengeId, DAY, PostSample, RecentValues, Region, Timestamp};
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
@@ -294,18 +294,11 @@ fn blank(watched: &Watched, settings: &Settings) -> HashtagState {
         sample: None,
         refresh: refresh(watched.posts_interval.max(settings.span.step).max(settings.posts_every)),
     };
+    // The past is looked at less often than the present: its values last longer.
+    let max_age = watched.max_age.max(settings.posts_every * 2);
     HashtagState {
-        hashtag: Hashtag::clone(&watched.hashtag),
-        group: watched.group.clone(),
-        // The past is looked at less often than the present: its values last longer.
-        max_age: watched.max_age.max(settings.posts_every * 2),
-        id: None,
-        resolved_at: None,
-        found: None,
-        commerce: None,
-        posts: None,
-        views: None,
         refresh: refresh(watched.totals_interval.max(settings.span.step)),
         regions: watched.regions.iter().map(region).collect(),
+        ..HashtagState::unknown(watched.hashtag.clone(), watched.group.clone(), max_age)
     }
 }

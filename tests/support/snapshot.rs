@@ -45,17 +45,9 @@ pub fn unknown(name: &str, group: &str, regions: &[&str]) -> HashtagState {
         refresh: Refresh { interval: DAY, ..Refresh::default() },
     };
     HashtagState {
-        hashtag: Hashtag::parse(name).unwrap(),
-        group: group.into(),
-        max_age: MAX_AGE,
-        id: None,
-        resolved_at: None,
-        found: None,
-        commerce: None,
-        posts: None,
-        views: None,
         refresh: Refresh { interval: HOUR * 6, ..Refresh::default() },
         regions: regions.iter().map(region).collect(),
+        ..HashtagState::unknown(Hashtag::parse(name).unwrap(), group.into(), MAX_AGE)
     }
 }
 
