@@ -162,15 +162,19 @@ impl Page {
         let created = |video: &Value| video["create_time"].as_f64();
         let dates = || self.videos.iter().filter_map(created);
         let oldest = dates().reduce(f64::min)?;
-        // The moment at which it was read, by the exporter's clock.
-        let at = oldest + shown.oldest?;
-        let is_possible = |(ahead, _): &(i64, i64)| {
-            let after = at - *ahead as f64 - moment as f64;
+        // The moment at which it was read, by the exporter's clock. By a clock that is behind, even the oldest
+        // post is of the future and its age is nothing: when that was, the answer tells.
+        let read = |ahead: f64| match shown.oldest? {
+            0.0 => Some((moment as f64 + ahead).min(oldest)),
+            age => Some(oldest + age),
+        };
+        let is_possible = |ahead: f64, at: &f64| {
+            let after = at - ahead - moment as f64;
             (-0.001..UNDER_WAY as f64).contains(&after)
         };
-        if !clocks.iter().any(is_possible) {
-            return None;
-        }
+        let possible =
+            |(ahead, _): &(i64, i64)| read(*ahead as f64).filter(|at| is_possible(*ahead as f64, at));
+        let at = clocks.iter().find_map(possible)?;
         let dated = |video: &&Value| created(video).is_some_and(|date| date <= at + SKEW);
         let within = |seconds: f64| {
             let recent = move |video: &&Value| created(video).is_some_and(|date| date >= at - seconds);
