@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bursts::Watch;
 use notified::{Alertmanager, Message, Webhook};
-use process::{Metrics, Simulator};
+use process::{Metrics, Simulator, rfc3339};
 use prometheus::Prometheus;
 use serde_json::Value;
 use tiktok_exporter::clock::{Clock, SystemClock};
@@ -49,11 +49,6 @@ fn now() -> Timestamp {
 fn beginning(now: Timestamp) -> Timestamp {
     let days = process::setting("WORLD_DAYS", AGE_DAYS);
     Timestamp::from_secs((now - DAY * u32::try_from(days).unwrap()).as_secs())
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    let since = Duration::from_secs(at.as_secs().unsigned_abs());
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
 
 fn run(command: &mut Command) {

@@ -5,17 +5,36 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use reqwest::blocking::{Client, Response};
+use tiktok_exporter::clock::{Clock, SystemClock};
+use tiktok_exporter::model::{DAY, Timestamp};
 
 /// The key the exporter is given; it must appear nowhere.
 pub const KEY: &str = "secret-key-0123456789";
 
 /// How long anything may take before a test gives up. Generous: a slow machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How old a simulated world is when a test starts it. In a world that began on a certain day a test would meet
+/// another one every day, and one day a hashtag without a single post.
+const AGE: Duration = DAY.saturating_mul(1_790);
+
+/// When the simulated worlds of these tests began, to the second.
+pub fn beginning() -> Timestamp {
+    static BEGINNING: LazyLock<Timestamp> =
+        LazyLock::new(|| Timestamp::from_secs((SystemClock.now() - AGE).as_secs()));
+    *BEGINNING
+}
+
+/// As flags take it, to the second.
+pub fn rfc3339(at: Timestamp) -> String {
+    let since = Duration::from_secs(at.as_secs().unsigned_abs());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
 
 /// A running `tiktok-exporter`.
 pub struct Process {
@@ -194,9 +213,14 @@ fn first_address(addresses: &Receiver<String>, command: &Command) -> Option<Stri
 pub struct Simulator(pub Process);
 
 impl Simulator {
-    /// Starts a simulator with extra flags.
+    /// Starts a simulator with extra flags. Unless they say when its world began, that was [`beginning`].
     pub fn start(args: &[&str]) -> Self {
-        Self(Process::start(&[&["simulate", "--web.listen-address", "127.0.0.1:0"], args].concat()))
+        let beginning = rfc3339(beginning());
+        let mut all = vec!["simulate", "--web.listen-address", "127.0.0.1:0"];
+        if !args.contains(&"--beginning") {
+            all.extend(["--beginning", &beginning]);
+        }
+        Self(Process::start(&[&all, args].concat()))
     }
 
     /// Replaces the faults; `{}` clears them.

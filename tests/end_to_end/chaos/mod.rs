@@ -21,7 +21,8 @@ use tiktok_exporter::clock::{Clock, SystemClock};
 use crate::process::{Metrics, Process, Simulator, setting};
 use truth::Truth;
 
-/// Of every kind, but for those that vanish: what is lost then is not lost by the exporter.
+/// Of every kind, but for those that vanish and those that are dead: what is lost when the API knows no hashtag or
+/// no post is not lost by the exporter.
 const HASHTAGS: [&str; 16] = [
     "booktok",
     "bookhaul",
@@ -35,7 +36,7 @@ const HASHTAGS: [&str; 16] = [
     "fyp",
     "viral",
     "indiebeauty",
-    "mewing2019",
+    "hairtok",
     "plantparent",
     "2025",
     "no",

@@ -9,7 +9,7 @@ use tiktok_exporter::model::{Hashtag, Timestamp};
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 
 use super::{HASHTAGS, REGIONS};
-use crate::process::Metrics;
+use crate::process::{Metrics, beginning};
 
 /// From the answer of a request to its stamp, at the most.
 const UNDER_WAY: i64 = 20;
@@ -33,7 +33,8 @@ pub struct Truth {
 
 impl Truth {
     pub fn of(seed: u64) -> Self {
-        let settings = Settings { seed, rate_limit_per_minute: u32::MAX, ..Settings::default() };
+        let settings =
+            Settings { seed, beginning: beginning(), rate_limit_per_minute: u32::MAX, ..Settings::default() };
         Self {
             simulator: Simulator::new(settings),
             began: now(),
