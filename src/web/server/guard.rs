@@ -19,6 +19,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Without a byte in either direction.
 const IDLE: Duration = Duration::from_secs(180);
 
+/// How much of a request is read at once, in bytes. Whoever fills what is read ahead is given twice as much
+/// room, up to that of an answer, so nobody ever fills it.
+const SIP: usize = 4 << 10;
+
 /// A stream with time limits.
 pub(super) struct Guarded<S> {
     stream: S,
@@ -146,12 +150,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let most = SIP.min(buffer.remaining());
+        let mut sip = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut sip);
         if read.is_pending() {
             return self.poll_alarm(false, context).map(Err);
         }
-        if buffer.filled().len() > before {
+        let bytes = sip.filled().len();
+        buffer.advance(bytes);
+        if bytes > 0 {
             let now = Instant::now();
             let limit = {
                 let mut times = lock(&self.times);
@@ -207,7 +214,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tokio::time::{Instant, sleep};
 
-    use super::{ANSWER, Guarded, IDLE, REQUEST};
+    use super::{ANSWER, Guarded, IDLE, REQUEST, SIP};
 
     /// How long `work` takes to fail, by the paused clock.
     async fn time_to_fail<T: std::fmt::Debug>(work: impl Future<Output = std::io::Result<T>>) -> Duration {
@@ -227,6 +234,17 @@ mod tests {
         let (_client, server) = duplex(64);
         let (mut server, _) = Guarded::new(server);
         is_about(time_to_fail(server.read_u8()).await, REQUEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_read_in_sips() {
+        let (mut client, server) = duplex(1 << 20);
+        let (mut server, _) = Guarded::new(server);
+        client.write_all(&[b'x'; 3 * SIP]).await.unwrap();
+        let mut read = vec![0; 1 << 20];
+        for _ in 0..3 {
+            assert_eq!(server.read(&mut read).await.unwrap(), SIP);
+        }
     }
 
     #[tokio::test(start_paused = true)]
