@@ -116,6 +116,24 @@ fn posts_that_an_older_version_wrote_are_found_again() {
 }
 
 #[test]
+fn a_damaged_store_of_an_older_version_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    fill(&Store::open(&path).unwrap());
+    tamper(&path, "DROP TABLE best_posts; PRAGMA user_version = 5");
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_master WHERE name = 'spending'";
+    let root = connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize;
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(root - 1) * 4096..root * 4096].fill(0xA5);
+    std::fs::write(&path, &bytes).unwrap();
+    let Err(error) = Store::open(&path) else { panic!("opened") };
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(std::fs::read(&path).unwrap() == bytes, "it was written to");
+}
+
+#[test]
 fn posts_stay_until_there_is_another_sample() {
     let store = Store::in_memory().unwrap();
     let (HashtagState { hashtag, .. }, mut region) = fill(&store);

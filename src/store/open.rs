@@ -81,11 +81,13 @@ impl Store {
         if !is_ours(&connection).map_err(|source| StoreError::sqlite(path, source))? {
             return Err(StoreError::Foreign { path: path.to_owned() });
         }
-        let found = configure(&mut connection).map_err(|source| StoreError::sqlite(path, source))?;
+        let found = configure(&connection).map_err(|source| StoreError::sqlite(path, source))?;
         if found > VERSION {
             return Err(StoreError::Newer { path: path.to_owned(), found });
         }
+        // First, so that a damaged one of an older version stays as it is, too.
         check(path, &connection)?;
+        migrate(&mut connection, found).map_err(|source| StoreError::sqlite(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             connection: Mutex::new(connection),
@@ -166,14 +168,18 @@ fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
 }
 
-/// Sets the connection up, brings the schema up to date, and returns its version.
-fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
+/// Sets the connection up, and returns the version of the schema.
+fn configure(connection: &Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // KiB: rows are written and read one at a time, and the system keeps the file's pages, too.
     connection.pragma_update(None, "cache_size", -256)?;
-    let found = version(connection)?;
+    version(connection)
+}
+
+/// Brings a schema of version `found` up to date.
+fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     for (migration, makes) in MIGRATIONS.into_iter().zip(1..) {
         if found < makes {
             let transaction = connection.transaction()?;
@@ -183,7 +189,7 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<i64> {
             transaction.commit()?;
         }
     }
-    version(connection)
+    Ok(())
 }
 
 /// The version of the schema in the file; 0 when it is empty.
