@@ -153,6 +153,11 @@ fn only(snapshot: &Snapshot, said: &Evidence) -> Trend {
 fn signals_are_those_of_the_alerts() {
     let snapshot = watch(&[("x", &velocity(1.0))]);
     let sure = |velocity| Facts { chance: Some(1e-4), posts_gain_steps: Some(50.0), ..facts(velocity) };
+    let week = |before, chance| Facts {
+        posts_gain_week_before: Some(before),
+        week_chance: Some(chance),
+        ..sure(3.0)
+    };
     let views = Facts {
         views_zscore: Some(2.8),
         views_gain: Some(5_000.0),
@@ -167,7 +172,14 @@ fn signals_are_those_of_the_alerts() {
         ("may be chance", Facts { chance: Some(0.002), ..sure(5.0) }, vec![]),
         ("chance unknown", Facts { chance: None, ..sure(5.0) }, vec![]),
         ("may be rounding", Facts { posts_gain_steps: Some(2.9), ..sure(5.0) }, vec![]),
+        ("more than a week ago", Facts { posts_gain: Some(60.0), ..week(40.0, 0.02) }, vec![candidate]),
+        ("no more than every week", Facts { posts_gain: Some(59.0), ..week(40.0, 0.02) }, vec![]),
+        ("more by chance", Facts { posts_gain: Some(60.0), ..week(40.0, 0.03) }, vec![]),
+        ("nothing that day a week ago", Facts { posts_gain: Some(60.0), ..week(0.0, 0.0) }, vec![candidate]),
         ("views", views, vec![trending]),
+        ("views, and posts", Facts { posts_gain_week: Some(3.0), ..views }, vec![trending]),
+        ("one post that many see", Facts { posts_gain_week: Some(1.0), ..views }, vec![]),
+        ("a count of posts that stands still", Facts { posts_gain_week: Some(0.0), ..views }, vec![trending]),
         ("few views", Facts { views_gain: Some(99.0), ..views }, vec![]),
         ("rounded views", Facts { views_gain_steps: Some(2.0), ..views }, vec![]),
         ("no gap", Facts { readings_zscore: Some(2.0), ..views }, vec![trending]),

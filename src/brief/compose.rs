@@ -203,6 +203,13 @@ impl Subject<'_> {
             threshold,
             met: value.is_some_and(|value| value >= threshold),
         };
+        let at_most = |name, value: Option<f64>, threshold: f64| Check {
+            name: String::from(name),
+            value,
+            needs: Comparison::AtMost,
+            threshold,
+            met: value.is_some_and(|value| value <= threshold),
+        };
         let mut checks = Vec::new();
         if score_is == Some(Measure::CounterVelocityPeak) {
             checks.push(at_least("peak_heating_up", facts.velocity_peak, limits.heating_up));
@@ -210,14 +217,14 @@ impl Subject<'_> {
         if facts.velocity.is_some() {
             checks.push(at_least("heating_up", facts.velocity, limits.heating_up));
             checks.push(at_least("trend_candidate", facts.velocity, limits.trend_candidate));
-            checks.push(Check {
-                name: "steady_chance".to_owned(),
-                value: facts.chance,
-                needs: Comparison::AtMost,
-                threshold: limits.chance,
-                met: facts.chance.is_some_and(|chance| chance <= limits.chance),
-            });
+            checks.push(at_most("steady_chance", facts.chance, limits.chance));
             checks.push(at_least("posts_gain_steps", facts.posts_gain_steps, limits.gain_steps));
+            if let Some(before) = facts.posts_gain_week_before {
+                checks.push(at_least("posts_gain", facts.posts_gain, limits.heating_up * before));
+            }
+            if facts.week_chance.is_some() {
+                checks.push(at_most("week_chance", facts.week_chance, limits.week_chance));
+            }
         } else if self.stats().is_some() {
             let velocity = self.sample_velocity();
             checks.push(at_least("sample_heating_up", velocity, limits.heating_up));
@@ -230,6 +237,10 @@ impl Subject<'_> {
             checks.push(at_least("views_zscore", facts.views_zscore, zscore));
             checks.push(at_least("views_gain", facts.views_gain, limits.views_gain));
             checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.gain_steps));
+            // A count of posts that stands still tells nothing.
+            if facts.posts_gain_week.is_some_and(|posts| posts > 0.0) {
+                checks.push(at_least("posts_gain_week", facts.posts_gain_week, limits.posts_gain_week));
+            }
         }
         checks
     }
@@ -363,14 +374,17 @@ impl Subject<'_> {
 /// What the checks amount to, as the alerts of the rules put them together.
 fn signals(checks: &[Check]) -> Vec<Signal> {
     let met = |name: &str| checks.iter().any(|check| check.name == name && check.met);
+    // What holds a signal back only where it is known.
+    let stands = |name: &str| checks.iter().all(|check| check.name != name || check.met);
     let mut signals = Vec::new();
-    if met("views_zscore") && met("views_gain") && met("views_gain_steps") {
+    if met("views_zscore") && met("views_gain") && met("views_gain_steps") && stands("posts_gain_week") {
         signals.push(Signal::Trending);
     }
-    let is_no_chance = met("steady_chance") && met("posts_gain_steps");
-    if (met("trend_candidate") && is_no_chance) || met("sample_trend_candidate") {
+    let is_sure =
+        met("steady_chance") && met("posts_gain_steps") && stands("posts_gain") && stands("week_chance");
+    if (met("trend_candidate") && is_sure) || met("sample_trend_candidate") {
         signals.push(Signal::TrendCandidate);
-    } else if (met("heating_up") && is_no_chance) || met("sample_heating_up") {
+    } else if (met("heating_up") && is_sure) || met("sample_heating_up") {
         signals.push(Signal::HeatingUp);
     }
     signals

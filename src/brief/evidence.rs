@@ -24,8 +24,16 @@ pub struct Facts {
     pub velocity_mean: Option<f64>,
     /// At most so likely does a steady stream do the same.
     pub chance: Option<f64>,
-    /// Posts of the last day, in steps of the rounded count.
+    /// Posts of the last day.
+    pub posts_gain: Option<f64>,
+    /// The same in steps of the rounded count.
     pub posts_gain_steps: Option<f64>,
+    /// Posts of the same day a week ago.
+    pub posts_gain_week_before: Option<f64>,
+    /// At most so likely does a day no busier than that one bring as many posts as the last.
+    pub week_chance: Option<f64>,
+    /// Posts of the last 7 days.
+    pub posts_gain_week: Option<f64>,
     /// 1 while it is time to post, else 0.
     pub posting_window: Option<f64>,
     /// Views against their last 14 days.
@@ -47,12 +55,16 @@ pub struct Thresholds {
     pub trend_candidate: f64,
     /// Highest chance that a steady stream does the same.
     pub chance: f64,
+    /// Highest chance that a day no busier than the same one a week ago does.
+    pub week_chance: f64,
     /// A gain of fewer steps is taken for rounding.
     pub gain_steps: f64,
     /// Score of views from which a hashtag is trending.
     pub views_zscore: f64,
     /// Views gained in the day.
     pub views_gain: f64,
+    /// Posts in a week that has any.
+    pub posts_gain_week: f64,
     /// Score of the readings' times above which some are missing.
     pub gap_zscore: f64,
     /// By which views must outscore the readings' times then.
@@ -69,9 +81,11 @@ impl Default for Thresholds {
             heating_up: 1.5,
             trend_candidate: 3.0,
             chance: 0.001,
+            week_chance: 0.02,
             gain_steps: 3.0,
             views_zscore: 2.75,
             views_gain: 100.0,
+            posts_gain_week: 3.0,
             gap_zscore: 2.0,
             gap_factor: 1.5,
             window_open: 2.0,
@@ -84,10 +98,14 @@ type FactOf = fn(&mut Facts) -> &mut Option<f64>;
 type ThresholdOf = fn(&mut Thresholds) -> &mut f64;
 
 /// The recorded series of a hashtag.
-const FACTS: [(&str, FactOf); 8] = [
+const FACTS: [(&str, FactOf); 12] = [
     (VELOCITY, |facts| &mut facts.velocity),
     ("hashtag:tiktok_hashtag_posts:velocity_chance", |facts| &mut facts.chance),
+    ("hashtag:tiktok_hashtag_posts:gain1d", |facts| &mut facts.posts_gain),
     ("hashtag:tiktok_hashtag_posts:gain1d_steps", |facts| &mut facts.posts_gain_steps),
+    ("hashtag:tiktok_hashtag_posts:gain1d_week_before", |facts| &mut facts.posts_gain_week_before),
+    ("hashtag:tiktok_hashtag_posts:gain1d_week_chance", |facts| &mut facts.week_chance),
+    ("hashtag:tiktok_hashtag_posts:gain7d", |facts| &mut facts.posts_gain_week),
     ("hashtag:tiktok_hashtag_posts:posting_window", |facts| &mut facts.posting_window),
     ("hashtag:tiktok_hashtag_views:zscore14d", |facts| &mut facts.views_zscore),
     ("hashtag:tiktok_hashtag_views:gain1d", |facts| &mut facts.views_gain),
@@ -98,13 +116,15 @@ const FACTS: [(&str, FactOf); 8] = [
 const VELOCITY: &str = "hashtag:tiktok_hashtag_posts:velocity";
 
 /// The recorded constants.
-const THRESHOLDS: [(&str, ThresholdOf); 10] = [
+const THRESHOLDS: [(&str, ThresholdOf); 12] = [
     ("global:tiktok_heating_up:threshold", |thresholds| &mut thresholds.heating_up),
     ("global:tiktok_trend_candidate:threshold", |thresholds| &mut thresholds.trend_candidate),
     ("global:tiktok_velocity_chance:max", |thresholds| &mut thresholds.chance),
+    ("global:tiktok_week_chance:max", |thresholds| &mut thresholds.week_chance),
     ("global:tiktok_gain_steps:min", |thresholds| &mut thresholds.gain_steps),
     ("global:tiktok_trending_zscore:threshold", |thresholds| &mut thresholds.views_zscore),
     ("global:tiktok_trending_gain_views:min", |thresholds| &mut thresholds.views_gain),
+    ("global:tiktok_trending_posts:min", |thresholds| &mut thresholds.posts_gain_week),
     ("global:tiktok_gap_zscore:max", |thresholds| &mut thresholds.gap_zscore),
     ("global:tiktok_gap_zscore:factor", |thresholds| &mut thresholds.gap_factor),
     ("global:tiktok_posting_window_open:threshold", |thresholds| &mut thresholds.window_open),
