@@ -51,12 +51,12 @@
 //! * **Spending that nobody can book.** When the store cannot be written, or the clock is behind the
 //!   ledger, nothing is sent; last values are still served.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
-//!   only `gateway`, `budget` and `poller` wait, and `web` for its last clients when it stops.
+//!   only `gateway`, `budget` and `poller` wait, and `web` between two prints and for its clients.
 //! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus', and
 //!   what `history` writes is for it.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
-//!   are built fresh from the snapshot at every scrape.
+//!   are written straight from each snapshot.
 //! * **Detached tasks.** `app` starts the poller and the web server, the poller its refreshes, and
 //!   each waits for what it started.
 //!

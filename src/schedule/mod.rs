@@ -175,7 +175,7 @@ impl Schedule {
     }
 
     /// The hashtag's id is known (again, or no longer): its posts start, or stop, waiting for
-    /// their time. `asked` tells when posts of a job were last asked for.
+    /// their time. `past` tells what is remembered of each.
     pub fn resolved(
         &mut self,
         hashtag: &Hashtag,

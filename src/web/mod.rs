@@ -1,5 +1,5 @@
 //! What the exporter answers over HTTP. Reads the snapshot and the counters, and asks the upstream for
-//! nothing. The brief alone asks somebody else: a Prometheus, if there is one.
+//! nothing. The brief alone asks elsewhere: the store for posts, and a Prometheus, if there is one.
 
 mod access;
 mod brief;
