@@ -15,12 +15,12 @@ use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
 use crate::budget::Admission;
 use crate::clock::SharedClock;
-use crate::config::{self, ApiConfig, ApiKey, Config, KEY_VARIABLE, Loaded, Problem, Problems};
+use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded, Problem, Problems};
 use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::model::Timestamp;
-use crate::poller::{Parts, Plan, Poller, Reload};
+use crate::poller::{Parts, Poller, Reload};
 use crate::refresh::Resolved;
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -229,7 +229,7 @@ impl App {
         let api = config.api.clone();
         let desk =
             Desk::new(&config.prometheus, best_posts(store.clone())).map_err(StartError::Prometheus)?;
-        let poller = Poller::new(parts, plan(config)).await?;
+        let poller = Poller::new(parts, config.into()).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
         let readiness = Readiness::default();
@@ -353,7 +353,7 @@ impl App {
         self.ledger.limits_are(config.budget);
         let page_size = config.posts.page_size;
         let (done, told) = oneshot::channel();
-        let reload = Reload { plan: plan(config), gateway: gateway.clone(), done };
+        let reload = Reload { plan: config.into(), gateway: gateway.clone(), done };
         self.reloads.send(reload).await.map_err(|_| "the poller has ended".to_owned())?;
         told.await.map_err(|_| "the poller has ended".to_owned())?;
         if let Some(gateway) = gateway {
@@ -443,15 +443,4 @@ pub fn gateway(
         stopping.clone(),
     );
     Ok(Arc::new(gateway.keeping(store.clone())))
-}
-
-fn plan(config: Config) -> Plan {
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
 }

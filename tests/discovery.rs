@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "support/looped.rs"]
+mod looped;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "support/upstream.rs"]
 mod upstream;
@@ -10,20 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use looped::Loop;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::config;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
-use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
-use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::Query;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use upstream::{Reply, Scripted, hashtag_json, well_behaved};
 
 /// A midnight.
@@ -36,17 +31,7 @@ fn midnight() -> Timestamp {
 const FOLLOWED: &str = "keyword = \"deep clean\"\nregions = [\"US\", \"DE\"]\nfollow_posts = true\n\
                         search_interval = \"2h\"\nposts_interval = \"2h\"";
 
-struct Loop {
-    upstream: Arc<Scripted>,
-    ledger: Arc<Ledger>,
-    exposition: Exposition,
-    state: State,
-    reloads: mpsc::Sender<Reload>,
-    stopping: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Loop {
+impl Loop<Scripted> {
     /// Starts at midnight.
     async fn start(upstream: Arc<Scripted>, discover: &str, per_day: Option<u64>) -> Self {
         let clock: SharedClock = Arc::new(TimerClock::starting_at(midnight()));
@@ -60,37 +45,7 @@ impl Loop {
         discover: &str,
         per_day: Option<u64>,
     ) -> Self {
-        let ledger = Arc::new(Ledger::open(store.clone(), limits(per_day), clock.now()).unwrap());
-        let telemetry = Arc::new(Telemetry::new().unwrap());
-        let state = State::default();
-        let stopping = CancellationToken::new();
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
-        let gateway = Arc::new(Gateway::new(
-            upstream.clone(),
-            ledger.clone(),
-            200,
-            HOUR,
-            clock.clone(),
-            telemetry.clone(),
-            stopping.clone(),
-        ));
-        let parts = Parts { gateway, ledger: ledger.clone(), store, state: state.clone(), telemetry, clock };
-        let poller = Poller::new(parts, plan(discover)).await.unwrap();
-        let (reloads, receiver) = mpsc::channel(1);
-        let task = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { upstream, ledger, exposition, state, reloads, stopping, task }
-    }
-
-    async fn reload(&self, discover: &str) {
-        let (done, told) = oneshot::channel();
-        let reload = Reload { plan: plan(discover), gateway: None, done };
-        assert!(self.reloads.send(reload).await.is_ok(), "the loop has ended");
-        told.await.unwrap();
-    }
-
-    async fn stop(self) {
-        self.stopping.cancel();
-        self.task.await.unwrap();
+        Self::run(upstream, clock, store, limits(per_day), &following(discover)).await
     }
 
     /// Requests between two moments after the start: for listed hashtags, for those of a search that
@@ -118,35 +73,19 @@ impl Loop {
     fn watched(&self) -> Vec<String> {
         self.state.snapshot().hashtags.iter().map(|state| state.hashtag.to_string()).collect()
     }
-
-    /// The value of a line of the metrics page.
-    fn metric(&self, series: &str) -> f64 {
-        let page = self.exposition.encode().unwrap();
-        let line = page.lines().find(|line| line.rsplit_once(' ').is_some_and(|(name, _)| name == series));
-        let line = line.unwrap_or_else(|| panic!("{series} is not on the page:\n{page}"));
-        line.rsplit_once(' ').unwrap().1.parse().unwrap()
-    }
 }
 
 fn limits(per_day: Option<u64>) -> Limits {
     Limits { per_day: per_day.map(Credits::new), ..Limits::default() }
 }
 
-fn plan(discover: &str) -> Plan {
+/// Two hashtags to watch, and what to follow beside them.
+fn following(discover: &str) -> String {
     let discover = if discover.is_empty() { String::new() } else { format!("[[discover]]\n{discover}\n") };
-    let toml = format!(
+    format!(
         "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"1h\"\nmax_age = \"2d\"\n[posts]\npages_max = 1\n\
          [[watch]]\nhashtags = [\"one\", \"two\"]\n{discover}"
-    );
-    let config = config::load_str(&toml, []).unwrap().config;
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: config.api.concurrency as usize,
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
+    )
 }
 
 /// What the ids of the hashtags that a search finds begin with: "found", as [`upstream::id_of`] has it.
@@ -287,12 +226,12 @@ async fn a_reload_changes_what_is_followed_at_once() {
         |region| format!("tiktok_keyword_posts{{keyword=\"deep clean\",region=\"{region}\",window=\"24h\"}}");
     assert_eq!(looped.metric(&posts("DE")), 0.0, "that there are none is an answer");
 
-    looped.reload(&promoting(1)).await;
+    looped.reload(&following(&promoting(1))).await;
     assert_eq!(looped.on_trial(), ["founda"], "the others have no place any more");
     assert_eq!(looped.watched(), ["founda", "one", "two"]);
 
     let spent = looped.counts(Duration::ZERO, DAY)[1..].iter().sum::<usize>();
-    looped.reload("").await;
+    looped.reload(&following("")).await;
     assert_eq!(looped.watched(), ["one", "two"]);
     assert!(!looped.exposition.encode().unwrap().contains("tiktok_keyword_"));
     sleep(HOUR * 12).await;

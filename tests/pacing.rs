@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "support/looped.rs"]
+mod looped;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "support/upstream.rs"]
 mod upstream;
@@ -9,20 +11,14 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use looped::Loop;
 use tiktok_exporter::budget::{Balance, Expense, Limits, Purpose};
 use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::config;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::{Ledger, Settlement};
+use tiktok_exporter::ledger::Settlement;
 use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
-use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
-use tiktok_exporter::state::State;
 use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::{Endpoint, Query};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use upstream::{Received, Reply, Scripted, hashtag_json, well_behaved};
 
 /// A midnight.
@@ -30,16 +26,7 @@ fn midnight() -> Timestamp {
     Date::parse("2027-01-15").unwrap().start()
 }
 
-struct Loop {
-    upstream: Arc<Scripted>,
-    ledger: Arc<Ledger>,
-    exposition: Exposition,
-    clock: SharedClock,
-    running: tokio::task::JoinHandle<()>,
-    _reloads: mpsc::Sender<Reload>,
-}
-
-impl Loop {
+impl Loop<Scripted> {
     /// Starts at midnight. Totals hourly, posts every two hours.
     async fn start(hashtags: usize, limits: Limits) -> Self {
         let upstream = Scripted::new(Duration::from_millis(500), |query, _| well_behaved(query));
@@ -64,32 +51,7 @@ impl Loop {
         hashtags: usize,
         limits: Limits,
     ) -> Self {
-        let store = Arc::new(store);
-        let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
-        let telemetry = Arc::new(Telemetry::new().unwrap());
-        let state = State::default();
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
-        let gateway = Gateway::new(
-            upstream.clone(),
-            ledger.clone(),
-            200,
-            HOUR,
-            clock.clone(),
-            telemetry.clone(),
-            CancellationToken::new(),
-        );
-        let (gateway, ledger_) = (Arc::new(gateway), ledger.clone());
-        let parts = Parts { gateway, ledger: ledger_, store, state, telemetry, clock: clock.clone() };
-        let poller = Poller::new(parts, plan(hashtags)).await.unwrap();
-        let (reloads, receiver) = mpsc::channel(1);
-        let running = tokio::spawn(poller.run(receiver, CancellationToken::new()));
-        Self { upstream, ledger, exposition, clock, running, _reloads: reloads }
-    }
-
-    /// Ends it in the middle of whatever it does, and with it its hold on the store.
-    async fn kill(self) {
-        self.running.abort();
-        let _ = self.running.await;
+        Self::run(upstream, clock, Arc::new(store), limits, &watching(hashtags)).await
     }
 
     /// Requests between two moments after the start, of totals and of posts.
@@ -100,32 +62,15 @@ impl Loop {
         let posts = received.iter().filter(within).filter(|r| matches!(r.query, Query::Posts { .. })).count();
         (all - posts, posts)
     }
-
-    /// The value of a line of the metrics page.
-    fn metric(&self, series: &str) -> f64 {
-        let page = self.exposition.encode().unwrap();
-        let line = page.lines().find(|line| line.rsplit_once(' ').is_some_and(|(name, _)| name == series));
-        let line = line.unwrap_or_else(|| panic!("{series} is not on the page"));
-        line.rsplit_once(' ').unwrap().1.parse().unwrap()
-    }
 }
 
-fn plan(hashtags: usize) -> Plan {
+fn watching(hashtags: usize) -> String {
     let names: Vec<String> = (0..hashtags).map(|n| format!("\"t{n}\"")).collect();
-    let toml = format!(
+    format!(
         "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"2h\"\nmax_age = \"12h\"\n[posts]\npages_max = 1\n\
          [[watch]]\nhashtags = [{}]",
         names.join(",")
-    );
-    let config = config::load_str(&toml, []).unwrap().config;
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: config.api.concurrency as usize,
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
+    )
 }
 
 fn per_day(credits: u64) -> Limits {

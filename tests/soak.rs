@@ -6,26 +6,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "support/looped.rs"]
+mod looped;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use looped::Loop;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::config;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{DAY, HOUR, Timestamp};
-use tiktok_exporter::poller::{Parts, Plan, Poller};
-use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 /// A midnight.
 const EPOCH: Timestamp = Timestamp::from_secs(1_799_971_200);
@@ -113,18 +109,9 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
 }
 
-fn plan(hashtags: u64) -> Plan {
+fn watching(hashtags: u64) -> String {
     let names: Vec<String> = (0..hashtags).map(|number| format!("\"soak{number}\"")).collect();
-    let toml = format!("[[watch]]\nhashtags = [{}]\nregions = {REGIONS:?}\n", names.join(","));
-    let config = config::load_str(&toml, []).unwrap().config;
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: config.api.concurrency as usize,
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
+    format!("[[watch]]\nhashtags = [{}]\nregions = {REGIONS:?}\n", names.join(","))
 }
 
 /// Resident memory of this process in kB.
@@ -149,43 +136,17 @@ async fn weeks_leave_no_trace_in_memory_and_every_look_comes_in_its_turn() {
     let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
     let source = Arc::new(Source { clock: clock.clone(), looks: Mutex::default() });
     let store = Arc::new(Store::open(&directory.path().join("soak.sqlite")).unwrap());
-    let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
-    let (state, telemetry) = (State::default(), Arc::new(Telemetry::new().unwrap()));
-    let stopping = CancellationToken::new();
-    let transport: Arc<dyn Transport> = source.clone();
-    let cooldown = Duration::from_secs(900);
-    let gateway = Gateway::new(
-        transport,
-        ledger.clone(),
-        200,
-        cooldown,
-        clock.clone(),
-        telemetry.clone(),
-        stopping.clone(),
-    );
-    let parts = Parts {
-        gateway: Arc::new(gateway),
-        ledger: ledger.clone(),
-        store,
-        state: state.clone(),
-        telemetry: telemetry.clone(),
-        clock: clock.clone(),
-    };
-    let exposition = Exposition::new(state, ledger, clock, &telemetry).unwrap();
-    let poller = Poller::new(parts, plan(hashtags)).await.unwrap();
-    let (_reloads, receiver) = mpsc::channel(1);
-    let polling = tokio::spawn(poller.run(receiver, stopping.clone()));
+    let looped = Loop::run(source.clone(), clock, store, Limits::default(), &watching(hashtags)).await;
 
     let mut by_day = Vec::new();
     for _ in 0..days {
         for _ in 0..24 {
             sleep(HOUR).await;
-            exposition.encode().unwrap();
+            looped.exposition.encode().unwrap();
         }
         by_day.push((resident(), size(directory.path())));
     }
-    stopping.cancel();
-    polling.await.unwrap();
+    looped.stop().await;
 
     let looks = source.looks.lock().unwrap().clone();
     let asked: u64 = looks.values().map(|looks| looks.number).sum();

@@ -19,6 +19,8 @@
 #[path = "../../tests/support/history.rs"]
 mod history;
 mod judge;
+#[path = "../../tests/support/looped.rs"]
+mod looped;
 mod operations;
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../../tests/support/prometheus.rs"]

@@ -10,21 +10,15 @@ use std::time::Duration;
 
 use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
 use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::config;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::{Ledger, Settlement};
+use tiktok_exporter::ledger::Settlement;
 use tiktok_exporter::model::{Credits, Date, Hashtag, Timestamp};
-use tiktok_exporter::poller::{Parts, Plan, Poller};
 use tiktok_exporter::simulator::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World};
-use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{BoxFuture, Endpoint, Error, Query, RawAnswer, Transport};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::history::{self, DAY, HOUR, NOW, Pass, Rule};
 use super::judge::{self, Score, Stretch, times_by_series};
+use super::looped::Loop;
 use super::prometheus::Prometheus;
 
 /// Time between two scrapes, and between two evaluations.
@@ -137,9 +131,18 @@ async fn watch(days: i64, metrics: &BTreeSet<String>, data: &Path, folder: &Path
     let overspent = troubles.iter().filter(|trouble| trouble.what == "overspending").count() as i64;
     // Retries take two days' more.
     let credits = CREDITS_A_DAY * (days - 1) + (CREDITS_OF_A_DAY - CREDITS_A_DAY) * overspent;
-    let exporter =
-        Exporter::start(simulator.clone(), clock.clone(), credits.unsigned_abs(), &folder.join("store"))
-            .await;
+    let balance = Balance {
+        credits: Credits::new(credits.unsigned_abs()),
+        counted_on: Date::of(Timestamp::from_secs(begin)),
+    };
+    let limits = Limits {
+        per_day: Some(Credits::new(CREDITS_OF_A_DAY.unsigned_abs())),
+        balance: Some(balance),
+        ..Limits::default()
+    };
+    let store = Arc::new(Store::open(&folder.join("exporter.sqlite")).unwrap());
+    let api = Arc::new(Api { simulator: simulator.clone(), clock: clock.clone() });
+    let exporter = Loop::run(api, clock, store, limits, &watching(simulator.world())).await;
 
     let mut pages = String::new();
     let (mut spent_at, mut days_spent) = (None, BTreeMap::new());
@@ -221,53 +224,7 @@ fn scrape(page: &str, metrics: &BTreeSet<String>, now: i64, pages: &mut String) 
     }
 }
 
-/// The exporter without its web server.
-struct Exporter {
-    exposition: Exposition,
-    ledger: Arc<Ledger>,
-    polling: tokio::task::JoinHandle<()>,
-    stopping: CancellationToken,
-    _reloads: mpsc::Sender<tiktok_exporter::poller::Reload>,
-}
-
-impl Exporter {
-    async fn start(api: Arc<Simulator>, clock: SharedClock, balance: u64, store: &Path) -> Self {
-        let limits = Limits {
-            per_day: Some(Credits::new(CREDITS_OF_A_DAY.unsigned_abs())),
-            balance: Some(Balance { credits: Credits::new(balance), counted_on: Date::of(clock.now()) }),
-            ..Limits::default()
-        };
-        std::fs::create_dir(store).unwrap();
-        let store = Arc::new(Store::open(&store.join("exporter.sqlite")).unwrap());
-        let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
-        let (state, telemetry) = (State::default(), Arc::new(Telemetry::new().unwrap()));
-        let stopping = CancellationToken::new();
-        let transport: Arc<dyn Transport> = Arc::new(Api { simulator: api.clone(), clock: clock.clone() });
-        let plan = plan(api.world());
-        let gateway = Gateway::new(
-            transport,
-            ledger.clone(),
-            200,
-            Duration::from_secs(900),
-            clock.clone(),
-            telemetry.clone(),
-            stopping.clone(),
-        );
-        let parts = Parts {
-            gateway: Arc::new(gateway),
-            ledger: ledger.clone(),
-            store,
-            state: state.clone(),
-            telemetry: telemetry.clone(),
-            clock: clock.clone(),
-        };
-        let exposition = Exposition::new(state, ledger.clone(), clock, &telemetry).unwrap();
-        let poller = Poller::new(parts, plan).await.unwrap();
-        let (reloads, receiver) = mpsc::channel(1);
-        let polling = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { exposition, ledger, polling, stopping, _reloads: reloads }
-    }
-
+impl Loop<Api> {
     /// Somebody asks by hand, out of the same budget. Until when there is nothing left of the day's, if so.
     async fn overspend(&self, now: Timestamp) -> Option<Timestamp> {
         let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
@@ -280,32 +237,18 @@ impl Exporter {
         }
         None
     }
-
-    async fn stop(self) {
-        self.stopping.cancel();
-        self.polling.await.unwrap();
-    }
 }
 
 /// A huge hashtag, a name that does not exist, and hashtags with a post every few weeks.
-fn plan(world: &World) -> Plan {
+fn watching(world: &World) -> String {
     let names = (0..).map(|number| format!("tag{number}"));
     let quiet = names.filter(|name| world.kind(&Hashtag::parse(name).unwrap()) == Some(Kind::Dead));
     let names: Vec<String> =
         ["fyp".to_owned(), format!("{NEVER}thing")].into_iter().chain(quiet).take(HASHTAGS).collect();
-    let toml = format!(
+    format!(
         "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"6h\"\nmax_age = \"2d\"\nnot_found_retry = \"1h\"\n\
          [[watch]]\nhashtags = {names:?}\nregions = [\"US\"]\n"
-    );
-    let config = config::load_str(&toml, []).unwrap().config;
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: config.api.concurrency as usize,
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
+    )
 }
 
 /// The simulator in place of the API, without a network between.

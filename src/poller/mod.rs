@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Admission, Denial};
 use crate::clock::SharedClock;
-use crate::config::duration;
+use crate::config::{Config, duration};
 use crate::discovery::{Followed, Trials};
 use crate::exposition::Telemetry;
 use crate::gateway::Gateway;
@@ -63,6 +63,19 @@ pub struct Plan {
     pub not_found_retry: Duration,
     /// No hashtag is left longer than this while few looks are shared out by chance.
     pub longest_interval: Duration,
+}
+
+impl From<Config> for Plan {
+    fn from(config: Config) -> Self {
+        Self {
+            watchlist: config.watchlist.into(),
+            following: config.following,
+            concurrency: usize::try_from(config.api.concurrency).unwrap_or(1),
+            page_size: config.posts.page_size,
+            not_found_retry: config.refresh.not_found_retry,
+            longest_interval: config.refresh.longest_interval,
+        }
+    }
 }
 
 /// What was last known of a watchlist, out of the store.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+#[path = "../support/looped.rs"]
+mod looped;
 mod recovery;
 #[path = "../support/upstream.rs"]
 mod upstream;
@@ -11,62 +13,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use looped::{COOLDOWN, Loop};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::config;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{HOUR, Timestamp};
-use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
-use tiktok_exporter::state::{HashtagState, Outcome, RegionState, State};
+use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{Query, Transport};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tiktok_exporter::upstream::Query;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use upstream::{Reply, Scripted, hashtag_json, id_of, posts_json, well_behaved};
 
 const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SECOND: Duration = Duration::from_secs(1);
-const COOLDOWN: Duration = Duration::from_secs(900);
-
-/// A running loop.
-struct Loop {
-    state: State,
-    upstream: Arc<Scripted>,
-    ledger: Arc<Ledger>,
-    telemetry: Arc<Telemetry>,
-    clock: SharedClock,
-    reloads: mpsc::Sender<Reload>,
-    stopping: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Loop {
+impl Loop<Scripted> {
     async fn start(watch: &str, upstream: Arc<Scripted>) -> Self {
         let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
         Self::start_on(Arc::new(Store::in_memory().unwrap()), clock, watch, upstream).await
     }
 
     async fn start_on(store: Arc<Store>, clock: SharedClock, watch: &str, upstream: Arc<Scripted>) -> Self {
-        let state = State::default();
-        let telemetry = Arc::new(Telemetry::new().unwrap());
-        let stopping = CancellationToken::new();
-        let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), clock.now()).unwrap());
-        let parts = Parts {
-            gateway: gateway(&upstream, &ledger, &clock, &telemetry, &stopping),
-            ledger: ledger.clone(),
-            store,
-            state: state.clone(),
-            telemetry: telemetry.clone(),
-            clock: clock.clone(),
-        };
-        let poller = Poller::new(parts, plan(watch)).await.unwrap();
-        let (reloads, receiver) = mpsc::channel(1);
-        let task = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { state, upstream, ledger, telemetry, clock, reloads, stopping, task }
+        Self::run(upstream, clock, store, Limits::default(), &watching(watch)).await
     }
 
     fn hashtag(&self, name: &str) -> Arc<HashtagState> {
@@ -78,45 +44,6 @@ impl Loop {
     fn views(&self, name: &str) -> Option<u64> {
         self.hashtag(name).views.as_ref().map(|reading| reading.value())
     }
-
-    async fn reload(&self, watch: &str) {
-        self.put_into_force(plan(watch), None).await;
-    }
-
-    /// Reloads with other settings of the API, which lead to `upstream`.
-    async fn move_to(&self, upstream: &Arc<Scripted>, watch: &str) {
-        let gateway = gateway(upstream, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
-        self.put_into_force(plan(watch), Some(gateway)).await;
-    }
-
-    async fn put_into_force(&self, plan: Plan, gateway: Option<Arc<Gateway>>) {
-        let (done, told) = oneshot::channel();
-        assert!(self.reloads.send(Reload { plan, gateway, done }).await.is_ok(), "the loop has ended");
-        told.await.unwrap();
-    }
-
-    /// The value of a metric, named with its labels.
-    fn metric(&self, name: &str) -> f64 {
-        let (state, ledger) = (self.state.clone(), self.ledger.clone());
-        let exposition = Exposition::new(state, ledger, self.clock.clone(), &self.telemetry).unwrap();
-        let page = exposition.encode().unwrap();
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} on the page:\n{page}")).parse().unwrap()
-    }
-}
-
-/// A way to `upstream` on which 200 requests a minute may go.
-fn gateway(
-    upstream: &Arc<Scripted>,
-    ledger: &Arc<Ledger>,
-    clock: &SharedClock,
-    telemetry: &Arc<Telemetry>,
-    stopping: &CancellationToken,
-) -> Arc<Gateway> {
-    let transport: Arc<dyn Transport> = upstream.clone();
-    let (ledger, clock) = (ledger.clone(), clock.clone());
-    let (telemetry, stopping) = (telemetry.clone(), stopping.clone());
-    Arc::new(Gateway::new(transport, ledger, 200, COOLDOWN, clock, telemetry, stopping))
 }
 
 /// So many hashtags to watch.
@@ -125,20 +52,11 @@ fn watch_many(count: usize) -> String {
     format!("hashtags = [{}]", names.join(","))
 }
 
-/// A plan from the `[[watch]]` part of a configuration; totals hourly, posts every 2 hours.
-fn plan(watch: &str) -> Plan {
-    let toml = format!(
+/// A configuration with this `[[watch]]` part; totals hourly, posts every 2 hours.
+fn watching(watch: &str) -> String {
+    format!(
         "[refresh]\ntotals_interval = \"1h\"\nposts_interval = \"2h\"\nmax_age = \"12h\"\n[[watch]]\n{watch}"
-    );
-    let config = config::load_str(&toml, []).unwrap().config;
-    Plan {
-        watchlist: config.watchlist.into(),
-        following: config.following,
-        concurrency: config.api.concurrency as usize,
-        page_size: config.posts.page_size,
-        not_found_retry: config.refresh.not_found_retry,
-        longest_interval: config.refresh.longest_interval,
-    }
+    )
 }
 
 fn is_posts(query: &Query) -> bool {
@@ -252,7 +170,7 @@ async fn other_settings_of_the_api_end_a_pause_that_the_old_ones_met() {
     let looped = Loop::start(&watch, Scripted::new(SECOND / 10, |_, _| Reply::RetryAfter(HOUR))).await;
     sleep(SECOND * 60).await;
     let before = looped.upstream.count();
-    looped.move_to(&healthy, &watch).await;
+    looped.move_to(&healthy, &watching(&watch)).await;
     assert_eq!(looped.metric("tiktok_exporter_upstream_paused_until_timestamp_seconds"), 0.0);
     sleep(SECOND * 60).await;
     // Some look-ups failed before: those are asked again in their slots.
@@ -268,7 +186,7 @@ async fn all_ways_together_keep_to_the_rate_however_often_they_are_replaced() {
     let looped = Loop::start(&watch, ways[0].clone()).await;
     for way in &ways[1..] {
         sleep(SECOND * 4).await;
-        looped.move_to(way, &watch).await;
+        looped.move_to(way, &watching(&watch)).await;
     }
     sleep(SECOND * 60).await;
     assert!(ways.iter().all(|way| way.count() > 0), "all were busy");
@@ -288,7 +206,7 @@ async fn a_late_refusal_of_a_replaced_key_stops_nothing_and_shows_nowhere() {
     let looped = Loop::start("hashtags = [\"booktok\"]", refusing).await;
     sleep(SECOND * 2).await;
     assert_eq!(looped.upstream.count(), 1, "under way when the key is replaced");
-    looped.move_to(&healthy, "hashtags = [\"booktok\"]").await;
+    looped.move_to(&healthy, &watching("hashtags = [\"booktok\"]")).await;
     sleep(SECOND * 20).await;
     assert_eq!(looped.telemetry.breaker(), None, "the new key was not refused");
     assert_eq!(looped.views("booktok"), Some(12_345));
@@ -566,7 +484,7 @@ async fn a_reload_drops_what_left_fetches_what_came_and_loses_nothing_under_way(
     // Both look-ups are under way.
     sleep(SECOND * 2).await;
     assert_eq!(looped.upstream.count(), 2);
-    looped.reload("hashtags = [\"stays\", \"comes\"]").await;
+    looped.reload(&watching("hashtags = [\"stays\", \"comes\"]")).await;
     let names: Vec<_> = looped.state.snapshot().hashtags.iter().map(|h| h.hashtag.to_string()).collect();
     assert_eq!(names, ["comes", "stays"], "at once");
 
@@ -582,14 +500,35 @@ async fn what_leaves_and_comes_back_while_it_is_under_way_is_not_asked_twice() {
     let upstream = Scripted::new(SECOND * 5, |query, _| well_behaved(query));
     let looped = Loop::start("hashtags = [\"stays\", \"returns\"]", upstream).await;
     sleep(SECOND * 2).await;
-    looped.reload("hashtags = [\"stays\"]").await;
-    looped.reload("hashtags = [\"stays\", \"returns\"]").await;
+    looped.reload(&watching("hashtags = [\"stays\"]")).await;
+    looped.reload(&watching("hashtags = [\"stays\", \"returns\"]")).await;
     sleep(SECOND * 60).await;
     assert_eq!(looped.views("returns"), Some(12_345));
     let look_ups = looped.upstream.received().iter().filter(|r| !is_posts(&r.query)).count();
     assert_eq!(look_ups, 2, "one for each");
     let refreshes = looped.metric(r#"tiktok_exporter_refreshes_total{kind="totals",outcome="success"}"#);
     assert_eq!(refreshes, 2.0, "two refreshes that share an answer are one too many");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_back_later_is_as_it_was_and_not_asked_for_anew() {
+    let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));
+    let both = watching("hashtags = [\"stays\", \"returns\"]");
+    let looped = Loop::start("hashtags = [\"stays\", \"returns\"]", upstream).await;
+    sleep(SECOND * 60).await;
+    let (stays, returns) = (looped.hashtag("stays"), looped.hashtag("returns"));
+    assert!(returns.views.is_some() && returns.regions[0].sample.is_some(), "{returns:?}");
+    let asked = looped.upstream.count();
+    looped.reload(&watching("hashtags = [\"stays\"]")).await;
+    looped.reload(&both).await;
+    assert_eq!((looped.hashtag("stays"), looped.hashtag("returns")), (stays.clone(), returns.clone()));
+    sleep(SECOND * 10).await;
+    assert_eq!(looped.upstream.count(), asked, "a hashtag");
+    looped.reload(&watching("hashtags = [\"stays\", \"returns\"]\nregions = [\"US\"]")).await;
+    looped.reload(&both).await;
+    assert_eq!((looped.hashtag("stays"), looped.hashtag("returns")), (stays, returns));
+    sleep(SECOND * 10).await;
+    assert!(looped.upstream.count() <= asked + 2, "a region, but for what was under way");
 }
 
 #[tokio::test(start_paused = true)]
@@ -615,8 +554,7 @@ async fn a_server_that_never_answers_does_not_hold_the_stop_up() {
     let looped = Loop::start("hashtags = [\"a\"]", upstream).await;
     sleep(SECOND).await;
     let asked = Instant::now();
-    looped.stopping.cancel();
-    looped.task.await.unwrap();
+    looped.stop().await;
     assert!((SECOND * 10..SECOND * 11).contains(&asked.elapsed()), "{:?}", asked.elapsed());
 }
 

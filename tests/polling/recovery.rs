@@ -13,8 +13,9 @@ use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
 
+use crate::looped::{COOLDOWN, Loop};
 use crate::upstream::{Reply, Scripted, posts_json, well_behaved};
-use crate::{COOLDOWN, EPOCH, Loop, SECOND, is_posts, watch_many};
+use crate::{EPOCH, SECOND, is_posts, watch_many};
 
 /// A clock that can be put back, and right again.
 struct PutBack {
@@ -225,7 +226,6 @@ async fn an_interval_after_any_trouble_everything_has_been_refreshed() {
                 );
             }
         }
-        looped.stopping.cancel();
-        looped.task.await.unwrap();
+        looped.stop().await;
     }
 }

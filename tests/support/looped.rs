@@ -1,0 +1,118 @@
+//! The loop as the exporter runs it, with its ledger and its page but without a web server.
+
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiktok_exporter::budget::Limits;
+use tiktok_exporter::clock::SharedClock;
+use tiktok_exporter::config;
+use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
+use tiktok_exporter::state::State;
+use tiktok_exporter::store::Store;
+use tiktok_exporter::upstream::Transport;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a refused key stops all requests.
+pub const COOLDOWN: Duration = Duration::from_secs(900);
+
+/// A running loop that asks `upstream`.
+pub struct Loop<U> {
+    pub upstream: Arc<U>,
+    pub state: State,
+    pub ledger: Arc<Ledger>,
+    pub telemetry: Arc<Telemetry>,
+    pub exposition: Exposition,
+    pub clock: SharedClock,
+    pub stopping: CancellationToken,
+    pub task: JoinHandle<()>,
+    reloads: mpsc::Sender<Reload>,
+}
+
+impl<U: Transport + 'static> Loop<U> {
+    /// Runs one with a configuration.
+    pub async fn run(
+        upstream: Arc<U>,
+        clock: SharedClock,
+        store: Arc<Store>,
+        limits: Limits,
+        toml: &str,
+    ) -> Self {
+        let (state, telemetry) = (State::default(), Arc::new(Telemetry::new().unwrap()));
+        let stopping = CancellationToken::new();
+        let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
+        let parts = Parts {
+            gateway: gateway(&upstream, &ledger, &clock, &telemetry, &stopping),
+            ledger: ledger.clone(),
+            store,
+            state: state.clone(),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+        };
+        let poller = Poller::new(parts, plan(toml)).await.unwrap();
+        let (reloads, receiver) = mpsc::channel(1);
+        let task = tokio::spawn(poller.run(receiver, stopping.clone()));
+        Self { upstream, state, ledger, telemetry, exposition, clock, stopping, task, reloads }
+    }
+
+    /// Reloads with another configuration.
+    pub async fn reload(&self, toml: &str) {
+        self.put_into_force(toml, None).await;
+    }
+
+    /// Reloads with other settings of the API, which lead to `upstream`.
+    pub async fn move_to(&self, upstream: &Arc<U>, toml: &str) {
+        let gateway = gateway(upstream, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
+        self.put_into_force(toml, Some(gateway)).await;
+    }
+
+    async fn put_into_force(&self, toml: &str, gateway: Option<Arc<Gateway>>) {
+        let (done, told) = oneshot::channel();
+        let reload = Reload { plan: plan(toml), gateway, done };
+        assert!(self.reloads.send(reload).await.is_ok(), "the loop has ended");
+        told.await.unwrap();
+    }
+
+    /// Ends it as the exporter does.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Ends it in the middle of whatever it does, and with it its hold on the store.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// The value of a series on the metrics page.
+    pub fn metric(&self, series: &str) -> f64 {
+        let page = self.exposition.encode().unwrap();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("{series} is not on the page:\n{page}")).parse().unwrap()
+    }
+}
+
+/// A way to `upstream` on which 200 requests a minute may go.
+fn gateway<U: Transport + 'static>(
+    upstream: &Arc<U>,
+    ledger: &Arc<Ledger>,
+    clock: &SharedClock,
+    telemetry: &Arc<Telemetry>,
+    stopping: &CancellationToken,
+) -> Arc<Gateway> {
+    let (upstream, ledger, clock) = (upstream.clone(), ledger.clone(), clock.clone());
+    let (telemetry, stopping) = (telemetry.clone(), stopping.clone());
+    Arc::new(Gateway::new(upstream, ledger, 200, COOLDOWN, clock, telemetry, stopping))
+}
+
+fn plan(toml: &str) -> Plan {
+    config::load_str(toml, []).unwrap().config.into()
+}
