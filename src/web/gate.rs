@@ -18,20 +18,19 @@ const REQUESTS: usize = 256;
 const BODY_MAX: u64 = 64 << 10;
 
 /// What the gate knows.
-#[derive(Clone)]
 pub(super) struct Gate {
     access: Access,
-    places: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 impl Gate {
     pub(super) fn new(access: Access) -> Self {
-        Self { access, places: Arc::new(Semaphore::new(REQUESTS)) }
+        Self { access, places: Semaphore::new(REQUESTS) }
     }
 }
 
 /// Lets a request pass, or refuses it; the reason is counted.
-pub(super) async fn pass(Extract(gate): Extract<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(Extract(gate): Extract<Arc<Gate>>, request: Request, next: Next) -> Response {
     let rules = gate.access.rules();
     let headers = request.headers();
     // A place is for who may come in: strangers wait for their refusal outside, in a queue of their own.

@@ -36,7 +36,6 @@ pub use server::serve;
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
 /// What the pages are made from.
-#[derive(Clone)]
 pub struct App {
     /// `/metrics`.
     pub page: MetricsPage,
@@ -73,7 +72,7 @@ impl Readiness {
 
 /// All routes. GET routes answer HEAD as well; other methods get 405, other paths 404.
 pub fn router(app: App) -> Router {
-    let gate = gate::Gate::new(app.access.clone());
+    let gate = Arc::new(gate::Gate::new(app.access.clone()));
     Router::new()
         .route("/", get(landing_page))
         .route("/metrics", get(metrics::metrics))
@@ -83,11 +82,11 @@ pub fn router(app: App) -> Router {
         .merge(brief::routes())
         .merge(runbooks::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
-        .with_state(app)
+        .with_state(Arc::new(app))
         .layer(from_fn_with_state(gate, gate::pass))
 }
 
-async fn landing_page(Extract(app): Extract<App>) -> Response {
+async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
     let page = spawn_blocking(move || {
         let snapshot = app.state.snapshot();
         landing::page(&snapshot, &app.telemetry, snapshot.now(app.clock.now()))
@@ -98,7 +97,7 @@ async fn landing_page(Extract(app): Extract<App>) -> Response {
     }
 }
 
-async fn ready(Extract(app): Extract<App>) -> Response {
+async fn ready(Extract(app): Extract<Arc<App>>) -> Response {
     if app.readiness.is_set() {
         "tiktok-exporter is ready.\n".into_response()
     } else {
@@ -106,8 +105,8 @@ async fn ready(Extract(app): Extract<App>) -> Response {
     }
 }
 
-async fn reload(Extract(app): Extract<App>) -> Response {
-    let Some(reload) = app.reload else {
+async fn reload(Extract(app): Extract<Arc<App>>) -> Response {
+    let Some(reload) = &app.reload else {
         let text = "Reloading over HTTP is off. Start with --web.enable-lifecycle, or send SIGHUP.\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     };

@@ -5,6 +5,8 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{RawQuery, State as Extract};
 use axum::http::{StatusCode, header};
@@ -18,7 +20,7 @@ use crate::brief::{BadQuestion, Kind, Question, Report, markdown};
 const JSON: &str = "application/json";
 
 /// The routes of the brief and of the feed.
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/brief", get(brief_page))
         .route(
@@ -30,7 +32,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/v1/trends", get(trends))
 }
 
-async fn brief_page(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+async fn brief_page(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     match report(&app, Kind::Brief, query).await {
         Ok(report) => {
             let page = page::page(&report, &app.state.snapshot(), &app.telemetry);
@@ -40,7 +42,7 @@ async fn brief_page(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Re
     }
 }
 
-async fn brief_markdown(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+async fn brief_markdown(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     match report(&app, Kind::Brief, query).await {
         Ok(report) => {
             ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&report)).into_response()
@@ -49,11 +51,11 @@ async fn brief_markdown(Extract(app): Extract<App>, RawQuery(query): RawQuery) -
     }
 }
 
-async fn brief_json(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+async fn brief_json(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     as_json(report(&app, Kind::Brief, query).await)
 }
 
-async fn trends(Extract(app): Extract<App>, RawQuery(query): RawQuery) -> Response {
+async fn trends(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     as_json(report(&app, Kind::Trends, query).await)
 }
 

@@ -1,23 +1,25 @@
 //! A body of parts that are sent one after another, without being copied into one.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The parts that are left.
+/// The parts that are left of a body that others may be getting as well.
 pub(super) struct Parts {
-    parts: VecDeque<Bytes>,
+    all: Arc<[Bytes]>,
+    sent: usize,
+    /// How many bytes are left.
     len: u64,
 }
 
 impl Parts {
-    pub(super) fn new(parts: VecDeque<Bytes>) -> Self {
-        let len = parts.iter().map(|part| part.len() as u64).sum();
-        Self { parts, len }
+    pub(super) fn new(all: Arc<[Bytes]>) -> Self {
+        let len = all.iter().map(|part| part.len() as u64).sum();
+        Self { all, sent: 0, len }
     }
 }
 
@@ -29,13 +31,14 @@ impl Body for Parts {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let part = self.parts.pop_front();
-        self.len -= part.as_ref().map_or(0, |part| part.len() as u64);
-        Poll::Ready(part.map(|part| Ok(Frame::data(part))))
+        let Some(part) = self.all.get(self.sent).cloned() else { return Poll::Ready(None) };
+        self.sent += 1;
+        self.len -= part.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.parts.is_empty()
+        self.sent == self.all.len()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,17 +1,22 @@
 //! The exporter's own figures, joined with a print of the results.
 
-use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
+use tokio::time::Instant;
 
 use crate::exposition::{Exposition, Mark, PageError, Pieces, Print};
 
 /// RFC 1952: deflate, no name, no time, fastest, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+
+/// For how long a compressed page is sent again, with its figures of the process. Whoever scrapes every few
+/// seconds gets a new one each time; those who come all at once share it.
+pub(super) const FRESH: Duration = Duration::from_millis(50);
 
 /// A whole page, but for the figures of the process.
 pub(super) struct Joined {
@@ -22,6 +27,8 @@ pub(super) struct Joined {
     /// Checksum and length of the own figures and the print.
     crc: Crc,
     mark: Mark,
+    /// The compressed page as it was sent last, and when.
+    sent: Mutex<Option<(Instant, Arc<[Bytes]>)>>,
 }
 
 impl Joined {
@@ -38,7 +45,7 @@ impl Joined {
         let mut crc = Crc::new();
         crc.update(own.as_bytes());
         crc.combine(print.crc());
-        Ok(Self { print, own, deflated, crc, mark })
+        Ok(Self { print, own, deflated, crc, mark, sent: Mutex::default() })
     }
 
     /// Whether the own figures would be the same if they were read now.
@@ -46,8 +53,21 @@ impl Joined {
         self.mark == exposition.mark(&self.print)
     }
 
+    /// The compressed page, in parts. `process` reads the figures of the process, if they are to be read.
+    pub(super) fn gzip(&self, process: impl FnOnce() -> String) -> Arc<[Bytes]> {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, page)) = &*sent
+            && at.elapsed() < FRESH
+        {
+            return page.clone();
+        }
+        let page = self.compressed(&process());
+        *sent = Some((Instant::now(), page.clone()));
+        page
+    }
+
     /// The page as one gzip member behind `process`, in parts.
-    pub(super) fn gzip(&self, process: &str) -> VecDeque<Bytes> {
+    fn compressed(&self, process: &str) -> Arc<[Bytes]> {
         let mut head = GZIP_HEADER.to_vec();
         head.reserve_exact(process.len() + 5 + self.deflated.len());
         for block in process.as_bytes().chunks(usize::from(u16::MAX)) {
@@ -62,7 +82,7 @@ impl Joined {
     }
 
     /// The page as it is behind `process`, in parts; `plain` is the text of the print.
-    pub(super) fn plain(&self, process: &str, plain: &Arc<Pieces>) -> VecDeque<Bytes> {
+    pub(super) fn plain(&self, process: &str, plain: &Arc<Pieces>) -> Arc<[Bytes]> {
         [[process, &self.own].concat().into()].into_iter().chain(self.parts(Some(plain))).collect()
     }
 

@@ -1,5 +1,6 @@
 //! The `/metrics` page. The results are printed in the background, once for each change; a scrape
-//! gets the last complete print behind figures that are of this very moment, and waits for neither.
+//! gets the last complete print behind figures that are of this very moment, and waits for neither. Of
+//! scrapes that come at once, all but the first get its figures of the process as well.
 //!
 //! The parts are joined without copying the large one. The compressed page is one gzip member (there
 //! are clients that ignore a second): the figures of the process are stored as they are, the
@@ -93,7 +94,7 @@ impl MetricsPage {
     }
 }
 
-pub(super) async fn metrics(Extract(app): Extract<App>, headers: HeaderMap) -> Response {
+pub(super) async fn metrics(Extract(app): Extract<Arc<App>>, headers: HeaderMap) -> Response {
     let Some(encoding) = encoding::accepted(&headers) else {
         let text = "The page can be had as it is, or with gzip; Accept-Encoding refuses both.\n";
         return (StatusCode::NOT_ACCEPTABLE, text).into_response();
@@ -104,7 +105,7 @@ pub(super) async fn metrics(Extract(app): Extract<App>, headers: HeaderMap) -> R
     };
     let process = || app.page.exposition.process_figures();
     let parts = match encoding {
-        Encoding::Gzip => joined.gzip(&process()),
+        Encoding::Gzip => joined.gzip(process),
         Encoding::Identity => match plain(&joined.print).await {
             Ok(plain) => joined.plain(&process(), &plain),
             Err(error) => return broken("write the metrics", &error),
@@ -127,4 +128,47 @@ async fn plain(print: &Arc<Print>) -> Result<Arc<Pieces>, String> {
     let print = print.clone();
     let made = spawn_blocking(move || print.plain()).await;
     made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use tokio::time::advance;
+
+    use super::MetricsPage;
+    use super::joined::FRESH;
+    use crate::budget::Limits;
+    use crate::clock::{Clock, SystemClock};
+    use crate::exposition::{Exposition, Telemetry};
+    use crate::ledger::Ledger;
+    use crate::state::State;
+    use crate::store::Store;
+
+    pub(super) fn page(state: &State) -> MetricsPage {
+        let clock = Arc::new(SystemClock);
+        let telemetry = Telemetry::new().unwrap();
+        let store = Arc::new(Store::in_memory().unwrap());
+        let ledger = Arc::new(Ledger::open(store, Limits::default(), clock.now()).unwrap());
+        MetricsPage::new(Exposition::new(state.clone(), ledger, clock, &telemetry).unwrap()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_those_who_come_at_once_share_the_figures_of_the_process() {
+        let joined = page(&State::default()).latest();
+        let read = Cell::new(0);
+        let scrape = || {
+            joined.gzip(|| {
+                read.set(read.get() + 1);
+                format!("# {}\n", read.get())
+            })
+        };
+        let first = scrape();
+        advance(FRESH / 2).await;
+        assert!(Arc::ptr_eq(&scrape(), &first));
+        advance(FRESH / 2).await;
+        assert_ne!(scrape()[0], first[0]);
+        assert_eq!(read.get(), 2);
+    }
 }

@@ -98,24 +98,10 @@ mod tests {
 
     use tokio::time::{Duration, Instant, timeout};
 
+    use super::super::tests::page;
     use super::gone;
-    use crate::budget::Limits;
-    use crate::clock::SystemClock;
-    use crate::exposition::{Exposition, Telemetry};
-    use crate::ledger::Ledger;
     use crate::model::Keyword;
     use crate::state::{KeywordState, Refresh, Snapshot, State};
-    use crate::store::Store;
-    use crate::web::MetricsPage;
-
-    fn page(state: &State) -> MetricsPage {
-        let clock = Arc::new(SystemClock);
-        let telemetry = Telemetry::new().unwrap();
-        let store = Arc::new(Store::in_memory().unwrap());
-        let ledger =
-            Arc::new(Ledger::open(store, Limits::default(), crate::clock::Clock::now(&*clock)).unwrap());
-        MetricsPage::new(Exposition::new(state.clone(), ledger, clock, &telemetry).unwrap()).unwrap()
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_next_print_waits_for_those_who_read_the_one_before() {
