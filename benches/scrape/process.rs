@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
@@ -51,6 +52,17 @@ impl Program {
     /// Processor time so far, its children's included.
     pub fn cpu(&self) -> Duration {
         self.processes().into_iter().map(cpu).sum()
+    }
+
+    /// From now on it runs on these processors only, its children included.
+    pub fn keep_to(&self, processors: &CpuSet) {
+        for process in self.processes() {
+            for thread in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+                let thread = thread.unwrap().file_name().to_str().unwrap().parse().unwrap();
+                // One that has ended meanwhile runs nowhere.
+                let _ = sched_setaffinity(Pid::from_raw(thread), processors);
+            }
+        }
     }
 
     /// Resident memory now, in bytes. What the allocator keeps for later counts.

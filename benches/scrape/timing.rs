@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::time::ClockId;
+use nix::unistd::Pid;
 
 use crate::client::Client;
 use crate::goals::short;
@@ -101,6 +103,53 @@ impl fmt::Display for Spread {
     }
 }
 
+/// Where a server and its clients run. What one processor has just written another has to fetch, and a
+/// system that may choose chooses now this, now that: the same page then takes once as long and once
+/// almost three times.
+#[derive(Clone, Copy)]
+pub enum Ends {
+    /// On one processor.
+    Together,
+    /// On one each.
+    Apart,
+}
+
+impl Ends {
+    pub const BOTH: [Self; 2] = [Self::Together, Self::Apart];
+
+    /// Keeps `server` and those whom `work` starts where they are to run, until `work` has ended.
+    fn kept<T>(self, server: &Program, work: impl FnOnce() -> T) -> T {
+        let this = Pid::from_raw(0);
+        let all = sched_getaffinity(this).unwrap();
+        let some = (0..CpuSet::count()).filter(|number| all.is_set(*number).unwrap());
+        let mut some = some.map(|number| {
+            let mut one = CpuSet::new();
+            one.set(number).unwrap();
+            one
+        });
+        let first = some.next().unwrap();
+        server.keep_to(&first);
+        let own = match self {
+            Self::Together => first,
+            Self::Apart => some.next().expect("two processors"),
+        };
+        sched_setaffinity(this, &own).unwrap();
+        let result = work();
+        server.keep_to(&all);
+        sched_setaffinity(this, &all).unwrap();
+        result
+    }
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Together => "on one processor",
+            Self::Apart => "on two processors",
+        })
+    }
+}
+
 /// What a scrape costs a server.
 #[derive(Clone, Copy)]
 pub struct Cost {
@@ -113,20 +162,21 @@ pub struct Cost {
 impl Cost {
     /// The median of some rounds with 8 clients: hardly anybody falls asleep, so this is what the work
     /// takes.
-    pub fn of(server: &Program, gzip: bool) -> Self {
+    pub fn of(server: &Program, ends: Ends, gzip: bool) -> Self {
         let bytes = Client::new(server.address).get("/metrics", gzip).body.len();
         let round = |_| {
             let before = server.cpu();
             let (scrapes, ()) = scraped_during(server, 8, gzip, || sleep(Duration::from_millis(600)));
             (server.cpu() - before) / scrapes as u32
         };
-        Self { cpu: median(&mut (0..7).map(round).collect::<Vec<_>>()), bytes }
+        let cpu = ends.kept(server, || median(&mut (0..7).map(round).collect::<Vec<_>>()));
+        Self { cpu, bytes }
     }
 
     /// The same with one client who asks again as soon as he has his answer, so that the server is
-    /// woken each time. On a virtual machine that takes much of what a small page takes, or little if
-    /// both happen to be on one processor.
-    pub fn of_one(server: &Program, gzip: bool, scrapes: u32) -> Duration {
+    /// woken each time. On a virtual machine that takes much of what a small page takes, or little on one
+    /// processor.
+    pub fn of_one(server: &Program, ends: Ends, gzip: bool, scrapes: u32) -> Duration {
         let round = |_| {
             let mut client = Client::new(server.address);
             client.pass(gzip);
@@ -134,7 +184,7 @@ impl Cost {
             (0..scrapes).for_each(|_| client.pass(gzip));
             (server.cpu() - before) / scrapes
         };
-        median(&mut (0..7).map(round).collect::<Vec<_>>())
+        ends.kept(server, || median(&mut (0..7).map(round).collect::<Vec<_>>()))
     }
 
     /// Seconds per byte.
