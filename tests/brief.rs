@@ -181,7 +181,7 @@ fn signals_are_those_of_the_alerts() {
         ("one post that many see", Facts { posts_gain_week: Some(1.0), ..views }, vec![]),
         ("a count of posts that stands still", Facts { posts_gain_week: Some(0.0), ..views }, vec![trending]),
         ("few views", Facts { views_gain: Some(99.0), ..views }, vec![]),
-        ("rounded views", Facts { views_gain_steps: Some(2.0), ..views }, vec![]),
+        ("rounded views", Facts { views_gain_steps: Some(1.6), ..views }, vec![]),
         ("no gap", Facts { readings_zscore: Some(2.0), ..views }, vec![trending]),
         ("catching up after a gap", Facts { readings_zscore: Some(2.1), ..views }, vec![]),
         (

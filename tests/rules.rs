@@ -120,10 +120,14 @@ fn views_cases() -> Vec<Case> {
             .rounded_to(1e5)
             .views(|hour| 1.2e6 + 100.0 * hour + extra(336, 50_000.0)(hour))
             .fires(336, &[TRENDING, REF_VIEWS, REF_GAIN]),
+        case("one-step")
+            .rounded_to(1e5)
+            .views(|hour| 1.25e6 + extra(LAST, 6_000.0)(hour))
+            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
         case("two-steps")
             .rounded_to(1e5)
             .views(|hour| 1.25e6 + extra(LAST, 7_500.0)(hour))
-            .fires(LAST, &[REF_VIEWS, REF_GAIN]),
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // A deviation of 0 counts as 1: two views on a dead hashtag are a bump, but no trend.
         case("dead-two-views")
             .views(move |hour| if hour < LAST as f64 { 5e4 } else { 5e4 + 2.0 })

@@ -218,7 +218,7 @@ impl Subject<'_> {
             checks.push(at_least("heating_up", facts.velocity, limits.heating_up));
             checks.push(at_least("trend_candidate", facts.velocity, limits.trend_candidate));
             checks.push(at_most("steady_chance", facts.chance, limits.chance));
-            checks.push(at_least("posts_gain_steps", facts.posts_gain_steps, limits.gain_steps));
+            checks.push(at_least("posts_gain_steps", facts.posts_gain_steps, limits.posts_gain_steps));
             if let Some(before) = facts.posts_gain_week_before {
                 checks.push(at_least("posts_gain", facts.posts_gain, limits.heating_up * before));
             }
@@ -236,7 +236,7 @@ impl Subject<'_> {
             let zscore = limits.views_zscore.max(gap.map_or(0.0, |score| score * limits.gap_factor));
             checks.push(at_least("views_zscore", facts.views_zscore, zscore));
             checks.push(at_least("views_gain", facts.views_gain, limits.views_gain));
-            checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.gain_steps));
+            checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.views_gain_steps));
             // A count of posts that stands still tells nothing.
             if facts.posts_gain_week.is_some_and(|posts| posts > 0.0) {
                 checks.push(at_least("posts_gain_week", facts.posts_gain_week, limits.posts_gain_week));

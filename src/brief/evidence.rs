@@ -57,12 +57,14 @@ pub struct Thresholds {
     pub chance: f64,
     /// Highest chance that a day no busier than the same one a week ago does.
     pub week_chance: f64,
-    /// A gain of fewer steps is taken for rounding.
-    pub gain_steps: f64,
+    /// A gain of posts of fewer steps is taken for rounding.
+    pub posts_gain_steps: f64,
     /// Score of views from which a hashtag is trending.
     pub views_zscore: f64,
     /// Views gained in the day.
     pub views_gain: f64,
+    /// The same in steps of the rounded count.
+    pub views_gain_steps: f64,
     /// Posts in a week that has any.
     pub posts_gain_week: f64,
     /// Score of the readings' times above which some are missing.
@@ -82,9 +84,10 @@ impl Default for Thresholds {
             trend_candidate: 3.0,
             chance: 0.001,
             week_chance: 0.02,
-            gain_steps: 3.0,
+            posts_gain_steps: 3.0,
             views_zscore: 2.75,
             views_gain: 100.0,
+            views_gain_steps: 1.7,
             posts_gain_week: 3.0,
             gap_zscore: 2.0,
             gap_factor: 1.5,
@@ -116,14 +119,15 @@ const FACTS: [(&str, FactOf); 12] = [
 const VELOCITY: &str = "hashtag:tiktok_hashtag_posts:velocity";
 
 /// The recorded constants.
-const THRESHOLDS: [(&str, ThresholdOf); 12] = [
+const THRESHOLDS: [(&str, ThresholdOf); 13] = [
     ("global:tiktok_heating_up:threshold", |thresholds| &mut thresholds.heating_up),
     ("global:tiktok_trend_candidate:threshold", |thresholds| &mut thresholds.trend_candidate),
     ("global:tiktok_velocity_chance:max", |thresholds| &mut thresholds.chance),
     ("global:tiktok_week_chance:max", |thresholds| &mut thresholds.week_chance),
-    ("global:tiktok_gain_steps:min", |thresholds| &mut thresholds.gain_steps),
+    ("global:tiktok_gain_steps:min", |thresholds| &mut thresholds.posts_gain_steps),
     ("global:tiktok_trending_zscore:threshold", |thresholds| &mut thresholds.views_zscore),
     ("global:tiktok_trending_gain_views:min", |thresholds| &mut thresholds.views_gain),
+    ("global:tiktok_trending_steps:min", |thresholds| &mut thresholds.views_gain_steps),
     ("global:tiktok_trending_posts:min", |thresholds| &mut thresholds.posts_gain_week),
     ("global:tiktok_gap_zscore:max", |thresholds| &mut thresholds.gap_zscore),
     ("global:tiktok_gap_zscore:factor", |thresholds| &mut thresholds.gap_factor),
