@@ -58,6 +58,19 @@ fn parameters() -> Parameters {
 }
 
 #[test]
+fn no_recorded_series_is_left_out() {
+    let expected = concat!(include_str!("rules.rs"), include_str!("support/reference.rs"));
+    let named = |name: &str| {
+        let mut places = expected.match_indices(name);
+        let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        places.any(|(from, _)| !expected[from + name.len()..].starts_with(in_name))
+    };
+    let recorded = rules().into_iter().filter(|rule| !rule.expr.starts_with("vector("));
+    let left_out: Vec<String> = recorded.filter_map(|rule| rule.record).filter(|name| !named(name)).collect();
+    assert!(left_out.is_empty(), "nothing expects a value of {left_out:?}");
+}
+
+#[test]
 fn promtool_finds_nothing_to_complain_about() {
     succeed(promtool().args(["check", "rules", "--lint=all", "--lint-fatal"]).args(rule_files()));
 }
@@ -198,12 +211,14 @@ fn views_cases() -> Vec<Case> {
             .rounded_to(1e5)
             .views(|hour| 1.2e6 + 300.0 * hour)
             .fires(0, &[REF_VIEWS, REF_GAIN]),
-        // Steady growth scores higher after a hole, and nothing tells that it was one.
-        case("counts-missing-days")
-            .views(steady)
-            .counts_only()
-            .exporter_down(230..302)
-            .fires(0, &[REF_VIEWS]),
+        case("counts-missing-days").views(steady).counts_only().exporter_down(230..302),
+        // Such a history, and then an exporter that tells the times of its readings: at once, or days later.
+        case("counts-then-exporter").views(steady).tells_from(LAST - 30),
+        case("counts-gap-exporter").views(steady).tells_from(LAST - 30).exporter_down(LAST - 98..LAST - 30),
+        case("burst-exporter-after-counts")
+            .views(burst(LAST))
+            .tells_from(LAST - 30)
+            .fires(LAST, &[TRENDING, REF_VIEWS, REF_GAIN]),
         // The rounding grows a thousandfold at 1 M, and the exporter does not know yet.
         case("past-a-million")
             .views(|hour| {
@@ -553,6 +568,24 @@ fn samples_are_compared_with_the_tutorials_thresholds_and_weigh_the_velocity() {
         test.expect_number(&selector, HOURS, Some(age));
         let selector = format!("hashtag_region:tiktok_hashtag_sample_saturated:max{labels}");
         test.expect_number(&selector, HOURS, Some(f64::from(u8::from(region == "FF"))));
+    }
+    test.check();
+}
+
+#[test]
+fn a_hashtag_has_one_group_whoever_watches_it() {
+    let mut test = RuleTest::new("1h", "1h");
+    let cases = [
+        (case("one"), "g"),
+        (case("two").watched_twice(), "g|other"),
+        (case("moved").moves(6), "g"),
+        (case("counts").counts_only(), ""),
+    ];
+    for (case, groups) in cases {
+        case.play(13, &mut test);
+        let of_case = format!("hashtag_group:tiktok_hashtag_info:topk1{{hashtag={:?}", case.name);
+        test.expect(format!("count({of_case}}})"), 12, 1.0);
+        test.expect(format!("sum({of_case},group=~{groups:?}}})"), 12, 1.0);
     }
     test.check();
 }
@@ -1039,7 +1072,7 @@ fn an_hours_views_are_filed_under_the_hour_they_came_in() {
 #[test]
 fn dashboards_read_what_the_exporters_do_together() {
     let mut test = Operations::new(30);
-    let requests = [("success", 3.0), ("transient", 1.0), ("throttled", 0.0)];
+    let requests = [("success", 3.0), ("transient", 1.0), ("throttled", 2.0), ("not_found", 0.0)];
     test.requests(&requests);
     for (le, count) in [("0.5", 6.0), ("1", 10.0), ("+Inf", 10.0)] {
         let labels = [("endpoint", "challenge-posts"), ("le", le), ("instance", "a")];
@@ -1071,7 +1104,10 @@ fn dashboards_read_what_the_exporters_do_together() {
     for (series, hour, want) in [
         ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"success\"}", 4, Some(36.0)),
         ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"transient\"}", 4, Some(12.0)),
-        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"throttled\"}", 4, Some(0.0)),
+        ("outcome:tiktok_exporter_upstream_requests:increase1h{outcome=\"not_found\"}", 4, Some(0.0)),
+        ("global:tiktok_exporter_upstream_requests:increase1h", 4, Some(72.0)),
+        ("global:tiktok_exporter_upstream_requests:errors_increase1h", 4, Some(12.0)),
+        ("global:tiktok_exporter_upstream_requests:throttled_increase1h", 4, Some(24.0)),
         // Half of ten are five of the six that took half a second at most.
         ("global:tiktok_exporter_upstream_request_duration_seconds:p50_1h", 4, Some(0.5 * 5.0 / 6.0)),
         ("global:tiktok_exporter_upstream_request_duration_seconds:p95_1h", 4, Some(0.5 + 0.5 * 3.5 / 4.0)),

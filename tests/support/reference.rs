@@ -96,9 +96,11 @@ pub struct Readings {
     /// When the totals were read, in seconds, where that is told.
     pub read_at: Signal,
     /// The step of the rounding, the same for views and posts, where it is told.
-    pub resolution: Option<f64>,
-    /// Hours between two refreshes, where that is told.
-    pub interval: Option<f64>,
+    pub resolution: Signal,
+    /// Seconds between two refreshes, where that is told.
+    pub interval: Signal,
+    /// 1 while an exporter names the group.
+    pub info: Signal,
 }
 
 /// The constants of `alerts/parameters.rules.yml`.
@@ -134,19 +136,19 @@ impl Rules<'_> {
     }
 
     /// Seconds between two refreshes; a day where it is not told.
-    fn interval(&self) -> f64 {
-        self.readings.interval.map_or(86_400.0, |hours| (hours * 3600.0).max(300.0))
+    fn interval(&self, now: Hour) -> f64 {
+        self.readings.interval.at(now).map_or(86_400.0, |seconds| seconds.max(300.0))
     }
 
     /// Whether the hashtag is refreshed hourly; where that is not told, whether it moves so often.
     fn is_hourly(&self, now: Hour) -> bool {
-        let Some(hours) = self.readings.interval else {
+        let Some(interval) = self.readings.interval.at(now) else {
             let from = now - DAY + Hour::from(self.left == LeftEnd::Open);
             let day: Vec<f64> = (from..=now).filter_map(|hour| self.readings.views.at(hour)).collect();
             let changes = day.windows(2).filter(|pair| pair[0] != pair[1]).count();
             return changes as f64 >= self.parameter("spike_hours:min");
         };
-        hours * 3600.0 <= self.parameter("spike_refresh_interval:max_seconds")
+        interval <= self.parameter("spike_refresh_interval:max_seconds")
     }
 
     fn age(&self, now: Hour) -> Option<f64> {
@@ -158,7 +160,7 @@ impl Rules<'_> {
     fn factor(&self, lag: Hour, window: Hour, now: Hour) -> Option<f64> {
         let lags = self.distance(lag, window, now)? / (lag * 3600) as f64;
         let apart = self.parameter("reading_distance:min")..=self.parameter("reading_distance:max");
-        let fresh = self.parameter("reading_age:max_intervals") * self.interval();
+        let fresh = self.parameter("reading_age:max_intervals") * self.interval(now);
         (apart.contains(&lags) && self.age(now)? <= fresh).then(|| 1.0 / lags)
     }
 
@@ -178,10 +180,15 @@ impl Rules<'_> {
         counts.max(DAY, now - DAY, self.left)
     }
 
+    /// What that stands for; where it is not known, what the count of now does.
+    fn meant_day_before(&self, counts: &Signal, now: Hour) -> Option<f64> {
+        self.day_before(counts, now).or_else(|| counts.at(now)).map(meant)
+    }
+
     /// The step that a count shows by itself, now and the day before.
     fn resolution_shown(&self, counts: &Signal, now: Hour) -> Option<f64> {
         let current = meant(counts.at(now)?);
-        let before = self.day_before(counts, now).map_or(current, meant);
+        let before = self.meant_day_before(counts, now)?;
         let moves_in =
             |(least, step): &(f64, f64)| current >= *least && current % step == 0.0 && before % step == 0.0;
         let coarsest = [(1e9, 1e8), (1e6, 1e5), (1e4, 1e2)].into_iter().find(moves_in);
@@ -191,7 +198,7 @@ impl Rules<'_> {
     /// That or what the exporter tells, which may be unsure of many zeros, but knows about a few.
     fn resolution(&self, counts: &Signal, now: Hour) -> Option<f64> {
         let shown = self.resolution_shown(counts, now)?;
-        Some(match self.readings.resolution {
+        Some(match self.readings.resolution.at(now) {
             Some(told) if told >= shown || shown < 1e5 => told,
             _ => shown,
         })
@@ -292,14 +299,15 @@ impl Rules<'_> {
 
     /// Every recorded series about the hashtag at `now`, and `None` where it must be absent.
     pub fn recorded(&self, now: Hour) -> Vec<(&'static str, Option<f64>)> {
-        let Readings { views, posts, read_at, .. } = self.readings;
+        let Readings { views, posts, info, .. } = self.readings;
         let daily = views.grid(DAY, now - TWO_WEEKS, now - 1);
         let six_hourly = views.grid(6, now - TWO_WEEKS, now - 1);
         let gains = views.growth(DAY);
         let daily_gains = gains.grid(DAY, now - DAY - TWO_WEEKS + 1, now - DAY);
         let hourly_gains = views.growth(1).grid(3, now - WEEK, now - 1);
         let hours = views.grid(1, now - DAY, now - 1);
-        let times = read_at.grid(DAY, now - TWO_WEEKS, now - 1);
+        let days = (now - TWO_WEEKS..now).filter(|hour| hour % DAY == 0);
+        let times: Vec<f64> = days.filter_map(|hour| self.read_at(hour)).collect();
         let of = |values: &[f64], figure: fn(&[f64]) -> f64| (!values.is_empty()).then(|| figure(values));
         let count = |values: &[f64]| (!values.is_empty()).then_some(values.len() as f64);
 
@@ -307,46 +315,66 @@ impl Rules<'_> {
         let gain1d = self.gain(views, DAY, DAY, now);
         // An hour over the mean hour of the day.
         let gain1h_ratio = gain1h.zip(gain1d.filter(|gain| *gain > 0.0)).map(|(hour, day)| hour * 24.0 / day);
+        let watched = info.at(now).or(views.at(now)).or(posts.at(now)).map(|_| 1.0);
         vec![
+            ("hashtag_group:tiktok_hashtag_info:topk1", watched),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:max", self.read_at(now)),
             (
                 "hashtag:tiktok_hashtag_refresh_interval_seconds:max",
-                self.read_at(now).map(|_| self.interval()),
+                self.read_at(now).map(|_| self.interval(now)),
             ),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:age", self.age(now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1d", self.distance(DAY, DAY, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1d", self.factor(DAY, DAY, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:delta1h", self.distance(1, DAY / 2, now)),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:factor1h", self.factor(1, DAY / 2, now)),
+            ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:avg14d_history", of(&times, mean)),
+            (
+                "hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d_history",
+                of(&times, population_sd),
+            ),
             ("hashtag:tiktok_hashtag_last_success_timestamp_seconds:stddev14d", of(&times, population_sd)),
             (
                 "hashtag:tiktok_hashtag_last_success_timestamp_seconds:zscore14d",
-                (!times.is_empty()).then(|| Some(z_score(read_at.at(now)?, &times))).flatten(),
+                (!times.is_empty()).then(|| Some(z_score(self.read_at(now)?, &times))).flatten(),
             ),
             ("hashtag:tiktok_hashtag_views:round", views.at(now).map(meant)),
             ("hashtag:tiktok_hashtag_views:max1d_before", self.day_before(views, now)),
+            ("hashtag:tiktok_hashtag_views:round1d_before", self.meant_day_before(views, now)),
             ("hashtag:tiktok_hashtag_views:resolution_shown", self.resolution_shown(views, now)),
             ("hashtag:tiktok_hashtag_views:resolution", self.resolution(views, now)),
             ("hashtag:tiktok_hashtag_posts:round", posts.at(now).map(meant)),
             ("hashtag:tiktok_hashtag_posts:max1d_before", self.day_before(posts, now)),
+            ("hashtag:tiktok_hashtag_posts:round1d_before", self.meant_day_before(posts, now)),
             ("hashtag:tiktok_hashtag_posts:resolution_shown", self.resolution_shown(posts, now)),
             ("hashtag:tiktok_hashtag_posts:resolution", self.resolution(posts, now)),
+            ("hashtag:tiktok_hashtag_views:reference_avg14d_history", of(&daily, mean)),
             ("hashtag:tiktok_hashtag_views:reference_avg14d", of(&daily, mean)),
+            ("hashtag:tiktok_hashtag_views:reference_stddev14d_history", of(&daily, population_sd)),
             ("hashtag:tiktok_hashtag_views:reference_stddev14d", of(&daily, population_sd)),
+            ("hashtag:tiktok_hashtag_views:reference_count14d_history", count(&daily)),
             ("hashtag:tiktok_hashtag_views:reference_count14d", count(&daily)),
             (
                 "hashtag:tiktok_hashtag_views:reference_zscore14d",
                 self.z(views.at(now), &daily, &daily, "reference_points:min"),
             ),
             ("hashtag:tiktok_hashtag_views:reference_delta1d", gains.at(now)),
+            ("hashtag:tiktok_hashtag_views:reference_delta1d_avg14d_history", of(&daily_gains, mean)),
             ("hashtag:tiktok_hashtag_views:reference_delta1d_avg14d", of(&daily_gains, mean)),
+            (
+                "hashtag:tiktok_hashtag_views:reference_delta1d_stddev14d_history",
+                of(&daily_gains, population_sd),
+            ),
             ("hashtag:tiktok_hashtag_views:reference_delta1d_stddev14d", of(&daily_gains, population_sd)),
+            ("hashtag:tiktok_hashtag_views:reference_delta1d_count14d_history", count(&daily_gains)),
             ("hashtag:tiktok_hashtag_views:reference_delta1d_count14d", count(&daily_gains)),
             (
                 "hashtag:tiktok_hashtag_views:reference_delta1d_zscore14d",
                 self.z(gains.at(now), &daily_gains, &daily_gains, "reference_points:min"),
             ),
+            ("hashtag:tiktok_hashtag_views:avg14d_history", of(&six_hourly, mean)),
             ("hashtag:tiktok_hashtag_views:avg14d", of(&six_hourly, mean)),
+            ("hashtag:tiktok_hashtag_views:stddev14d_history", of(&six_hourly, population_sd)),
             ("hashtag:tiktok_hashtag_views:stddev14d", of(&six_hourly, population_sd)),
             (
                 "hashtag:tiktok_hashtag_views:zscore14d",
@@ -375,7 +403,9 @@ impl Rules<'_> {
             ("hashtag:tiktok_hashtag_posts:max", posts.at(now)),
             ("hashtag:tiktok_hashtag_views:gain1h", gain1h),
             ("hashtag_hour:tiktok_hashtag_views:gain1h_ratio", gain1h_ratio),
+            ("hashtag:tiktok_hashtag_views:delta1h_avg7d_history", of(&hourly_gains, mean)),
             ("hashtag:tiktok_hashtag_views:delta1h_avg7d", of(&hourly_gains, mean)),
+            ("hashtag:tiktok_hashtag_views:delta1h_stddev7d_history", of(&hourly_gains, population_sd)),
             ("hashtag:tiktok_hashtag_views:delta1h_stddev7d", of(&hourly_gains, population_sd)),
             ("hashtag:tiktok_hashtag_views:count1d", count(&hours)),
             (

@@ -26,7 +26,8 @@ pub struct Case {
     interval: Hour,
     /// The interval that is announced, if it is not the one that is kept.
     announced: Option<Hour>,
-    counts_only: bool,
+    /// Before this hour nothing but the two counts is there: neither times nor intervals, steps or groups.
+    tells_from: Hour,
     begins: Hour,
     max_age: Hour,
     api_down: Range<Hour>,
@@ -50,7 +51,7 @@ pub fn case(name: &'static str) -> Case {
         resolution: 1.0,
         interval: 6,
         announced: None,
-        counts_only: false,
+        tells_from: 0,
         begins: 0,
         max_age: 48,
         api_down: 0..0,
@@ -99,9 +100,14 @@ impl Case {
         Self { announced: Some(interval), ..self }
     }
 
-    /// Nothing but the two counts is there: neither times nor intervals, steps or groups.
+    /// Nothing but the two counts is there.
     pub fn counts_only(self) -> Self {
-        Self { counts_only: true, ..self }
+        self.tells_from(Hour::MAX)
+    }
+
+    /// Nothing but the two counts is there before this hour.
+    pub fn tells_from(self, tells_from: Hour) -> Self {
+        Self { tells_from, ..self }
     }
 
     pub fn watched_since(self, begins: Hour) -> Self {
@@ -148,15 +154,7 @@ impl Case {
             .into_iter()
             .map(|(instance, group, lag, up)| self.exporter(hours, lag, up, instance, group, test))
             .reduce(merge);
-        Readings {
-            resolution: (!self.counts_only).then_some(self.resolution),
-            interval: (!self.counts_only).then(|| self.announced() as f64),
-            ..merged.unwrap()
-        }
-    }
-
-    fn announced(&self) -> Hour {
-        self.announced.unwrap_or(self.interval)
+        merged.unwrap()
     }
 
     fn exporter(
@@ -189,34 +187,27 @@ impl Case {
             };
             signal(&value)
         };
+        let told = |value: &dyn Fn(Hour) -> Option<f64>| {
+            signal(&|hour| if hour < self.tells_from { None } else { value(hour) })
+        };
         let readings = Readings {
             views: count(&self.views),
             posts: count(&self.posts),
-            read_at: if self.counts_only {
-                Signal::default()
-            } else {
-                signal(&|hour| Some((last_read(hour)? * 3600) as f64))
-            },
-            ..Readings::default()
+            read_at: told(&|hour| Some((last_read(hour)? * 3600) as f64)),
+            resolution: told(&|hour| current(hour).map(|_| self.resolution)),
+            interval: told(&|_| Some((self.announced.unwrap_or(self.interval) * 3600) as f64)),
+            info: told(&|_| Some(1.0)),
         };
-        let resolution = signal(&|hour| current(hour).map(|_| self.resolution));
         let labels = [("hashtag", self.name), ("instance", instance), ("job", "tiktok")];
         test.series("tiktok_hashtag_views", &labels, &readings.views);
         test.series("tiktok_hashtag_posts", &labels, &readings.posts);
-        if self.counts_only {
-            return readings;
-        }
-        test.series("tiktok_hashtag_views_resolution", &labels, &resolution);
-        test.series("tiktok_hashtag_posts_resolution", &labels, &resolution);
+        test.series("tiktok_hashtag_views_resolution", &labels, &readings.resolution);
+        test.series("tiktok_hashtag_posts_resolution", &labels, &readings.resolution);
         test.series("tiktok_hashtag_last_success_timestamp_seconds", &labels, &readings.read_at);
-        test.series(
-            "tiktok_hashtag_refresh_interval_seconds",
-            &labels,
-            &signal(&|_| Some((self.announced() * 3600) as f64)),
-        );
+        test.series("tiktok_hashtag_refresh_interval_seconds", &labels, &readings.interval);
         let grouped =
             [&labels[..], &[("group", group), ("challenge_id", "1"), ("commerce", "false")]].concat();
-        test.series("tiktok_hashtag_info", &grouped, &signal(&|_| Some(1.0)));
+        test.series("tiktok_hashtag_info", &grouped, &readings.info);
         readings
     }
 }
@@ -231,6 +222,8 @@ fn merge(one: Readings, other: Readings) -> Readings {
         views: higher(one.views, other.views),
         posts: higher(one.posts, other.posts),
         read_at: higher(one.read_at, other.read_at),
-        ..one
+        resolution: higher(one.resolution, other.resolution),
+        interval: higher(one.interval, other.interval),
+        info: higher(one.info, other.info),
     }
 }
