@@ -143,7 +143,7 @@ mod schedule {
     use tiktok_exporter::model::{DAY, HOUR, Region};
     use tiktok_exporter::schedule::{Past, Planned, Schedule, jobs};
     use tiktok_exporter::state::Outcome;
-    use tiktok_exporter::watchlist::{Block, Watchlist};
+    use tiktok_exporter::watchlist::{Block, Terms, Watchlist};
 
     use super::{NOW, world};
 
@@ -151,12 +151,14 @@ mod schedule {
     fn planned() -> Vec<Planned> {
         let block = Block {
             hashtags: world::names(2_500).collect(),
-            regions: world::REGIONS.map(|region| Region::parse(region).unwrap()).into(),
-            group: "default".into(),
-            totals_interval: HOUR * 6,
-            posts_interval: DAY,
-            max_age: DAY * 2,
-            pages_max: 3,
+            terms: Terms {
+                regions: world::REGIONS.map(|region| Region::parse(region).unwrap()).into(),
+                group: "default".into(),
+                totals_interval: HOUR * 6,
+                posts_interval: DAY,
+                max_age: DAY * 2,
+                pages_max: 3,
+            },
         };
         jobs(&Watchlist::merge(&[block]).0, &[]).collect()
     }

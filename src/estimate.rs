@@ -147,63 +147,63 @@ impl Cost {
 
 /// Credits of one sample in each region.
 fn posts_of(watched: &Watched) -> f64 {
-    watched.regions.len() as f64 * f64::from(watched.pages_max)
+    watched.terms.regions.len() as f64 * f64::from(watched.terms.pages_max)
 }
 
 /// Credits of the first searches by a keyword; who joins on trial is not known yet.
 fn first_searches(followed: &Followed) -> f64 {
-    1.0 + followed.daily_posts() * followed.posts_interval.as_secs_f64() / DAY.as_secs_f64()
+    1.0 + followed.daily_posts() * followed.terms.posts_interval.as_secs_f64() / DAY.as_secs_f64()
 }
 
 /// The different intervals of what a keyword makes the loop ask for.
 fn discovery_intervals(followed: &Followed) -> impl Iterator<Item = Duration> {
     let has_posts = followed.follow_posts || followed.promote > 0;
-    let posts = has_posts.then_some(followed.posts_interval);
-    let totals = (followed.promote > 0).then_some(followed.totals_interval);
+    let posts = has_posts.then_some(followed.terms.posts_interval);
+    let totals = (followed.promote > 0).then_some(followed.terms.totals_interval);
     [Some(followed.search_interval), totals, posts].into_iter().flatten()
 }
 
 /// Credits a day for the totals of one hashtag.
 fn daily_totals(watched: &Watched) -> f64 {
-    DAY.as_secs_f64() / watched.totals_interval.as_secs_f64()
+    DAY.as_secs_f64() / watched.terms.totals_interval.as_secs_f64()
 }
 
 /// Credits a day for the posts of one hashtag.
 fn daily_posts(watched: &Watched) -> f64 {
-    posts_of(watched) * DAY.as_secs_f64() / watched.posts_interval.as_secs_f64()
+    posts_of(watched) * DAY.as_secs_f64() / watched.terms.posts_interval.as_secs_f64()
 }
 
 fn job_costs(entries: &[Watched], following: &[Followed], price: f64) -> Vec<JobCost> {
     let mut groups: BTreeMap<&Arc<str>, Vec<&Watched>> = BTreeMap::new();
     for watched in entries {
-        groups.entry(&watched.group).or_default().push(watched);
+        groups.entry(&watched.terms.group).or_default().push(watched);
     }
     let of_group = |(group, watched): (&&Arc<str>, &Vec<&Watched>)| {
         let totals = JobCost {
             group: group.to_string(),
             kind: JobKind::Totals.as_str(),
             jobs: watched.len(),
-            intervals: distinct(watched.iter().map(|w| w.totals_interval)),
+            intervals: distinct(watched.iter().map(|w| w.terms.totals_interval)),
             cost: Cost::of(watched.iter().map(|w| daily_totals(w)).sum(), price),
         };
         let posts = JobCost {
             group: group.to_string(),
             kind: JobKind::Posts.as_str(),
-            jobs: watched.iter().map(|w| w.regions.len()).sum(),
-            intervals: distinct(watched.iter().map(|w| w.posts_interval)),
+            jobs: watched.iter().map(|w| w.terms.regions.len()).sum(),
+            intervals: distinct(watched.iter().map(|w| w.terms.posts_interval)),
             cost: Cost::of(watched.iter().map(|w| daily_posts(w)).sum(), price),
         };
         [totals, posts]
     };
     let of_keyword = |followed: &Followed| {
-        let regions = followed.regions.len();
+        let regions = followed.terms.regions.len();
         let rows = [
             ("search", 1, vec![followed.search_interval], followed.daily_search()),
-            ("search posts", regions, vec![followed.posts_interval], followed.daily_posts()),
+            ("search posts", regions, vec![followed.terms.posts_interval], followed.daily_posts()),
             (
                 "trials",
                 followed.promote * (1 + regions),
-                vec![followed.totals_interval, followed.posts_interval],
+                vec![followed.terms.totals_interval, followed.terms.posts_interval],
                 followed.daily_trials(),
             ),
         ];
@@ -233,14 +233,21 @@ fn budget_effect(
         None => limits.balance.map(|balance| balance.credits.less(limits.reserve)),
     };
     let shown_for = |interval: fn(&Watched) -> Duration| -> Vec<Shown> {
-        entries.iter().map(|w| Shown { interval: interval(w), max_age: w.max_age, hashtag: true }).collect()
+        entries
+            .iter()
+            .map(|w| Shown { interval: interval(w), max_age: w.terms.max_age, hashtag: true })
+            .collect()
     };
-    let totals = shown_for(|w| w.totals_interval);
-    let posts = shown_for(|w| w.posts_interval);
+    let totals = shown_for(|w| w.terms.totals_interval);
+    let posts = shown_for(|w| w.terms.posts_interval);
     let discovery: Vec<Shown> = following
         .iter()
         .flat_map(|f| {
-            discovery_intervals(f).map(|interval| Shown { interval, max_age: f.max_age, hashtag: false })
+            discovery_intervals(f).map(|interval| Shown {
+                interval,
+                max_age: f.terms.max_age,
+                hashtag: false,
+            })
         })
         .collect();
     BudgetEffect {
@@ -286,14 +293,14 @@ fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
     let mut regions: BTreeMap<Region, f64> = BTreeMap::new();
     for watched in entries {
         let (totals, posts) = (daily_totals(watched), daily_posts(watched));
-        let saved = groups.entry(&watched.group).or_default();
-        saved[0] += posts * (1.0 - 1.0 / f64::from(watched.pages_max));
+        let saved = groups.entry(&watched.terms.group).or_default();
+        saved[0] += posts * (1.0 - 1.0 / f64::from(watched.terms.pages_max));
         saved[1] += posts / 2.0;
         saved[2] += totals / 2.0;
         // The last region of a hashtag cannot be dropped: none means any.
-        if watched.regions.len() > 1 {
-            for region in &watched.regions {
-                *regions.entry(*region).or_default() += posts / watched.regions.len() as f64;
+        if watched.terms.regions.len() > 1 {
+            for region in &watched.terms.regions {
+                *regions.entry(*region).or_default() += posts / watched.terms.regions.len() as f64;
             }
         }
     }

@@ -111,7 +111,7 @@ impl Pacing {
         if share.is_short() && !share.is_paused() && is_scarce(entries.len(), share.per_day) {
             let candidate = |watched: &&Watched| Candidate {
                 chance: growth.get(&watched.hashtag).map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
-                configured: watched.totals_interval,
+                configured: watched.terms.totals_interval,
             };
             let candidates: Vec<Candidate> = entries.iter().map(candidate).collect();
             let hashtags = entries.iter().map(|watched| watched.hashtag.clone());
@@ -217,8 +217,8 @@ pub fn need<'a>(
     for (followed, known) in keywords {
         need.discovery += per_day(followed.search_interval);
         let pages = |region: &Region| keyword_cost(followed, known, Some(*region));
-        let regions = followed.regions.iter().filter(|_| followed.follow_posts);
-        need.discovery += regions.map(pages).sum::<f64>() * per_day(followed.posts_interval);
+        let regions = followed.terms.regions.iter().filter(|_| followed.follow_posts);
+        need.discovery += regions.map(pages).sum::<f64>() * per_day(followed.terms.posts_interval);
     }
     need
 }
@@ -226,11 +226,12 @@ pub fn need<'a>(
 /// Credits a day for the totals of a hashtag, and for its posts.
 fn daily_need(watched: &Watched, known: Option<&HashtagState>, not_found_retry: Duration) -> (f64, f64) {
     if known.is_some_and(is_gone) {
-        let every = not_found_retry.max(watched.totals_interval);
+        let every = not_found_retry.max(watched.terms.totals_interval);
         return (NOT_FOUND_COST * per_day(every), 0.0);
     }
-    let pages: f64 = watched.regions.iter().map(|region| hashtag_cost(watched, known, Some(*region))).sum();
-    (per_day(watched.totals_interval), pages * per_day(watched.posts_interval))
+    let pages: f64 =
+        watched.terms.regions.iter().map(|region| hashtag_cost(watched, known, Some(*region))).sum();
+    (per_day(watched.terms.totals_interval), pages * per_day(watched.terms.posts_interval))
 }
 
 /// Credits that one look at a hashtag's totals, or at its posts in a region, is likely to cost, without
@@ -240,7 +241,10 @@ pub fn hashtag_cost(watched: &Watched, known: Option<&HashtagState>, region: Opt
         return if known.is_some_and(is_gone) { NOT_FOUND_COST } else { 1.0 };
     };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    pages(known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats().pages), watched.pages_max)
+    pages(
+        known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats().pages),
+        watched.terms.pages_max,
+    )
 }
 
 /// Credits that one search by a keyword, for hashtags or for posts in a region, is likely to cost,
@@ -248,7 +252,10 @@ pub fn hashtag_cost(watched: &Watched, known: Option<&HashtagState>, region: Opt
 pub fn keyword_cost(followed: &Followed, known: Option<&KeywordState>, region: Option<Region>) -> f64 {
     let Some(region) = region else { return 1.0 };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    pages(known.and_then(|state| state.sample.as_ref()).map(|(_, stats)| stats.pages), followed.pages_max)
+    pages(
+        known.and_then(|state| state.sample.as_ref()).map(|(_, stats)| stats.pages),
+        followed.terms.pages_max,
+    )
 }
 
 /// As many pages as last time, or as many as there may be.

@@ -9,20 +9,28 @@ use std::time::Duration;
 
 use crate::model::{Hashtag, Region, per_day};
 
-/// Hashtags that are watched alike, as an operator lists them: duplicates are possible.
+/// Hashtags that are watched alike, as an operator lists them: duplicates are possible, and no region is
+/// any region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The hashtags.
     pub hashtags: Vec<Hashtag>,
-    /// The regions in which posts are sampled; none is any region.
-    pub regions: Vec<Region>,
-    /// The name under which the metrics show the block.
+    /// How they are watched.
+    pub terms: Terms,
+}
+
+/// How hashtags are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The name of the group that the metrics show them in.
     pub group: Arc<str>,
+    /// The regions in which posts are sampled. In a [`Watchlist`] sorted, each once, at least one.
+    pub regions: Vec<Region>,
     /// Time between two look-ups of the totals.
     pub totals_interval: Duration,
     /// Time between two samples of posts in a region.
     pub posts_interval: Duration,
-    /// A value older than this is not shown.
+    /// A value older than this is not shown. Longer than both intervals.
     pub max_age: Duration,
     /// Pages per sample at most.
     pub pages_max: u32,
@@ -40,18 +48,8 @@ pub struct Watchlist {
 pub struct Watched {
     /// The hashtag.
     pub hashtag: Hashtag,
-    /// The name of the group it belongs to.
-    pub group: Arc<str>,
-    /// The regions in which posts are sampled, sorted, each once, at least one.
-    pub regions: Vec<Region>,
-    /// Time between two look-ups of the totals.
-    pub totals_interval: Duration,
-    /// Time between two samples of posts in a region.
-    pub posts_interval: Duration,
-    /// A value older than this is not shown. Longer than both intervals.
-    pub max_age: Duration,
-    /// Pages per sample at most.
-    pub pages_max: u32,
+    /// How it is watched. Shared by those that are watched alike: a large watchlist has few terms.
+    pub terms: Arc<Terms>,
     /// Whether it is watched on trial, because a search led to it, and not because it was listed.
     pub on_trial: bool,
 }
@@ -106,25 +104,23 @@ impl Watchlist {
     /// Merges blocks. The first block that lists a hashtag decides its group and its rhythm; the
     /// regions of all blocks are united.
     pub fn merge(blocks: &[Block]) -> (Self, Vec<Duplicate>) {
-        let mut merged: BTreeMap<Hashtag, (usize, BTreeSet<Region>)> = BTreeMap::new();
+        let mut merged: BTreeMap<Hashtag, (usize, Arc<Terms>)> = BTreeMap::new();
         let mut duplicates = Vec::new();
         for (block, listed) in blocks.iter().enumerate() {
-            let regions = unique_regions(block, &listed.regions, &mut duplicates);
+            let regions = unique_regions(block, &listed.terms.regions, &mut duplicates);
+            let terms = Arc::new(Terms { regions, ..listed.terms.clone() });
             for (index, hashtag) in listed.hashtags.iter().enumerate() {
                 if let Some((first_block, known)) = merged.get_mut(hashtag) {
                     let (hashtag, first_block) = (hashtag.clone(), *first_block);
                     duplicates.push(Duplicate::Hashtag { block, index, hashtag, first_block });
-                    known.extend(&regions);
+                    add_regions(known, &terms.regions);
                 } else {
-                    merged.insert(hashtag.clone(), (block, regions.clone()));
+                    merged.insert(hashtag.clone(), (block, terms.clone()));
                 }
             }
         }
-        let entries = merged
-            .into_iter()
-            .map(|(hashtag, (block, regions))| Watched::new(hashtag, regions, &blocks[block]))
-            .collect();
-        (Self { entries }, duplicates)
+        let watched = |(hashtag, (_, terms))| Watched { hashtag, terms, on_trial: false };
+        (Self { entries: merged.into_iter().map(watched).collect() }, duplicates)
     }
 
     /// The entry of a hashtag.
@@ -135,21 +131,21 @@ impl Watchlist {
 
     /// Pairs of hashtag and region.
     pub fn pairs(&self) -> usize {
-        self.entries.iter().map(|entry| entry.regions.len()).sum()
+        self.entries.iter().map(|entry| entry.terms.regions.len()).sum()
     }
 
     /// Every region that occurs, sorted.
     pub fn regions(&self) -> BTreeSet<Region> {
-        self.entries.iter().flat_map(|entry| entry.regions.iter().copied()).collect()
+        self.entries.iter().flat_map(|entry| entry.terms.regions.iter().copied()).collect()
     }
 
     /// Every group, sorted by name.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: BTreeMap<&Arc<str>, (usize, usize)> = BTreeMap::new();
         for entry in &self.entries {
-            let (hashtags, pairs) = groups.entry(&entry.group).or_default();
+            let (hashtags, pairs) = groups.entry(&entry.terms.group).or_default();
             *hashtags += 1;
-            *pairs += entry.regions.len();
+            *pairs += entry.terms.regions.len();
         }
         let group = |(name, (hashtags, pairs)): (&Arc<str>, _)| Group { name: name.clone(), hashtags, pairs };
         groups.into_iter().map(group).collect()
@@ -159,26 +155,11 @@ impl Watchlist {
     pub fn daily_credits(&self) -> DailyCredits {
         let mut credits = DailyCredits::default();
         for entry in &self.entries {
-            let samples = entry.regions.len() as f64 * per_day(entry.posts_interval);
-            credits.totals += per_day(entry.totals_interval);
-            credits.posts += samples * f64::from(entry.pages_max);
+            let samples = entry.terms.regions.len() as f64 * per_day(entry.terms.posts_interval);
+            credits.totals += per_day(entry.terms.totals_interval);
+            credits.posts += samples * f64::from(entry.terms.pages_max);
         }
         credits
-    }
-}
-
-impl Watched {
-    fn new(hashtag: Hashtag, regions: BTreeSet<Region>, block: &Block) -> Self {
-        Self {
-            hashtag,
-            group: block.group.clone(),
-            regions: regions.into_iter().collect(),
-            totals_interval: block.totals_interval,
-            posts_interval: block.posts_interval,
-            max_age: block.max_age,
-            pages_max: block.pages_max,
-            on_trial: false,
-        }
     }
 }
 
@@ -207,7 +188,7 @@ impl fmt::Display for Duplicate {
     }
 }
 
-fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicate>) -> BTreeSet<Region> {
+fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicate>) -> Vec<Region> {
     let mut regions = BTreeSet::new();
     for (index, region) in listed.iter().copied().enumerate() {
         if !regions.insert(region) {
@@ -217,7 +198,17 @@ fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicat
     if regions.is_empty() {
         regions.insert(Region::Any);
     }
-    regions
+    regions.into_iter().collect()
+}
+
+/// Adds regions. Terms that have them all stay those that others share.
+fn add_regions(terms: &mut Arc<Terms>, more: &[Region]) {
+    if more.iter().any(|region| !terms.regions.contains(region)) {
+        let regions = &mut Arc::make_mut(terms).regions;
+        regions.extend(more);
+        regions.sort();
+        regions.dedup();
+    }
 }
 
 #[cfg(test)]
@@ -230,25 +221,32 @@ mod tests {
     fn block(hashtags: &[&str], regions: &[&str]) -> Block {
         Block {
             hashtags: hashtags.iter().map(|text| Hashtag::parse(text).unwrap()).collect(),
-            regions: regions.iter().map(|text| Region::parse(text).unwrap()).collect(),
-            group: "default".into(),
-            totals_interval: 6 * HOUR,
-            posts_interval: DAY,
-            max_age: 2 * DAY,
-            pages_max: 3,
+            terms: Terms {
+                regions: regions.iter().map(|text| Region::parse(text).unwrap()).collect(),
+                group: "default".into(),
+                totals_interval: 6 * HOUR,
+                posts_interval: DAY,
+                max_age: 2 * DAY,
+                pages_max: 3,
+            },
         }
     }
 
     #[test]
     fn the_first_block_decides_and_the_regions_are_united() {
-        let first = Block { group: "first".into(), pages_max: 1, ..block(&["b", "a"], &["US"]) };
-        let second = Block { group: "second".into(), ..block(&["#A", "c"], &[]) };
+        let mut first = block(&["b", "a"], &["US"]);
+        (first.terms.group, first.terms.pages_max) = ("first".into(), 1);
+        let mut second = block(&["#A", "c"], &[]);
+        second.terms.group = "second".into();
         let (watchlist, duplicates) = Watchlist::merge(&[first, second]);
         let shown: Vec<String> = watchlist
             .entries
             .iter()
             .map(|entry| {
-                format!("{:?} {} {:?} {}", entry.hashtag, entry.group, entry.regions, entry.pages_max)
+                format!(
+                    "{:?} {} {:?} {}",
+                    entry.hashtag, entry.terms.group, entry.terms.regions, entry.terms.pages_max
+                )
             })
             .collect();
         assert_eq!(
@@ -266,8 +264,9 @@ mod tests {
 
     #[test]
     fn totals_cost_once_per_hashtag_and_posts_once_per_page_and_region() {
-        let often =
-            Block { totals_interval: HOUR, posts_interval: 2 * DAY, pages_max: 10, ..block(&["c"], &[]) };
+        let mut often = block(&["c"], &[]);
+        let terms = Terms { totals_interval: HOUR, posts_interval: 2 * DAY, pages_max: 10, ..often.terms };
+        often.terms = terms;
         let (watchlist, _) = Watchlist::merge(&[block(&["a", "b"], &["US", "GB"]), often]);
         let credits = watchlist.daily_credits();
         assert!((credits.totals - (2.0 * 4.0 + 24.0)).abs() < 1e-9, "{credits:?}");
@@ -288,8 +287,8 @@ mod tests {
             let (watchlist, duplicates) = Watchlist::merge(&blocks);
             prop_assert!(watchlist.entries.is_sorted_by(|a, b| a.hashtag < b.hashtag));
             for entry in &watchlist.entries {
-                prop_assert!(!entry.regions.is_empty());
-                prop_assert!(entry.regions.is_sorted_by(|a, b| a < b));
+                prop_assert!(!entry.terms.regions.is_empty());
+                prop_assert!(entry.terms.regions.is_sorted_by(|a, b| a < b));
             }
             let listed: usize = blocks.iter().map(|block| block.hashtags.len()).sum();
             let repeated = duplicates.iter().filter(|found| matches!(found, Duplicate::Hashtag { .. })).count();
@@ -304,7 +303,7 @@ mod tests {
             turned.reverse();
             for block in &mut turned {
                 block.hashtags.reverse();
-                block.regions.reverse();
+                block.terms.regions.reverse();
             }
             prop_assert_eq!(Watchlist::merge(&blocks).0, Watchlist::merge(&turned).0);
         }

@@ -273,9 +273,12 @@ fn a_discover_block_takes_what_it_does_not_say_from_the_general_settings() {
         (followed.top, followed.min_views, followed.promote, followed.follow_posts),
         (10, 0, 0, false)
     );
-    assert_eq!((followed.pages_max, followed.totals_interval), (2, Duration::from_secs(3 * 3_600)));
-    assert_eq!((&*followed.group, followed.trial), ("discovery", Duration::from_secs(7 * 86_400)));
-    assert_eq!(followed.regions.iter().map(ToString::to_string).collect::<Vec<_>>(), ["any"]);
+    assert_eq!(
+        (followed.terms.pages_max, followed.terms.totals_interval),
+        (2, Duration::from_secs(3 * 3_600))
+    );
+    assert_eq!((&*followed.terms.group, followed.trial), ("discovery", Duration::from_secs(7 * 86_400)));
+    assert_eq!(followed.terms.regions.iter().map(ToString::to_string).collect::<Vec<_>>(), ["any"]);
 }
 
 #[test]
@@ -489,16 +492,22 @@ fn a_block_overrides_the_general_settings_for_its_hashtags_only() {
         [[watch]]\nhashtags = [\"b\"]\nregions = [\"us\"]\ngroup = \"g\"\npages_max = 1\ntotals_interval = \"1h\"\nmax_age = \"3d\"";
     let watchlist = load(toml).config.watchlist;
     let [a, b] = watchlist.entries.as_slice() else { panic!("two hashtags") };
-    assert_eq!((&*a.group, a.pages_max, a.regions.as_slice()), ("default", 5, [Region::Any].as_slice()));
     assert_eq!(
-        (&*b.group, b.pages_max, b.regions.as_slice()),
+        (&*a.terms.group, a.terms.pages_max, a.terms.regions.as_slice()),
+        ("default", 5, [Region::Any].as_slice())
+    );
+    assert_eq!(
+        (&*b.terms.group, b.terms.pages_max, b.terms.regions.as_slice()),
         ("g", 1, [Region::Country(*b"US")].as_slice())
     );
     assert_eq!(
-        (a.totals_interval, b.totals_interval),
+        (a.terms.totals_interval, b.terms.totals_interval),
         (Duration::from_secs(21_600), Duration::from_secs(3_600))
     );
-    assert_eq!((a.max_age, b.max_age), (Duration::from_secs(2 * 86_400), Duration::from_secs(3 * 86_400)));
+    assert_eq!(
+        (a.terms.max_age, b.terms.max_age),
+        (Duration::from_secs(2 * 86_400), Duration::from_secs(3 * 86_400))
+    );
 }
 
 const EXAMPLE: &str = include_str!("../tiktok-exporter.example.toml");

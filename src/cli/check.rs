@@ -91,7 +91,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
             format!("{} ({}, {})", group.name, count(group.hashtags, "hashtag"), count(group.pairs, "pair"))
         })
         .collect();
-    let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.pages_max).collect();
+    let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.terms.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
     let need = config.most_needed();
     let estimate = Estimate::new(config, None, PRICE_PER_100_000);
@@ -110,10 +110,10 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         ("regions", format!("{} ({})", regions.len(), regions.join(", "))),
         ("pairs", watchlist.pairs().to_string()),
         ("groups", format!("{}: {}", groups.len(), groups.join(", "))),
-        ("totals every", distinct(config, |entry| entry.totals_interval)),
-        ("posts every", distinct(config, |entry| entry.posts_interval)),
+        ("totals every", distinct(config, |entry| entry.terms.totals_interval)),
+        ("posts every", distinct(config, |entry| entry.terms.posts_interval)),
         ("pages per sample", format!("at most {} of {} posts", pages.join(", "), config.posts.page_size)),
-        ("values shown for", distinct(config, |entry| entry.max_age)),
+        ("values shown for", distinct(config, |entry| entry.terms.max_age)),
         ("discovery", discovery(config)),
         ("credits per day", cost(1.0)),
         ("credits per 30 days", cost(MONTH_DAYS)),

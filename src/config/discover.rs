@@ -12,6 +12,7 @@ use super::watch::group;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::discovery::{Followed, TRIAL_GROUP};
 use crate::model::{DAY, Keyword, Region};
+use crate::watchlist::Terms;
 
 pub(super) const KEYS: &[&str] = &[
     "keyword",
@@ -76,12 +77,14 @@ pub(super) fn read_block(
         trial,
         search_interval,
         follow_posts,
-        group,
-        regions: if regions.is_empty() { vec![Region::Any] } else { regions.into_iter().collect() },
-        totals_interval: ages.totals_interval,
-        posts_interval: ages.posts_interval,
-        max_age: ages.max_age,
-        pages_max,
+        terms: Arc::new(Terms {
+            group,
+            regions: if regions.is_empty() { vec![Region::Any] } else { regions.into_iter().collect() },
+            totals_interval: ages.totals_interval,
+            posts_interval: ages.posts_interval,
+            max_age: ages.max_age,
+            pages_max,
+        }),
         watched_elsewhere: Arc::default(),
     });
     if let Some(followed) = &followed {
@@ -109,17 +112,18 @@ fn read_keyword(section: &mut Section, before: &[Followed]) -> Option<Keyword> {
 }
 
 fn check(section: &mut Section, followed: &Followed) {
-    let (search, max_age) = (show(followed.search_interval), show(followed.max_age));
-    if section.is_sound(&["search_interval", "max_age"]) && followed.max_age <= followed.search_interval {
+    let (search, max_age) = (show(followed.search_interval), show(followed.terms.max_age));
+    if section.is_sound(&["search_interval", "max_age"]) && followed.terms.max_age <= followed.search_interval
+    {
         section.problem(
             "search_interval",
             format!("{search} is not shorter than max_age ({max_age}): candidates would vanish between two searches"),
         );
     }
-    let (trial, totals) = (show(followed.trial), show(followed.totals_interval));
+    let (trial, totals) = (show(followed.trial), show(followed.terms.totals_interval));
     if section.is_sound(&["trial", "totals_interval"])
         && followed.promote > 0
-        && followed.trial < followed.totals_interval
+        && followed.trial < followed.terms.totals_interval
     {
         section.problem(
             "trial",

@@ -6,7 +6,7 @@ use super::refresh::{RefreshConfig, read_ages};
 use super::section::Section;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::model::{Hashtag, Region};
-use crate::watchlist::Block;
+use crate::watchlist::{Block, Terms};
 
 pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];
 
@@ -38,15 +38,15 @@ pub(super) fn read_block(
     let ages = read_ages(&mut section, refresh, api);
     let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
     section.finish();
-    Block {
-        hashtags,
-        regions,
+    let terms = Terms {
         group,
+        regions,
         totals_interval: ages.totals_interval,
         posts_interval: ages.posts_interval,
         max_age: ages.max_age,
         pages_max,
-    }
+    };
+    Block { hashtags, terms }
 }
 
 /// `hashtags`: at least one, with or without `#`.

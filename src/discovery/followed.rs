@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Candidates, Trials};
-use crate::model::{DAY, Hashtag, Keyword, PostSample, Region, Timestamp, WEEK, per_day};
-use crate::watchlist::{Watched, Watchlist};
+use crate::model::{DAY, Hashtag, Keyword, PostSample, Timestamp, WEEK, per_day};
+use crate::watchlist::{Terms, Watched, Watchlist};
 
 /// The group of hashtags on trial, unless the operator names another.
 pub const TRIAL_GROUP: &str = "discovery";
@@ -30,19 +30,9 @@ pub struct Followed {
     pub search_interval: Duration,
     /// Whether the posts that match the keyword are counted, too.
     pub follow_posts: bool,
-    /// How hashtags on trial are watched: the group, regions, rhythm and pages. The regions, the
-    /// posts' interval and the pages also hold for the posts of the keyword.
-    pub group: Arc<str>,
-    /// Sorted, each once, at least one.
-    pub regions: Vec<Region>,
-    /// Time between two look-ups of the totals of a hashtag on trial.
-    pub totals_interval: Duration,
-    /// Time between two samples of posts in a region.
-    pub posts_interval: Duration,
-    /// What is older is not shown.
-    pub max_age: Duration,
-    /// Pages per sample at most.
-    pub pages_max: u32,
+    /// How hashtags on trial are watched. The regions, the posts' interval, the age and the pages also hold
+    /// for what is found of the keyword.
+    pub terms: Arc<Terms>,
     /// Hashtags that other exporters watch which share the watchlist: no candidates either.
     pub watched_elsewhere: Arc<BTreeSet<Hashtag>>,
 }
@@ -80,7 +70,7 @@ impl Followed {
 
     /// Pairs of hashtag and region that its trials can add to the watchlist.
     pub fn pairs(&self) -> usize {
-        self.promote * self.regions.len()
+        self.promote * self.terms.regions.len()
     }
 
     /// The most its searches for hashtags can cost, in credits per day.
@@ -95,7 +85,7 @@ impl Followed {
 
     /// The most its trials can cost, in credits per day, when all places are taken.
     pub fn daily_trials(&self) -> f64 {
-        self.promote as f64 * (per_day(self.totals_interval) + self.daily_samples())
+        self.promote as f64 * (per_day(self.terms.totals_interval) + self.daily_samples())
     }
 
     /// The most it can cost, in credits per day.
@@ -104,20 +94,11 @@ impl Followed {
     }
 
     fn daily_samples(&self) -> f64 {
-        self.regions.len() as f64 * f64::from(self.pages_max) * per_day(self.posts_interval)
+        self.terms.regions.len() as f64 * f64::from(self.terms.pages_max) * per_day(self.terms.posts_interval)
     }
 
     fn watched(&self, hashtag: &Hashtag) -> Watched {
-        Watched {
-            hashtag: hashtag.clone(),
-            group: self.group.clone(),
-            regions: self.regions.clone(),
-            totals_interval: self.totals_interval,
-            posts_interval: self.posts_interval,
-            max_age: self.max_age,
-            pages_max: self.pages_max,
-            on_trial: true,
-        }
+        Watched { hashtag: hashtag.clone(), terms: self.terms.clone(), on_trial: true }
     }
 }
 

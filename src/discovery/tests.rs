@@ -9,7 +9,7 @@ use crate::model::{
     ChallengeId, DAY, Flags, HOUR, Hashtag, HashtagRecord, Keyword, Post, PostSample, Region, SampleStats,
     Timestamp, Totals,
 };
-use crate::watchlist::{Block, Watchlist};
+use crate::watchlist::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const TRIAL: Duration = DAY;
@@ -32,12 +32,14 @@ fn followed(keyword: &str, promote: usize) -> Followed {
         trial: TRIAL,
         search_interval: DAY,
         follow_posts: true,
-        group: TRIAL_GROUP.into(),
-        regions: vec![Region::Any, Region::parse("US").unwrap()],
-        totals_interval: HOUR * 6,
-        posts_interval: DAY,
-        max_age: DAY * 2,
-        pages_max: 3,
+        terms: Arc::new(Terms {
+            group: TRIAL_GROUP.into(),
+            regions: vec![Region::Any, Region::parse("US").unwrap()],
+            totals_interval: HOUR * 6,
+            posts_interval: DAY,
+            max_age: DAY * 2,
+            pages_max: 3,
+        }),
         watched_elsewhere: Arc::default(),
     }
 }
@@ -239,12 +241,14 @@ fn what_the_operator_does_ends_trials_without_a_rest() {
 fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_listed() {
     let listed = Block {
         hashtags: vec![tag("b"), tag("z")],
-        regions: vec![],
-        group: "mine".into(),
-        totals_interval: HOUR,
-        posts_interval: HOUR,
-        max_age: DAY,
-        pages_max: 1,
+        terms: Terms {
+            regions: vec![],
+            group: "mine".into(),
+            totals_interval: HOUR,
+            posts_interval: HOUR,
+            max_age: DAY,
+            pages_max: 1,
+        },
     };
     let (listed, _) = Watchlist::merge(&[listed]);
     let following = [followed("k", 3)];
@@ -255,7 +259,9 @@ fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_li
     let shown: Vec<_> = watched
         .entries
         .iter()
-        .map(|entry| (entry.hashtag.to_string(), &*entry.group, entry.regions.len(), entry.on_trial))
+        .map(|entry| {
+            (entry.hashtag.to_string(), &*entry.terms.group, entry.terms.regions.len(), entry.on_trial)
+        })
         .collect();
     let want = [
         ("a", TRIAL_GROUP, 2, true),

@@ -126,7 +126,7 @@ impl Observer {
         });
         let target = |watched: &Watched| Target {
             id: simulator.id(&watched.hashtag),
-            paging: Paging { pages_max: watched.pages_max, page_size: settings.page_size },
+            paging: Paging { pages_max: watched.terms.pages_max, page_size: settings.page_size },
             state: Arc::new(blank(watched, settings)),
         };
         let watched = settings.watchlist.entries.iter().map(target).collect();
@@ -292,13 +292,13 @@ fn blank(watched: &Watched, settings: &Settings) -> HashtagState {
     let region = |region: &Region| RegionState {
         region: *region,
         sample: None,
-        refresh: refresh(watched.posts_interval.max(settings.span.step).max(settings.posts_every)),
+        refresh: refresh(watched.terms.posts_interval.max(settings.span.step).max(settings.posts_every)),
     };
     // The past is looked at less often than the present: its values last longer.
-    let max_age = watched.max_age.max(settings.posts_every * 2);
+    let max_age = watched.terms.max_age.max(settings.posts_every * 2);
     HashtagState {
-        refresh: refresh(watched.totals_interval.max(settings.span.step)),
-        regions: watched.regions.iter().map(region).collect(),
-        ..HashtagState::unknown(watched.hashtag.clone(), watched.group.clone(), max_age)
+        refresh: refresh(watched.terms.totals_interval.max(settings.span.step)),
+        regions: watched.terms.regions.iter().map(region).collect(),
+        ..HashtagState::unknown(watched.hashtag.clone(), watched.terms.group.clone(), max_age)
     }
 }

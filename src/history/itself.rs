@@ -58,9 +58,9 @@ impl Itself {
         }
         let mut asked = 0;
         for (watched, state) in watched {
-            let looks = turns(watched.totals_interval, step, now);
+            let looks = turns(watched.terms.totals_interval, step, now);
             asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
-            let samples = turns(watched.posts_interval, step, now);
+            let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
                 asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);

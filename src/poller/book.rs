@@ -33,9 +33,9 @@ pub(super) fn sorted_out(
 }
 
 fn is_watched_so(known: &HashtagState, watched: &Watched) -> bool {
-    known.group == watched.group
-        && known.max_age == watched.max_age
-        && known.regions.iter().map(|state| &state.region).eq(&watched.regions)
+    known.group == watched.terms.group
+        && known.max_age == watched.terms.max_age
+        && known.regions.iter().map(|state| &state.region).eq(&watched.terms.regions)
 }
 
 /// An entry with what is known in the old one. Of what is new in it nothing is known.
@@ -45,17 +45,24 @@ pub(super) fn new_entry(watched: &Watched, old: Option<&HashtagState>) -> Hashta
         old.cloned().unwrap_or_else(|| RegionState {
             region: *region,
             sample: None,
-            refresh: Refresh { interval: watched.posts_interval, ..Refresh::default() },
+            refresh: Refresh { interval: watched.terms.posts_interval, ..Refresh::default() },
         })
     };
     let unknown = || {
-        let state = HashtagState::unknown(watched.hashtag.clone(), watched.group.clone(), watched.max_age);
-        HashtagState { refresh: Refresh { interval: watched.totals_interval, ..state.refresh }, ..state }
+        let state = HashtagState::unknown(
+            watched.hashtag.clone(),
+            watched.terms.group.clone(),
+            watched.terms.max_age,
+        );
+        HashtagState {
+            refresh: Refresh { interval: watched.terms.totals_interval, ..state.refresh },
+            ..state
+        }
     };
     HashtagState {
-        group: watched.group.clone(),
-        max_age: watched.max_age,
-        regions: watched.regions.iter().map(region_state).collect(),
+        group: watched.terms.group.clone(),
+        max_age: watched.terms.max_age,
+        regions: watched.terms.regions.iter().map(region_state).collect(),
         ..old.map_or_else(unknown, HashtagState::clone)
     }
 }

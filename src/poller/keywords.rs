@@ -47,13 +47,13 @@ fn new_entry(followed: &Followed, old: Option<&KeywordState>, remembered: &Disco
             (None, Some(stored)) => (stored.sample.clone(), stored.last, stored.last_success),
             (None, None) => (None, None, None),
         };
-        let refresh = Refresh { interval: followed.posts_interval, last, last_success, next_due: None };
+        let refresh = Refresh { interval: followed.terms.posts_interval, last, last_success, next_due: None };
         KeywordRegion { region: *region, sample, refresh }
     };
-    let regions = followed.regions.iter().filter(|_| followed.follow_posts);
+    let regions = followed.terms.regions.iter().filter(|_| followed.follow_posts);
     KeywordState {
         keyword: followed.keyword.clone(),
-        max_age: followed.max_age,
+        max_age: followed.terms.max_age,
         found,
         candidates: Vec::new(),
         refresh: Refresh { interval: followed.search_interval, last, last_success, next_due: None },

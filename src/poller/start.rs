@@ -41,7 +41,7 @@ impl Poller {
         let gateway = self.parts.gateway.clone();
         let mut errand = Errand::new(pacing::purpose(kind), Some(hashtag.clone()));
         let Some(region) = job.region else {
-            let max_age = fresh_enough(watched.totals_interval);
+            let max_age = fresh_enough(watched.terms.totals_interval);
             // An id that led nowhere may have a successor, which only the name leads to.
             let resolved = resolved.filter(|_| known.found != Some(false));
             let hashtag = hashtag.clone();
@@ -56,8 +56,8 @@ impl Poller {
             self.schedule.block(job);
             return None;
         };
-        let paging = Paging { pages_max: watched.pages_max, page_size: self.plan.page_size };
-        let max_age = fresh_enough(watched.posts_interval);
+        let paging = Paging { pages_max: watched.terms.pages_max, page_size: self.plan.page_size };
+        let max_age = fresh_enough(watched.terms.posts_interval);
         let listing = Listing::Hashtag(id);
         let handle = self.refreshes.spawn(async move {
             let posts = refresh::posts(&gateway, &listing, region, paging, max_age, &mut errand).await;
@@ -86,8 +86,8 @@ impl Poller {
                 })
             }
             Some(region) => {
-                let paging = Paging { pages_max: followed.pages_max, page_size: self.plan.page_size };
-                let max_age = fresh_enough(followed.posts_interval);
+                let paging = Paging { pages_max: followed.terms.pages_max, page_size: self.plan.page_size };
+                let max_age = fresh_enough(followed.terms.posts_interval);
                 self.refreshes.spawn(async move {
                     let errand = &mut errand;
                     let posts =

@@ -73,9 +73,9 @@ pub fn jobs<'a>(
             interval,
         };
         let (totals, posts) = (kind(JobKind::Totals), kind(JobKind::Posts));
-        let regions = watched.regions.iter();
-        std::iter::once(planned(None, totals, watched.totals_interval))
-            .chain(regions.map(move |region| planned(Some(*region), posts, watched.posts_interval)))
+        let regions = watched.terms.regions.iter();
+        std::iter::once(planned(None, totals, watched.terms.totals_interval))
+            .chain(regions.map(move |region| planned(Some(*region), posts, watched.terms.posts_interval)))
     };
     let of_keyword = |followed: &'a Followed| {
         let planned = move |region, interval| Planned {
@@ -83,9 +83,9 @@ pub fn jobs<'a>(
             kind: JobKind::Discovery,
             interval,
         };
-        let regions = followed.regions.iter().filter(|_| followed.follow_posts);
+        let regions = followed.terms.regions.iter().filter(|_| followed.follow_posts);
         std::iter::once(planned(None, followed.search_interval))
-            .chain(regions.map(move |region| planned(Some(*region), followed.posts_interval)))
+            .chain(regions.map(move |region| planned(Some(*region), followed.terms.posts_interval)))
     };
     let mut following: Vec<&Followed> = following.iter().collect();
     following.sort_by(|a, b| a.keyword.cmp(&b.keyword));

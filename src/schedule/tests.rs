@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{DAY, HOUR, Region};
-use crate::watchlist::{Block, Watchlist};
+use crate::watchlist::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const RETRY: Duration = DAY;
@@ -11,12 +11,14 @@ const RETRY: Duration = DAY;
 fn watchlist(count: usize) -> Vec<Planned> {
     let block = Block {
         hashtags: (0..count).map(|n| Hashtag::parse(&format!("tag{n}")).unwrap()).collect(),
-        regions: ["US", "DE"].iter().map(|code| Region::parse(code).unwrap()).collect(),
-        group: "default".into(),
-        totals_interval: HOUR,
-        posts_interval: HOUR,
-        max_age: DAY,
-        pages_max: 1,
+        terms: Terms {
+            regions: ["US", "DE"].iter().map(|code| Region::parse(code).unwrap()).collect(),
+            group: "default".into(),
+            totals_interval: HOUR,
+            posts_interval: HOUR,
+            max_age: DAY,
+            pages_max: 1,
+        },
     };
     jobs(&Watchlist::merge(&[block]).0, &[]).collect()
 }

@@ -152,7 +152,7 @@ fn found_hashtags_can_be_pasted_into_the_configuration() {
         config::load_str(&said.out, []).unwrap_or_else(|problems| panic!("{problems}: {}", said.out));
     let watchlist = loaded.config.watchlist;
     assert!(watchlist.entries.len() > 20, "{}", said.out);
-    assert_eq!(&*watchlist.entries[0].group, "say \"hi\"");
+    assert_eq!(&*watchlist.entries[0].terms.group, "say \"hi\"");
 }
 
 #[test]

@@ -49,10 +49,10 @@ pub fn is_within_its_ranges(config: &Config) {
     assert!(!config.watchlist.entries.is_empty(), "nothing is watched");
     assert!(config.watchlist.pairs() <= 1_000_000);
     for entry in &config.watchlist.entries {
-        for interval in [entry.totals_interval, entry.posts_interval] {
+        for interval in [entry.terms.totals_interval, entry.terms.posts_interval] {
             assert!((Duration::from_secs(1)..=90 * day).contains(&interval), "{interval:?}");
         }
-        assert!(entry.pages_max >= 1, "{entry:?}");
+        assert!(entry.terms.pages_max >= 1, "{entry:?}");
     }
 }
 
