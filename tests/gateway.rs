@@ -15,8 +15,11 @@ use tiktok_exporter::clock::{SharedClock, SystemClock, TimerClock};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{ChallengeId, Credits, Flags, HOUR, Hashtag, HashtagRecord, Timestamp, Totals};
+use tiktok_exporter::model::{
+    ChallengeId, Credits, Flags, HOUR, Hashtag, HashtagRecord, RecentValues, Timestamp, Totals,
+};
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
+use tiktok_exporter::state::{HashtagState, Reading};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{
     Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
@@ -33,6 +36,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Road {
     gateway: Arc<Gateway>,
     ledger: Arc<Ledger>,
+    store: Arc<Store>,
     clock: SharedClock,
 }
 
@@ -43,7 +47,7 @@ fn road(transport: Arc<dyn Transport>, limits: Limits) -> Road {
 
 fn road_at(transport: Arc<dyn Transport>, limits: Limits, clock: SharedClock) -> Road {
     let store = Arc::new(Store::in_memory().unwrap());
-    let ledger = Arc::new(Ledger::open(store, limits, clock.now()).unwrap());
+    let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
     let gateway = Gateway::new(
         transport,
         ledger.clone(),
@@ -53,12 +57,21 @@ fn road_at(transport: Arc<dyn Transport>, limits: Limits, clock: SharedClock) ->
         Arc::new(Telemetry::new().unwrap()),
         CancellationToken::new(),
     );
-    Road { gateway: Arc::new(gateway), ledger, clock }
+    Road { gateway: Arc::new(gateway.keeping(store.clone())), ledger, store, clock }
 }
 
 impl Road {
     fn spent(&self) -> u64 {
         self.ledger.statement(self.clock.now()).settled.iter().map(|(_, _, credits)| credits.get()).sum()
+    }
+
+    /// The loop was told at `at` that #booktok has one post and two views.
+    fn booktok_was_read(&self, at: Timestamp) {
+        let reading = |value| Some(Reading { at, recent: RecentValues::from_newest_first([value]) });
+        let known = HashtagState::unknown(Hashtag::parse("booktok").unwrap(), "default".into(), HOUR);
+        let id = ChallengeId::parse("7").ok();
+        let known = HashtagState { id, posts: reading(1), views: reading(2), ..known };
+        self.store.save_hashtag(&known).unwrap();
     }
 }
 
@@ -167,6 +180,7 @@ async fn what_is_denied_is_not_sent_and_not_remembered() {
 async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
     let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
     let road = road(upstream.clone(), Limits::default());
+    road.booktok_was_read(EPOCH - SECOND * 500);
     let record = HashtagRecord {
         id: ChallengeId::parse("7").unwrap(),
         hashtag: Hashtag::parse("booktok").unwrap(),
@@ -174,9 +188,10 @@ async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
         flags: Flags::default(),
         description: None,
     };
-    road.gateway.remember(name("booktok"), EPOCH - SECOND * 500, Answer::Hashtag(record.clone())).await;
-    let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();
-    assert_eq!((answered.at, answered.answer), (EPOCH - SECOND * 500, Answer::Hashtag(record)));
+    for query in [Query::HashtagById(record.id.clone()), name("booktok")] {
+        let answered = road.gateway.ask(&query, HOUR, &mut errand()).await.unwrap();
+        assert_eq!((answered.at, answered.answer), (EPOCH - SECOND * 500, Answer::Hashtag(record.clone())));
+    }
     sleep(SECOND * 101).await;
     assert!(!road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap().cached);
     assert_eq!(upstream.count(), 1);
@@ -186,14 +201,7 @@ async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
 async fn an_answer_from_the_future_is_of_unknown_age_and_asked_for_again() {
     let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
     let road = road(upstream.clone(), Limits::default());
-    let record = HashtagRecord {
-        id: ChallengeId::parse("7").unwrap(),
-        hashtag: Hashtag::parse("booktok").unwrap(),
-        totals: Totals { posts: Some(1), views: Some(2) },
-        flags: Flags::default(),
-        description: None,
-    };
-    road.gateway.remember(name("booktok"), EPOCH + HOUR * 24, Answer::Hashtag(record)).await;
+    road.booktok_was_read(EPOCH + HOUR * 24);
     let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();
     assert_eq!((answered.cached, upstream.count()), (false, 1), "{answered:?}");
 }

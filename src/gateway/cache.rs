@@ -62,16 +62,11 @@ impl AnswerCache {
         !is_old(at, Self::time_to_live(query.endpoint()), now)
     }
 
-    /// Remembers an answer that was given at `at`, before this program started.
-    pub(super) async fn put(&self, query: Query, at: Timestamp, answer: Answer) {
-        self.0.insert(query, Entry { at, result: Arc::new(Ok(answer)) }).await;
-    }
-
     /// Remembers an answer that was given at `at`, unless a younger one is remembered.
     pub(super) async fn put_younger(&self, query: &Query, at: Timestamp, answer: Answer) {
         let known = self.0.get(query).await.filter(|entry| entry.result.is_ok());
         if known.is_none_or(|entry| entry.at < at) {
-            self.put(query.clone(), at, answer).await;
+            self.0.insert(query.clone(), Entry { at, result: Arc::new(Ok(answer)) }).await;
         }
     }
 
@@ -125,7 +120,7 @@ fn weight(result: &Result<Answer, Failure>) -> u32 {
         Ok(Answer::Regions(regions)) => 2 * regions.len(),
         Ok(Answer::Hashtag(_)) | Err(_) => 0,
     };
-    u32::try_from(300 + bytes).unwrap_or(u32::MAX)
+    u32::try_from(450 + bytes).unwrap_or(u32::MAX)
 }
 
 fn length(text: &Option<String>) -> usize {

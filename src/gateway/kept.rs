@@ -1,15 +1,16 @@
-//! People's answers on disk: a question that was paid for is not paid for again, whichever process
-//! asks it.
+//! Answers on disk: a question that was paid for is not paid for again, whichever process asks it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::model::Timestamp;
+use crate::model::{Flags, HashtagRecord, Timestamp, Totals};
+use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 use crate::upstream::{self, Answer, Query, RawAnswer};
 
-/// The answers that the store keeps.
+/// The answers that the store keeps: people's as they were, the loop's as what it made of them.
 pub(super) struct Kept(pub(super) Arc<Store>);
 
 impl Kept {
@@ -23,6 +24,23 @@ impl Kept {
         Some((at, upstream::read(query, &raw).ok()?))
     }
 
+    /// The last totals of the hashtag that `query` asks for by its name or its id, and when the loop was told.
+    pub(super) async fn last_totals(&self, query: &Query) -> Option<(Timestamp, Answer)> {
+        let (store, query) = (self.0.clone(), query.clone());
+        let recall = move || {
+            let hashtag = match query {
+                Query::HashtagByName(hashtag) => Some(hashtag),
+                Query::HashtagById(id) => store.name_of(&id)?,
+                _ => None,
+            };
+            let Some(hashtag) = hashtag else { return Ok(None) };
+            let mut known = [HashtagState::unknown(hashtag, "".into(), Duration::MAX)];
+            store.recall(&mut known)?;
+            Ok(last_answer(&known[0]))
+        };
+        told(tokio::task::spawn_blocking(recall).await)?
+    }
+
     /// Keeps an answer; `simulated` marks the store for good.
     pub(super) async fn keep(&self, query: &Query, at: Timestamp, body: Bytes, simulated: bool) {
         let (store, key) = (self.0.clone(), query.key());
@@ -34,6 +52,19 @@ impl Kept {
         };
         told(tokio::task::spawn_blocking(keep).await);
     }
+}
+
+/// The last answer about a hashtag's totals, and when it was given, if both counts came with it.
+fn last_answer(known: &HashtagState) -> Option<(Timestamp, Answer)> {
+    let (posts, views) = (known.posts.as_ref()?, known.views.as_ref()?);
+    let record = HashtagRecord {
+        id: known.id.clone()?,
+        hashtag: known.hashtag.clone(),
+        totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
+        flags: Flags { commerce: known.commerce, ..Flags::default() },
+        description: None,
+    };
+    (posts.at == views.at).then_some((posts.at, Answer::Hashtag(record)))
 }
 
 /// What a call of the store brought. Its trouble is told elsewhere: it stops spending as well.

@@ -161,7 +161,8 @@ impl Gateway {
         }
     }
 
-    /// Keeps people's answers in `store`, and looks there before it pays for one.
+    /// Keeps people's answers in `store`, and looks there, also for what the loop was answered, before it
+    /// pays for one.
     #[must_use]
     pub fn keeping(self, store: Arc<Store>) -> Self {
         Self { kept: Some(Kept(store)), ..self }
@@ -190,27 +191,25 @@ impl Gateway {
         self.breaker.admission(self.clock.now())
     }
 
-    /// Warms the cache with an answer from before a restart, given at `at`: whoever asks the same
-    /// while it is fresh does not pay again.
-    pub async fn remember(&self, query: Query, at: Timestamp, answer: Answer) {
-        if AnswerCache::is_fresh(&query, at, self.clock.now()) {
-            self.cache.put(query, at, answer).await;
-        }
-    }
-
     /// The answer to `query` that would be given without a request, if it is not older than `max_age`.
     pub async fn peek(&self, query: &Query, max_age: Duration) -> Option<Answer> {
         self.recall(query, max_age).await;
         self.cache.peek(query, max_age, self.clock.now()).await
     }
 
-    /// Takes the answer to `query` over from the disk, unless a fresh one is in memory.
+    /// Takes the answer to `query` over from the disk, unless a fresh one is in memory: what a person was
+    /// answered, or the loop, whichever is younger.
     async fn recall(&self, query: &Query, max_age: Duration) {
         let Some(kept) = &self.kept else { return };
-        if self.cache.peek(query, max_age, self.clock.now()).await.is_none()
-            && let Some((at, answer)) = kept.recall(query).await
-        {
-            self.cache.put_younger(query, at, answer).await;
+        let now = self.clock.now();
+        if self.cache.peek(query, max_age, now).await.is_some() {
+            return;
+        }
+        let kept = [kept.recall(query).await, kept.last_totals(query).await];
+        for (at, answer) in kept.into_iter().flatten() {
+            if AnswerCache::is_fresh(query, at, now) {
+                self.cache.put_younger(query, at, answer).await;
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keywords::Keywords;
-use crate::model::{ChallengeId, Flags, Hashtag, HashtagRecord, Region, Timestamp, Totals};
+use crate::model::{Hashtag, Region, Timestamp};
 use crate::schedule::{Job, Past, Subject};
 use crate::state::{HashtagState, Refresh, RegionState};
 use crate::watchlist::{Watched, Watchlist};
@@ -99,20 +99,6 @@ pub(super) fn refresh_of(known: &mut HashtagState, region: Option<Region>) -> Op
             known.regions.iter_mut().find(|state| state.region == region).map(|state| &mut state.refresh)
         }
     }
-}
-
-/// The last answer about a hashtag's totals and when it was given, if both counts came with it.
-pub(super) fn last_answer(known: &HashtagState) -> Option<(ChallengeId, Timestamp, HashtagRecord)> {
-    let (posts, views) = (known.posts.as_ref()?, known.views.as_ref()?);
-    let id = known.id.clone()?;
-    let record = HashtagRecord {
-        id: id.clone(),
-        hashtag: known.hashtag.clone(),
-        totals: Totals { posts: Some(posts.value()), views: Some(views.value()) },
-        flags: Flags { commerce: known.commerce, ..Flags::default() },
-        description: None,
-    };
-    (posts.at == views.at).then_some((id, posts.at, record))
 }
 
 /// Moves what lies after `now` back in time by `back`.

@@ -30,9 +30,8 @@ use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};
 use crate::store::{Beside, Discovered, Store, StoreError};
-use crate::upstream::{Answer, Query};
 use crate::watchlist::Watchlist;
-use book::{Book, date_anew, last_answer, new_entry, past, sorted_out};
+use book::{Book, date_anew, new_entry, past, sorted_out};
 use intake::Refreshed;
 use keywords::{Keywords, new_keywords};
 
@@ -191,19 +190,7 @@ impl Poller {
         let past = past(&poller.book, &poller.keywords);
         poller.schedule = Schedule::new(planned, poller.plan.not_found_retry, past, now);
         poller.publish_all();
-        poller.warm_cache().await;
         Ok(poller)
-    }
-
-    /// Puts the last totals into the gateway's cache, by name and by id. Samples of posts are stored
-    /// as figures, which no page of posts can be made of.
-    async fn warm_cache(&self) {
-        for known in self.book.values() {
-            let Some((id, at, record)) = last_answer(known) else { continue };
-            for query in [Query::HashtagById(id), Query::HashtagByName(known.hashtag.clone())] {
-                self.parts.gateway.remember(query, at, Answer::Hashtag(record.clone())).await;
-            }
-        }
     }
 
     /// Polls until `stopping`, then waits up to ten seconds for what is in flight.
@@ -354,7 +341,6 @@ impl Poller {
         if let Some(gateway) = reload.gateway {
             gateway.take_over(Some(&self.parts.gateway));
             self.parts.gateway = gateway;
-            self.warm_cache().await;
         }
         self.keywords = new_keywords(&self.plan, &self.keywords, &remembered);
         self.review_trials(now).await;

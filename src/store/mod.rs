@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 
 use crate::discovery::Trials;
-use crate::model::{Growth, Hashtag, Keyword, Post, Timestamp};
+use crate::model::{ChallengeId, Growth, Hashtag, Keyword, Post, Timestamp};
 use crate::state::{HashtagState, KeywordRegion, KeywordState, RegionState};
 use lock::Lock;
 use open::{VERSION, identity};
@@ -72,6 +72,15 @@ impl Store {
     /// start is newer, and stays. Rows that cannot be read are left out; returns how many.
     pub fn recall(&self, hashtags: &mut [HashtagState]) -> Result<usize, StoreError> {
         rows::recall(&mut self.connection(), hashtags).map_err(|source| self.failed(source))
+    }
+
+    /// The name of the hashtag that was last seen with this id.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn name_of(&self, id: &ChallengeId) -> Result<Option<Hashtag>, StoreError> {
+        rows::name_of(&self.connection(), id).map_err(|source| self.failed(source))
     }
 
     /// How the counts of posts of these hashtags grow. Rows that cannot be read are left out and counted.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use rusqlite::{Connection, ErrorCode, Params, Row, Statement, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row, Statement, params};
 
 use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled};
@@ -29,6 +29,15 @@ pub(super) fn recall(connection: &mut Connection, hashtags: &mut [HashtagState])
         unreadable += read_rows(&mut samples, [name.as_str()], |row| enter_sample(row, &mut state.regions))?;
     }
     Ok(unreadable)
+}
+
+/// The name that goes with an id. Looks at all rows, which is quick enough for a person.
+pub(super) fn name_of(connection: &Connection, id: &ChallengeId) -> rusqlite::Result<Option<Hashtag>> {
+    let name: Option<String> = connection
+        .prepare_cached("SELECT name FROM hashtag WHERE challenge_id = ?1 ORDER BY resolved_at DESC LIMIT 1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(name.and_then(|name| Hashtag::parse(&name).ok()))
 }
 
 /// How the counts of posts of these hashtags grow, and how many rows cannot be read.
