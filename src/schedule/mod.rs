@@ -84,7 +84,9 @@ impl Schedule {
                 }
             };
             let entry = schedule.jobs.entry_mut(number);
-            (entry.last, entry.absent, entry.state) = (last, absent, state);
+            last.into_iter().for_each(|last| entry.set_last(last));
+            entry.absent = absent;
+            entry.set_state(state);
         }
         // All at once: trees that are filled one by one are a third larger.
         schedule.queues = JobKind::ALL.map(|kind| schedule.waiting(kind).collect());
@@ -104,7 +106,7 @@ impl Schedule {
         for job in running {
             // It was due when it was started; should it be put back, it still is.
             if let Some(number) = new.jobs.find(job) {
-                let due = new.jobs.entry(number).last.map(|_| now);
+                let due = new.jobs.entry(number).last().map(|_| now);
                 new.set(number, EntryState::Running(due));
             }
         }
@@ -131,7 +133,7 @@ impl Schedule {
             if rhythm.is_near(entry.rhythm) {
                 continue;
             }
-            let (state, last, absent) = (entry.state, entry.last, entry.absent);
+            let (state, last, absent) = (entry.state(), entry.last(), entry.absent);
             self.jobs.entry_mut(number).rhythm = rhythm;
             if let (EntryState::Waiting(Some(_)), Some(last)) = (state, last) {
                 let slot = self.jobs.kept_slot(number);
@@ -145,7 +147,7 @@ impl Schedule {
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
         if let Some(number) = self.jobs.find(job) {
             let entry = self.jobs.entry_mut(number);
-            entry.last = Some((now, outcome));
+            entry.set_last((now, outcome));
             entry.absent = match outcome {
                 Outcome::Success => false,
                 Outcome::NotFound => true,
@@ -160,7 +162,7 @@ impl Schedule {
     /// A started job was not carried out: it stays due.
     pub fn put_back(&mut self, job: &Job) {
         if let Some(number) = self.jobs.find(job)
-            && let EntryState::Running(due) = self.jobs.entry(number).state
+            && let EntryState::Running(due) = self.jobs.entry(number).state()
         {
             self.set(number, EntryState::Waiting(due));
         }
@@ -189,7 +191,7 @@ impl Schedule {
                 continue;
             }
             let entry = self.jobs.entry(number);
-            match (entry.state, resolved) {
+            match (entry.state(), resolved) {
                 (EntryState::Blocked, true) => {
                     let slot = self.jobs.kept_slot(number);
                     // What was missed while the hashtag was gone comes at once.
@@ -224,7 +226,7 @@ impl Schedule {
 
     /// When a job is due; `None` while it waits for its hashtag to be resolved, or is unknown.
     pub fn due(&self, job: &Job) -> Option<Timestamp> {
-        match self.jobs.entry(self.jobs.find(job)?).state {
+        match self.jobs.entry(self.jobs.find(job)?).state() {
             EntryState::Waiting(due) | EntryState::Running(due) => Some(due.unwrap_or(self.made_at)),
             EntryState::Blocked => None,
         }
@@ -261,7 +263,7 @@ impl Schedule {
     fn waiting(&self, kind: JobKind) -> impl Iterator<Item = (Due, Number)> {
         self.jobs.numbers().filter_map(move |number| {
             let entry = self.jobs.entry(number);
-            match entry.state {
+            match entry.state() {
                 EntryState::Waiting(due) if entry.kind == kind => Some((due, number)),
                 _ => None,
             }
@@ -270,7 +272,8 @@ impl Schedule {
 
     fn set(&mut self, number: Number, state: EntryState) {
         let entry = self.jobs.entry_mut(number);
-        let (kind, old) = (entry.kind, std::mem::replace(&mut entry.state, state));
+        let (kind, old) = (entry.kind, entry.state());
+        entry.set_state(state);
         let queue = &mut self.queues[kind as usize];
         if let EntryState::Waiting(due) = old {
             queue.remove(&(due, number));
