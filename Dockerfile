@@ -5,12 +5,13 @@
 #     docker buildx build --platform linux/amd64,linux/arm64 -t tiktok-exporter .
 
 FROM rust:1.89-alpine3.22 AS build
-# SQLite and ring are C; the headers come with musl-dev.
-RUN apk add --no-cache musl-dev=~1.2
+# SQLite, ring and the allocator are C; the headers come with musl-dev.
+RUN apk add --no-cache make=~4.4 musl-dev=~1.2
 WORKDIR /src
 
 # The dependencies, in a layer that lasts until they change: built with an empty program. Benchmarks
 # are not sent here, and Cargo would miss those that it is told of.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \
     && mkdir src \
