@@ -48,7 +48,7 @@ struct Args {
     /// Worlds, by their seeds
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
     seeds: Vec<u64>,
-    /// Days that are judged, after sixteen of history
+    /// Days that are judged, after 24 of history
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(15..=365))]
     days: i64,
     /// Also name every false alarm, and everything that was missed
