@@ -11,7 +11,10 @@ WORKDIR /src
 
 # The dependencies, in a layer that lasts until they change: built with an empty program. Benchmarks
 # are not sent here, and Cargo would miss those that it is told of.
+ARG TARGETARCH
 COPY .cargo .cargo
+# Systems for arm64 have pages of 4, 16 or 64 KiB; an allocator that knows of smaller ones than it meets gives up.
+RUN if [ "$TARGETARCH" = arm64 ]; then echo 'JEMALLOC_SYS_WITH_LG_PAGE = "16"' >>.cargo/config.toml; fi
 COPY Cargo.toml Cargo.lock ./
 RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \
     && mkdir src \
