@@ -35,7 +35,8 @@ const WINDOW_CLOSES: &str =
     "hashtag:tiktok_hashtag_posts:velocity < scalar(global:tiktok_posting_window_close:threshold)";
 /// Days of history before the first evaluation: the rules look back 16.
 const BEFORE: i64 = 16;
-/// Days of evaluations before the first that is judged: a rule compares with what was recorded a week ago.
+/// Days of evaluations before the first that is judged: what was taken away (`loss1d`) is looked up in what was
+/// recorded over six days.
 const SETTLING: i64 = 8;
 /// Days that a world has lived before its history: it need not be walked from its usual beginning.
 const LIVED: i64 = 200;
