@@ -7,7 +7,7 @@
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod world;
 
-use tiktok_exporter::model::Timestamp;
+use units::Timestamp;
 
 /// The time at which everything happens.
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -21,12 +21,12 @@ mod page {
 
     use divan::{Bencher, black_box};
     use tiktok_exporter::budget::Limits;
-    use tiktok_exporter::clock::Clock;
     use tiktok_exporter::exposition::{Exposition, Telemetry};
     use tiktok_exporter::ledger::Ledger;
-    use tiktok_exporter::model::Timestamp;
     use tiktok_exporter::state::State;
     use tiktok_exporter::store::Store;
+    use units::Clock;
+    use units::Timestamp;
 
     use super::{NOW, world};
 
@@ -80,7 +80,9 @@ mod page {
 
 mod sample {
     use divan::Bencher;
-    use tiktok_exporter::model::{HOUR, Post, PostSample, Region};
+    use tiktok_api::{Post, Region};
+    use tiktok_exporter::model::PostSample;
+    use units::HOUR;
 
     use super::NOW;
 
@@ -108,7 +110,7 @@ mod sample {
 
 mod answer {
     use divan::Bencher;
-    use tiktok_exporter::model::{Hashtag, Region};
+    use tiktok_api::{Hashtag, Region};
     use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
     use tiktok_exporter::upstream::{Cursor, Query, RawAnswer, read};
 
@@ -140,10 +142,11 @@ mod schedule {
     use std::time::Duration;
 
     use divan::Bencher;
-    use tiktok_exporter::model::{DAY, HOUR, Region};
+    use tiktok_api::Region;
     use tiktok_exporter::schedule::{Past, Planned, Schedule, jobs};
     use tiktok_exporter::state::Outcome;
     use tiktok_exporter::watchlist::{Block, Terms, Watchlist};
+    use units::{DAY, HOUR};
 
     use super::{NOW, world};
 

@@ -9,9 +9,11 @@
 
 use std::time::Duration;
 
+use tiktok_api::Hashtag;
 use tiktok_exporter::budget::{Candidate, intervals, is_scarce};
-use tiktok_exporter::model::{DAY, Growth, Hashtag, Timestamp};
+use tiktok_exporter::model::Growth;
 use tiktok_exporter::simulator::World;
+use units::{DAY, Timestamp};
 
 /// Credits a day that are tried.
 const BUDGETS: [u32; 4] = [125, 250, 500, 1_000];

@@ -10,16 +10,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use units::{Problem, Problems, SharedClock, Timestamp};
 
 use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
 use crate::budget::Admission;
-use crate::clock::SharedClock;
-use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded, Problem, Problems};
+use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded};
 use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
-use crate::model::Timestamp;
 use crate::poller::{Parts, Poller, Reload};
 use crate::refresh::Resolved;
 use crate::state::State;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tiktok_api::Region;
+use units::{DAY, HOUR, duration};
 
 use crate::budget::{Limits, Need, Pace, Purpose, Share, Standing, Window};
-use crate::config::{Config, duration};
+use crate::config::Config;
 use crate::discovery::Followed;
-use crate::model::{DAY, HOUR, Region};
 use crate::state::JobKind;
 use crate::watchlist::Watched;
 

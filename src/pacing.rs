@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+use units::{Credits, Timestamp, per_day};
+
 use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, intervals, is_scarce};
 use crate::discovery::Followed;
 use crate::ledger::Ledger;
-use crate::model::{Credits, Growth, Hashtag, Region, Timestamp, per_day};
+use crate::model::Growth;
 use crate::schedule::{Job, Rhythm, Subject};
 use crate::state::{HashtagState, JobKind, KeywordState};
 use crate::watchlist::{Watched, Watchlist};

@@ -4,8 +4,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
+use units::{DAY, Timestamp};
+
 use crate::gateway::{Errand, Failure, Gateway};
-use crate::model::{ChallengeId, DAY, Hashtag, HashtagRecord, Keyword, Post, PostSample, Region, Timestamp};
+use crate::model::{Keyword, PostSample};
 use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the

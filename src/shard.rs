@@ -1,7 +1,9 @@
 //! Which part of one watchlist an exporter watches, when several share it. Pure.
 
+use tiktok_api::Hashtag;
+use units::Credits;
+
 use crate::budget::{Balance, Limits};
-use crate::model::{Credits, Hashtag};
 use crate::watchlist::Watchlist;
 
 /// One exporter among several that share a watchlist, an account and its rate limit.

@@ -10,10 +10,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{ChallengeId, Hashtag, Region};
 use tokio::sync::watch;
+use units::Timestamp;
 
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
-use crate::model::{ChallengeId, Hashtag, Keyword, RecentValues, Region, Timestamp};
+use crate::model::{Keyword, RecentValues};
 
 pub use sampled::Sampled;
 
@@ -306,7 +308,7 @@ mod tests {
     #[test]
     fn a_snapshot_of_the_same_entries_is_no_change() {
         let entry = |name: &str| {
-            let hashtag = crate::model::Hashtag::parse(name).unwrap();
+            let hashtag = tiktok_api::Hashtag::parse(name).unwrap();
             std::sync::Arc::new(super::HashtagState::unknown(hashtag, "default".into(), Default::default()))
         };
         let (a, b) = (entry("a"), entry("b"));

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Hashtag, Region, per_day};
+use tiktok_api::{Hashtag, Region};
+use units::per_day;
 
 /// Hashtags that are watched alike, as an operator lists them: duplicates are possible, and no region is
 /// any region.
@@ -216,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{DAY, HOUR};
+    use units::{DAY, HOUR};
 
     fn block(hashtags: &[&str], regions: &[&str]) -> Block {
         Block {

@@ -30,9 +30,9 @@ use notified::{Alertmanager, Message, Webhook};
 use process::{Metrics, Simulator, rfc3339};
 use prometheus::Prometheus;
 use serde_json::Value;
-use tiktok_exporter::clock::{Clock, SystemClock};
-use tiktok_exporter::model::{DAY, Hashtag, Timestamp};
+use tiktok_api::Hashtag;
 use tiktok_exporter::simulator::World;
+use units::{Clock, DAY, SystemClock, Timestamp};
 
 /// Generous: a slow machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use tiktok_exporter::budget::{Balance, Limits};
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{Credits, Date};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
+use units::{Credits, Date};
 
 #[path = "support/snapshot.rs"]
 mod snapshot;

@@ -20,13 +20,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use site::Site;
 use snapshot::{MAX_AGE, NOW, known, publish, restate, unknown};
+use tiktok_api::{Hashtag, Post, Region};
 use tiktok_exporter::brief::{
     Evidence, Facts, Kind, Level, Measure, Question, Report, Signal, Thresholds, Trend, WindowState, compose,
     markdown,
 };
-use tiktok_exporter::model::{HOUR, Hashtag, Post, Region, SampleStats};
+use tiktok_exporter::model::SampleStats;
 use tiktok_exporter::prometheus::QueryError;
 use tiktok_exporter::state::{HashtagState, Snapshot};
+use units::HOUR;
 
 /// What a test makes of the figures of a sample.
 type Change<'a> = &'a dyn Fn(&mut SampleStats);

@@ -24,8 +24,8 @@ use server::Prometheus;
 use site::Site;
 use snapshot::{NOW, known, publish, restate};
 use tiktok_exporter::brief::{Measure, Report, Signal, WindowState};
-use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::config::PrometheusConfig;
+use units::{Clock, SystemClock};
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
+use tiktok_api::Region;
 use tiktok_exporter::config::{self, ApiConfig, KEY_VARIABLE, KeySource, Loaded, api_key};
-use tiktok_exporter::model::Region;
 
 /// A block that lets the rest of a file be looked at.
 const WATCH: &str = "\n[[watch]]\nhashtags = [\"booktok\"]\n";

@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use looped::Loop;
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
+use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 use upstream::{Reply, Scripted, hashtag_json, well_behaved};
 
 /// A midnight.

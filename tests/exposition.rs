@@ -19,19 +19,19 @@ use prometheus::TextEncoder;
 use proptest::prelude::*;
 use snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};
 use text_format::{Page, Series};
+use tiktok_api::{ChallengeId, Hashtag, Post, Region};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
 use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{
-    ChallengeId, DAY, HOUR, Hashtag, Keyword, Post, PostSample, Region, SampleStats, Timestamp,
-};
+use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
 use tiktok_exporter::state::{
     HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{Class, Endpoint};
+use units::{DAY, HOUR, Timestamp};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -10,14 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
 use tiktok_exporter::budget::{Limits, Purpose};
-use tiktok_exporter::clock::{SharedClock, SystemClock, TimerClock};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
 use tiktok_exporter::ledger::Ledger;
-use tiktok_exporter::model::{
-    ChallengeId, Credits, Flags, HOUR, Hashtag, HashtagRecord, RecentValues, Timestamp, Totals,
-};
+use tiktok_exporter::model::RecentValues;
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 use tiktok_exporter::state::{HashtagState, Reading};
 use tiktok_exporter::store::Store;
@@ -28,6 +26,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use units::{Credits, HOUR, SharedClock, SystemClock, TimerClock, Timestamp};
 use upstream::{Reply, Scripted, hashtag_json, well_behaved};
 
 const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -10,10 +10,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tiktok_api::Hashtag;
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill, tutorial};
-use tiktok_exporter::model::{DAY, HOUR, Hashtag, Timestamp};
 use tiktok_exporter::simulator::World;
+use units::{DAY, HOUR, Timestamp};
 
 /// 2026-06-03T12:00:00Z.
 const NOW: Timestamp = Timestamp::from_secs(1_780_488_000);

@@ -20,14 +20,16 @@ use landing::{Row, rows, text};
 use reqwest::Method;
 use site::Site;
 use snapshot::{MAX_AGE, NOW, known, publish, reading, restate, unknown};
+use tiktok_api::Hashtag;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
 use tiktok_exporter::exposition::Telemetry;
-use tiktok_exporter::model::{HOUR, Hashtag, Keyword};
+use tiktok_exporter::model::Keyword;
 use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
 use tiktok_exporter::web::{self, Access};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use units::HOUR;
 
 /// The page over these results.
 async fn page(hashtags: impl IntoIterator<Item = HashtagState>) -> String {

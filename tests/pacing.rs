@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use looped::Loop;
 use tiktok_exporter::budget::{Balance, Expense, Limits, Purpose};
-use tiktok_exporter::clock::{SharedClock, TimerClock};
 use tiktok_exporter::ledger::Settlement;
-use tiktok_exporter::model::{Credits, DAY, Date, HOUR, Timestamp};
 use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::{Endpoint, Query};
 use tokio::time::sleep;
+use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 use upstream::{Received, Reply, Scripted, hashtag_json, well_behaved};
 
 /// A midnight.

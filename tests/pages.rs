@@ -15,9 +15,9 @@ mod webdriver;
 use posts::{HOSTILE, hostile_posts};
 use site::Site;
 use snapshot::{NOW, known, publish, restate};
-use tiktok_exporter::model::HOUR;
 use tiktok_exporter::state::HashtagState;
 use tiktok_exporter::store::Store;
+use units::HOUR;
 use webdriver::Browser;
 
 /// Hashtags whose names, groups and posts are long or try to be something else.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tiktok_api::Hashtag;
 use tiktok_exporter::budget::{Expense, Limits, Purpose};
-use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::ledger::{Ledger, Settlement};
-use tiktok_exporter::model::{DAY, Date, Hashtag, Timestamp};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::Endpoint;
+use units::{Clock, DAY, Date, SystemClock, Timestamp};
 
 /// A directory with a configuration.
 struct House {

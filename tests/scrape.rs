@@ -28,9 +28,9 @@ use reqwest::{Method, StatusCode};
 use site::Site;
 use snapshot::{NOW, known, publish, restate};
 use text_format::Page;
-use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::state::HashtagState;
 use tiktok_exporter::upstream::Endpoint;
+use units::{Clock, SystemClock};
 
 /// Enough that the page goes over the wire in several pieces, compressed as well.
 const HASHTAGS: u64 = 1_500;

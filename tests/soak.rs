@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use looped::Loop;
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::model::{DAY, HOUR, Timestamp};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tokio::time::sleep;
+use units::{DAY, HOUR, SharedClock, TimerClock, Timestamp};
 
 /// A midnight.
 const EPOCH: Timestamp = Timestamp::from_secs(1_799_971_200);

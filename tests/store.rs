@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tiktok_exporter::model::{ChallengeId, Hashtag, Post, PostSample, RecentValues, Region, Timestamp};
+use tiktok_api::{ChallengeId, Hashtag, Post, Region};
+use tiktok_exporter::model::{PostSample, RecentValues};
 use tiktok_exporter::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled};
 use tiktok_exporter::store::{Store, StoreError};
+use units::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_123);
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tiktok_exporter::clock::{Clock, SystemClock};
+use units::{Clock, SystemClock};
 
 use crate::client::Client;
 use crate::process::{Program, directory, exporter, free_address};

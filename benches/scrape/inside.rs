@@ -7,12 +7,12 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{Clock, SystemClock};
 use tiktok_exporter::exposition::{COMPRESSION_LEVEL, Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::web::MetricsPage;
+use units::{Clock, SystemClock};
 
 use crate::goals::{Goals, ms, note};
 use crate::peers;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
 use tempfile::TempDir;
 use tiktok_exporter::exposition::result_families;
-use tiktok_exporter::model::Timestamp;
 use tiktok_exporter::state::Snapshot;
+use units::Timestamp;
 
 use crate::process::{Program, directory, free_address, role};
 use crate::world;

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiktok_exporter::model::{
-    ChallengeId, Growth, HOUR, Hashtag, Post, PostSample, RecentValues, Region, Timestamp,
-};
+use tiktok_api::{ChallengeId, Hashtag, Post, Region};
+use tiktok_exporter::model::{Growth, PostSample, RecentValues};
 use tiktok_exporter::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use tiktok_exporter::store::Store;
+use units::{HOUR, Timestamp};
 
 /// Every hashtag is watched in these.
 pub const REGIONS: [&str; 3] = ["DE", "GB", "US"];

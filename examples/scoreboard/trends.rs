@@ -12,10 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tiktok_api::Hashtag;
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill};
-use tiktok_exporter::model::{Hashtag, Timestamp};
 use tiktok_exporter::simulator::World;
+use units::Timestamp;
 
 use super::history::{self, DAY, HOUR, NOW, Pass, Rule};
 use super::judge::{self, Score, Stretch, times_by_series};

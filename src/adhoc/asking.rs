@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+use units::Timestamp;
+
 use super::desk::{KnownIds, Road};
 use super::finding::{Candidate, Candidates, Finding, Looked, Sample, ShownPost, Videos};
 use super::{Question, Reason, Refusal};
 use crate::gateway::{Answered, Errand, Failure};
-use crate::model::{Hashtag, Keyword, PostSample, Region, Timestamp};
+use crate::model::{Keyword, PostSample};
 use crate::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
 use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 

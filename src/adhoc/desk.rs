@@ -3,17 +3,17 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tiktok_api::Hashtag;
+use units::{Credits, SharedClock};
 use url::Url;
 
 use super::asking::Asking;
 use super::quote::{self, Left, Quote};
 use super::{Question, Refusal, Reply};
 use crate::budget::Purpose;
-use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::gateway::{Bill, Errand, Gateway};
 use crate::ledger::Ledger;
-use crate::model::{Credits, Hashtag};
 use crate::refresh::Resolved;
 
 /// Tells the id of a hashtag, if it is known.

@@ -1,9 +1,11 @@
 //! What people get for an answer. These are also the documented shapes of `--format json`.
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{HashtagRecord, Post};
+use units::Timestamp;
 
 use super::{Left, Refusal};
-use crate::model::{HashtagRecord, Post, SampleStats, Timestamp};
+use crate::model::SampleStats;
 use crate::refresh::Route;
 
 /// The answer to one question, and what it cost.

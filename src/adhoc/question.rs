@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tiktok_api::{Hashtag, Region};
 
-use crate::model::{Hashtag, Keyword, Region};
+use crate::model::Keyword;
 use crate::upstream::{Order, Since};
 
 /// Most pages that one question may ask for.

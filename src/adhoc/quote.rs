@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{ChallengeId, Hashtag, Region};
+use units::{Credits, Timestamp};
 
 use super::desk::{KnownIds, Road};
 use super::{Question, asking};
 use crate::budget::{Purpose, Standing, Window};
 use crate::gateway::RETRIES;
-use crate::model::{ChallengeId, Credits, Hashtag, Region, Timestamp};
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::upstream::{Answer, Query};
 

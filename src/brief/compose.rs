@@ -4,16 +4,17 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Post, Region};
+use units::{Timestamp, duration, human::utc};
+
 use super::report::VERSION;
 use super::{
     Asked, BestPost, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow,
     Question, Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
 };
-use crate::config::duration;
-use crate::model::{Hashtag, Post, Region, SampleStats, Timestamp, steady_chance};
+use crate::model::{SampleStats, steady_chance};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
-use crate::wording::utc;
 
 /// A sample with fewer posts of the last 7 days says little.
 const FEW_POSTS: u64 = 10;

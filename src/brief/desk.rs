@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use moka::future::Cache;
+use tiktok_api::{Hashtag, Post, Region};
+use units::Timestamp;
 
 use super::{BadQuestion, Evidence, Question, Report, compose};
 use crate::config::PrometheusConfig;
-use crate::model::{Hashtag, Post, Region, Timestamp};
 use crate::prometheus::{Client, QueryError};
 use crate::state::Snapshot;
 use crate::store::StoreError;

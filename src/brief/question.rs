@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::config::duration;
-use crate::model::{DAY, HOUR, Hashtag, Region};
+use tiktok_api::{Hashtag, Region};
+use units::{DAY, HOUR, duration};
+
 use crate::state::Snapshot;
 
 /// The shortest and the longest look back.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use units::human::{short, span};
+
 use super::{BestPost, Certainty, Check, Comparison, Level, Measure, Report, Signal, Trend, WindowState};
-use crate::wording::{short, span};
 
 /// The checks in words, those that hold first.
 pub(crate) fn checks(trend: &Trend) -> Vec<(bool, String)> {

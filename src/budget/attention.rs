@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::model::DAY;
+use units::DAY;
 
 /// One thing to look at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,9 +54,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::HOUR;
+    use units::HOUR;
 
-    const WEEK: Duration = crate::model::WEEK;
+    const WEEK: Duration = units::WEEK;
 
     fn looks(intervals: &[Duration]) -> f64 {
         intervals.iter().map(|interval| DAY.as_secs_f64() / interval.as_secs_f64()).sum()

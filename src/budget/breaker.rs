@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use units::Timestamp;
 
 /// Why all spending has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

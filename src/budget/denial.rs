@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use units::Timestamp;
+
 use super::Window;
-use crate::model::Timestamp;
 
 /// Nothing was sent, because the credit for it could not be reserved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +29,7 @@ pub enum Denial {
     #[error(
         "the clock is {} behind the last entry of the ledger (set it right; if it was the entry that was wrong, \
          run `tiktok-exporter ledger accept-clock`)",
-        crate::config::duration::show(Duration::from_secs(.behind.as_secs()))
+        units::duration::show(Duration::from_secs(.behind.as_secs()))
     )]
     Clock {
         /// By how much.

@@ -1,6 +1,6 @@
 //! How much may be spent in which window, and whether one more credit may. Pure.
 
-use crate::model::{Credits, Date, Timestamp};
+use units::{Credits, Date, Timestamp};
 
 use super::Purpose;
 
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_rate_makes_the_scarcest_window_last() {
-        let noon = Date::parse("2026-03-30").unwrap().start() + crate::model::HOUR * 12;
+        let noon = Date::parse("2026-03-30").unwrap().start() + units::HOUR * 12;
         let rate = |limits| standing(limits, 10).daily_rate(noon);
         assert_eq!(rate([None, None, None]), None);
         assert_eq!(rate([None, None, Some(50)]), None, "a balance is there or not");

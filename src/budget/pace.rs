@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Credits, DAY, Timestamp};
+use units::{Credits, DAY, Timestamp};
 
 /// What the loop would spend with all intervals as configured, in credits per day.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -145,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::HOUR;
+    use units::HOUR;
 
     const NEED: Need = Need { totals: 100.0, posts: 200.0, discovery: 50.0 };
 

@@ -1,6 +1,7 @@
 //! What credits are spent for.
 
-use crate::model::Hashtag;
+use tiktok_api::Hashtag;
+
 use crate::upstream::Endpoint;
 
 /// What a credit is spent for. In the order in which a short budget is handed out: what comes

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use units::{Clock, Credits, Problems, SystemClock, duration};
+
 use super::EXIT_CONFIG;
 use super::text::{count, say};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded, Problems, duration};
+use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded};
 use crate::estimate::{Estimate, MONTH_DAYS, PRICE_PER_100_000};
-use crate::model::Credits;
 use crate::watchlist::Watched;
 use crate::web::Rules;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use units::SystemClock;
 
 use super::run_app;
 use super::serve::WebArgs;
 use crate::app::{App, Options, Source, Stored};
-use crate::clock::SystemClock;
 use crate::simulator::{self, Settings, Simulator};
 
 /// The demo's configuration.

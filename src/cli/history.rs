@@ -6,14 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use units::{Clock, DAY, HOUR, Problems, SystemClock, Timestamp};
 
 use super::EXIT_CONFIG;
 use super::demo::{DEMO_TOML, LATENCY};
 use super::text::say;
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Loaded, Problems};
+use crate::config::{self, Loaded};
 use crate::history::{Directory, Span, WriteError, backfill, stages, tutorial};
-use crate::model::{DAY, HOUR, Timestamp};
 use crate::simulator::World;
 
 /// Prometheus looks back five minutes for a value; with more between two samples a series would

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use units::{Clock, Credits, Date, SystemClock, Timestamp};
 
 use super::text::{say, table};
 use super::{EXIT_CONFIG, EXIT_USAGE, Format};
 use crate::budget::{Purpose, Standing, Window};
-use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::ledger;
-use crate::model::{Credits, Date, Timestamp};
 use crate::store::{Beside, Line, StoreError};
 
 /// Flags of `ledger`.

@@ -20,9 +20,9 @@ mod text;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use units::SystemClock;
 
 use crate::app::{App, Options, Source, StartError};
-use crate::clock::SystemClock;
 
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use units::SystemClock;
 
-use crate::clock::SystemClock;
 use crate::exposition::Telemetry;
 use crate::web;
 use crate::web::Access;

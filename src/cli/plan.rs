@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use units::{Clock, Credits, SystemClock};
+
 use super::text::{say, table};
 use super::{EXIT_CONFIG, Format};
-use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::estimate::{Effect, Estimate, PRICE_PER_100_000};
 use crate::ledger;
-use crate::model::Credits;
 use crate::store::Beside;
 
 /// Flags of `plan`.

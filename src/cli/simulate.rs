@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use units::{SystemClock, Timestamp};
 
 use super::EXIT_USAGE;
-use crate::clock::SystemClock;
-use crate::model::Timestamp;
 use crate::simulator::{self, Faults, Settings, Simulator, World};
 
 /// Flags of `simulate`.

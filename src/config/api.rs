@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use units::WEEK;
 use url::{Host, Url};
 
 use super::section::Section;
 use super::url::base_url;
 use super::value;
-use crate::model::WEEK;
 
 pub(super) const KEYS: &[&str] = &[
     "base_url",
@@ -102,7 +102,7 @@ pub(super) fn read(mut section: Section) -> ApiConfig {
 
 fn check(config: &ApiConfig, section: &mut Section) {
     if config.connect_timeout > config.timeout && section.is_sound(&["timeout", "connect_timeout"]) {
-        let [connect, whole] = [config.connect_timeout, config.timeout].map(super::duration::show);
+        let [connect, whole] = [config.connect_timeout, config.timeout].map(units::duration::show);
         section.problem("connect_timeout", format!("{connect} is longer than api.timeout ({whole})"));
     }
     if config.base_url.scheme() == "http" && !is_loopback(&config.base_url) {

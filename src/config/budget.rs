@@ -1,10 +1,10 @@
 //! `[budget]`: how many credits may be spent.
 
-use super::problem::{Problem, Problems};
+use units::{Credits, Date, Problem, Problems, Timestamp};
+
 use super::section::Section;
 use super::value;
 use crate::budget::{Balance, Limits};
-use crate::model::{Credits, Date, Timestamp};
 
 pub(super) const KEYS: &[&str] = &["per_day", "per_month", "balance", "balance_counted_on", "reserve"];
 

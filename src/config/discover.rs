@@ -5,13 +5,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::duration::show;
+use tiktok_api::Region;
+use units::{DAY, duration::show};
+
 use super::refresh::{RefreshConfig, read_ages};
 use super::section::Section;
 use super::watch::group;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::discovery::{Followed, TRIAL_GROUP};
-use crate::model::{DAY, Keyword, Region};
+use crate::model::Keyword;
 use crate::watchlist::Terms;
 
 pub(super) const KEYS: &[&str] = &[

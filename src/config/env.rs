@@ -6,8 +6,8 @@
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
+use units::Problem;
 
-use super::problem::Problem;
 use super::schema::{SECTIONS, WATCH, unknown_variable};
 
 const PREFIX: &str = "TIKTOK_EXPORTER__";

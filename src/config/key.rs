@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use units::Problem;
 
 use super::api::ApiConfig;
-use super::problem::Problem;
 use super::source;
 
 /// The environment variable that holds the API key.

@@ -8,11 +8,9 @@
 mod api;
 mod budget;
 mod discover;
-pub mod duration;
 mod env;
 mod key;
 mod posts;
-mod problem;
 mod prometheus;
 mod refresh;
 mod schema;
@@ -30,13 +28,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use tiktok_api::Hashtag;
+use units::{Credits, Problem, Problems};
+
 pub use api::ApiConfig;
 pub use budget::check_dates;
 pub use env::process_environment;
 pub(crate) use key::is_readable_by_all;
 pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
 pub use posts::PostsConfig;
-pub use problem::{Problem, Problems};
 pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
@@ -44,7 +44,6 @@ pub use web::WebConfig;
 
 use crate::budget::{Limits, Need, Pace};
 use crate::discovery::Followed;
-use crate::model::{Credits, Hashtag};
 use crate::shard::Shard;
 use crate::watchlist::{Block, Watchlist};
 use section::Findings;

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use units::{DAY, HOUR, duration::show};
+
 use super::api::ApiConfig;
-use super::duration::show;
 use super::section::Section;
-use crate::model::{DAY, HOUR};
 
 pub(super) const KEYS: &[&str] =
     &["totals_interval", "posts_interval", "max_age", "not_found_retry", "longest_interval"];

@@ -1,6 +1,7 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
-use super::problem::Problem;
+use units::Problem;
+
 use super::{api, budget, discover, env, posts, prometheus, refresh, shard, store, value, watch, web};
 
 /// Every section with its keys, in the order of the documentation. `watch` and `discover` are lists of tables.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::value::{Dict, Value};
+use units::{Problem, duration};
 
-use super::problem::Problem;
 use super::schema::{Place, unknown_key};
-use super::{duration, value};
+use super::value;
 
 /// What was found while reading.
 #[derive(Debug, Default)]

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use figment::providers::{Format, Toml};
 use figment::value::Dict;
-
-use super::problem::Problem;
+use units::Problem;
 
 /// The text of the file at `path`. The problem's key is the path.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use units::Problem;
 
-use super::problem::Problem;
 use super::schema::{LISTS, Place, SECTIONS, WATCH, unknown_key};
 use super::section::{Findings, Section};
 use super::{env, value};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use tiktok_api::{Hashtag, Region};
+
 use super::refresh::{RefreshConfig, read_ages};
 use super::section::Section;
 use super::{ApiConfig, PostsConfig, posts, value};
-use crate::model::{Hashtag, Region};
 use crate::watchlist::{Block, Terms};
 
 pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Growth, Hashtag, HashtagRecord, Timestamp};
+use tiktok_api::{Hashtag, HashtagRecord};
+use units::Timestamp;
+
+use crate::model::Growth;
 
 /// Hashtags kept of one search: as many as a search brings.
 const KEPT: usize = 30;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use crate::model::{DAY, HOUR, Timestamp, WEEK};
+use units::{DAY, HOUR, Timestamp, WEEK};
 
 /// Readings closer together than this add nothing.
 const CLOSEST: Duration = Duration::from_secs(6 * HOUR.as_secs());

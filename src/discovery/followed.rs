@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::Hashtag;
+use units::{DAY, Timestamp, WEEK, per_day};
 
 use super::{Candidate, Candidates, Trials};
-use crate::model::{DAY, Hashtag, Keyword, PostSample, Timestamp, WEEK, per_day};
+use crate::model::{Keyword, PostSample};
 use crate::watchlist::{Terms, Watched, Watchlist};
 
 /// The group of hashtags on trial, unless the operator names another.

@@ -3,12 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Totals};
+use units::{DAY, HOUR, Timestamp};
 
 use super::*;
-use crate::model::{
-    ChallengeId, DAY, Flags, HOUR, Hashtag, HashtagRecord, Keyword, Post, PostSample, Region, SampleStats,
-    Timestamp, Totals,
-};
+use crate::model::{Keyword, PostSample, SampleStats};
 use crate::watchlist::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -11,8 +11,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tiktok_api::Hashtag;
+use units::Timestamp;
+
 use super::{Candidate, Course, Followed};
-use crate::model::{Growth, HEATING_UP, Hashtag, Keyword, SampleStats, Timestamp};
+use crate::model::{Growth, HEATING_UP, Keyword, SampleStats};
 
 /// Who has left is not promoted again for so many trial periods.
 const REST: u32 = 4;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use prometheus::Gauge;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
+use units::{SharedClock, Timestamp};
 
 use super::families::families;
 use super::sheet::{Sheet, describe};
 use crate::budget::{Denial, Purpose, Window};
-use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
-use crate::model::Timestamp;
 
 families! {
     ///Credits spent by endpoint and purpose (totals, posts, discovery, or ad_hoc for people's commands). Counted

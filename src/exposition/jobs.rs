@@ -1,10 +1,10 @@
 //! How many jobs are due, answered for any moment without walking the snapshot again.
 
 use prometheus::proto::MetricFamily;
+use units::Timestamp;
 
 use super::families::families;
 use super::sheet::Sheet;
-use crate::model::Timestamp;
 use crate::state::{JobKind, Refresh, Snapshot};
 
 families! {

@@ -1,11 +1,12 @@
 //! What is known of followed keywords, as samples. There are few of them, so they are labelled as they
 //! are walked.
 
+use units::Timestamp;
+
 use super::families::{Family, families};
 use super::results::{DAY, Sink, Subject, Taker, WEEK, count, flag, last_success, up};
 use super::text;
 use crate::discovery::{Candidate, KeywordStats, Trial};
-use crate::model::Timestamp;
 use crate::state::{KeywordRegion, KeywordState};
 
 families! {

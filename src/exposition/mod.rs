@@ -22,10 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Registry, TextEncoder};
 use tokio::sync::watch;
+use units::{SharedClock, Timestamp};
 
-use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Statement};
-use crate::model::Timestamp;
 use crate::state::{Snapshot, State};
 use budget::Budget;
 use process::Process;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::write::{DeflateDecoder, DeflateEncoder};
 use flate2::{Compression, Crc};
+use units::Timestamp;
 
 use super::jobs::{Counts, JobTimes};
 use super::results::Directory;
 use super::text::TextSink;
-use crate::model::Timestamp;
 use crate::state::Snapshot;
 
 /// Takes half as long again as the fastest, for a ratio of 9 instead of 7; the next takes as much more for 10.
@@ -180,8 +180,8 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::Print;
-    use crate::model::Timestamp;
     use crate::state::Snapshot;
+    use units::Timestamp;
 
     #[test]
     fn the_plain_text_stays_while_it_is_asked_for() {

@@ -8,12 +8,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
+use units::Timestamp;
 
 use super::families::{self as f, Family};
 use super::keywords;
 use super::sheet::Sheet;
 use super::text;
-use crate::model::{SampleStats, Timestamp};
+use crate::model::SampleStats;
 use crate::state::{HashtagState, KeywordState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 
 /// How soon to look again at what is dated ahead: such a clock may be set right at any time.

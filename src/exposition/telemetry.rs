@@ -8,10 +8,10 @@ use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
+use units::Timestamp;
 
 use super::Refusal;
 use crate::budget::{Need, Pace, Purpose, Trip};
-use crate::model::Timestamp;
 use crate::state::{JobKind, Outcome};
 use crate::upstream::{Class, Endpoint};
 

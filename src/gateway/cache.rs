@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use units::Timestamp;
 
 use super::Failure;
-use crate::model::Timestamp;
 use crate::upstream::{Answer, Endpoint, Query};
 
 /// Most memory the answers may take, about.

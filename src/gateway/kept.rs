@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tiktok_api::{Flags, HashtagRecord, Totals};
+use units::Timestamp;
 
-use crate::model::{Flags, HashtagRecord, Timestamp, Totals};
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 use crate::upstream::{self, Answer, Query, RawAnswer};

@@ -16,17 +16,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, HashtagRecord};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use units::{Credits, SharedClock, Timestamp, duration};
 
 pub use cache::Answered;
 
 use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
-use crate::clock::SharedClock;
-use crate::config::duration;
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
-use crate::model::{Credits, Hashtag, HashtagRecord, Timestamp};
 use crate::store::Store;
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;

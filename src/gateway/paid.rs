@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use units::SharedClock;
+
 use super::Errand;
 use crate::budget::{Denial, Expense};
-use crate::clock::SharedClock;
 use crate::ledger::{Ledger, Settlement};
 use crate::upstream::{Error, Query, RawAnswer, Transport};
 

@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use tiktok_api::{ChallengeId, Region};
+use units::{DAY, Timestamp};
+
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
-use crate::model::{ChallengeId, DAY, PostSample, RecentValues, Region, Timestamp};
+use crate::model::{PostSample, RecentValues};
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};

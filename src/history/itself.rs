@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
+use units::{Credits, DAY, Date, Timestamp};
+
 use super::openmetrics::Samples;
 use crate::budget::{Purpose, Spent, Standing};
 use crate::exposition::{Telemetry, own_families};
 use crate::ledger::{ByKind, Statement};
-use crate::model::{Credits, DAY, Date, Timestamp};
 use crate::state::HashtagState;
 use crate::upstream::Endpoint;
 use crate::watchlist::Watched;

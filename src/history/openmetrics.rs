@@ -6,7 +6,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{HOUR, Timestamp};
+use units::{HOUR, Timestamp};
 
 /// The shortest block of a Prometheus, and how files are cut unless somebody asks for longer ones.
 const SHORTEST_BLOCK: Duration = Duration::from_secs(2 * HOUR.as_secs());

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
+use tiktok_api::{Hashtag, Region};
+use units::{DAY, Timestamp};
 
 use super::openmetrics::{Directory, Samples, Span, WriteError};
-use crate::model::{DAY, Hashtag, RecentValues, Region, Timestamp};
+use crate::model::RecentValues;
 
 /// The columns of the table, of which `captured_at` and `name` have to be there.
 const COLUMNS: [&str; 8] = [

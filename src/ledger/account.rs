@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use units::{Credits, Date, Timestamp};
+
 use super::{Settlement, Wish};
 use crate::budget::{Balance, Denial, Expense, Limits, Purpose, Spent, Standing};
-use crate::model::{Credits, Date, Timestamp};
 use crate::store::Books;
 use crate::upstream::Endpoint;
 

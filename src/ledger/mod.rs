@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use units::{Credits, Timestamp};
 
 use crate::budget::{Denial, Expense, Limits, Purpose, Standing};
-use crate::model::{Credits, Timestamp};
 use crate::store::{Books, Store, StoreError};
 use account::Account;
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use super::time::{DAY, Timestamp};
+use units::{DAY, Timestamp};
 
 /// What is older than this hardly counts any more.
 const MEMORY: Duration = Duration::from_secs(30 * DAY.as_secs());

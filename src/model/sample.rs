@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use super::{DAY, HOUR, Post, Region, Timestamp, WEEK};
+use tiktok_api::{Post, Region};
+use units::{DAY, HOUR, Timestamp, WEEK};
 
 /// From this velocity on the reference maths calls a hashtag heating up.
 pub const HEATING_UP: f64 = 1.5;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+use units::Timestamp;
+
 use super::keywords::Keywords;
-use crate::model::{Hashtag, Region, Timestamp};
 use crate::schedule::{Job, Past, Subject};
 use crate::state::{HashtagState, Refresh, RegionState};
 use crate::watchlist::{Watched, Watchlist};

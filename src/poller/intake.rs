@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Post, Region};
 use tokio::task::{Id, JoinError};
+use units::Timestamp;
 
 use super::book::{move_back, past, refresh_of};
 use super::{HOLD, Poller, Running, blocking};
 use crate::discovery::Look;
 use crate::gateway::Failure;
-use crate::model::{Growth, Hashtag, Post, RecentValues, Region, Timestamp};
+use crate::model::{Growth, RecentValues};
 use crate::refresh::{self, Collected, Found, Searched};
 use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};

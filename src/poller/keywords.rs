@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+use units::Timestamp;
+
 use super::book::{Book, date_refresh_anew, move_back};
 use super::intake::Refreshed;
 use super::{Plan, Poller};
 use crate::discovery::{Candidate, Candidates, Change, Followed, KeywordStats, Known};
-use crate::model::{Hashtag, Keyword, Region, Timestamp};
+use crate::model::Keyword;
 use crate::refresh::Collected;
 use crate::schedule::Subject;
 use crate::state::{KeywordRegion, KeywordState, Outcome, Refresh};

@@ -13,19 +13,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::Hashtag;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use units::{DAY, SharedClock, Timestamp, duration};
 
 use crate::budget::{Admission, Denial};
-use crate::clock::SharedClock;
-use crate::config::{Config, duration};
+use crate::config::Config;
 use crate::discovery::{Followed, Trials};
 use crate::exposition::Telemetry;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
-use crate::model::{DAY, Growth, Hashtag, Timestamp};
+use crate::model::Growth;
 use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};

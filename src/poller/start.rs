@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
 use tokio::task::AbortHandle;
+use units::Timestamp;
 
 use super::intake::Refreshed;
 use super::{Poller, Running};
 use crate::budget::Purpose;
 use crate::gateway::Errand;
-use crate::model::{Hashtag, Keyword, Region, Timestamp};
+use crate::model::Keyword;
 use crate::pacing;
 use crate::refresh::{self, Listing, Paging, Resolved};
 use crate::schedule::{Job, Subject};

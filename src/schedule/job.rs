@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+use units::Timestamp;
+
 use crate::discovery::Followed;
-use crate::model::{Hashtag, Keyword, Region, Timestamp};
+use crate::model::Keyword;
 use crate::state::{JobKind, Outcome};
 use crate::watchlist::{Watched, Watchlist};
 

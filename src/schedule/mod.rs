@@ -28,10 +28,11 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::{Hashtag, Timestamp};
 use crate::state::{JobKind, Outcome};
 use slot::{Slot, caught_up};
 use table::{EntryState, Number, Table};
+use tiktok_api::Hashtag;
+use units::Timestamp;
 
 pub use job::{Job, Past, Planned, Subject, jobs};
 pub use rhythm::Rhythm;

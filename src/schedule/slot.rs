@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use units::Timestamp;
+
 use super::table::Number;
 use super::{Job, Subject};
-use crate::model::Timestamp;
 use crate::state::JobKind;
 
 /// A job's place in its interval: it recurs at `offset`, `offset + interval`, … of the Unix epoch.

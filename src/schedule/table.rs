@@ -3,9 +3,11 @@
 
 use std::borrow::Borrow;
 
+use tiktok_api::Region;
+use units::Timestamp;
+
 use super::slot::{Place, Sharers, Sharing, Slot};
 use super::{Due, Job, Planned, Rhythm, Subject};
-use crate::model::{Region, Timestamp};
 use crate::state::{JobKind, Outcome};
 
 /// A job's number: where it stands among all, which are sorted.

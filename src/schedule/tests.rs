@@ -1,7 +1,8 @@
 use proptest::prelude::*;
+use tiktok_api::Region;
+use units::{DAY, HOUR};
 
 use super::*;
-use crate::model::{DAY, HOUR, Region};
 use crate::watchlist::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
-
-use crate::model::Timestamp;
+use units::Timestamp;
 
 /// Most requests of one key within any second, unless its rate is higher.
 const PER_SECOND: u32 = 50;

@@ -98,8 +98,8 @@ impl Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
     use crate::simulator::dice::Dice;
+    use units::Timestamp;
 
     #[test]
     fn kept_steps_change_no_sum() {

@@ -1,6 +1,8 @@
 //! What each endpoint answers, once a request is let in.
 
 use serde_json::Value;
+use tiktok_api::{ChallengeId, Hashtag, Region};
+use units::Timestamp;
 
 use super::catalog::Kind;
 use super::dice::Dice;
@@ -8,7 +10,6 @@ use super::ids::Ids;
 use super::posts::{Page, Upload};
 use super::wire;
 use super::world::World;
-use crate::model::{ChallengeId, Hashtag, Region, Timestamp};
 
 /// Posts on a page, and hashtags on a page of a search: who asks for more gets these.
 const POSTS_MAX: usize = 35;

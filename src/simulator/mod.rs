@@ -29,8 +29,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tiktok_api::{ChallengeId, Hashtag};
+use units::Timestamp;
 
-use crate::model::{ChallengeId, Hashtag, Timestamp};
 use accounts::{Accounts, Refusal, Terms};
 use dice::Dice;
 use faults::Switchboard;

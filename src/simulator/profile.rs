@@ -1,10 +1,11 @@
 //! What does not change about one hashtag, and the chance events that do happen under it.
 
+use units::Timestamp;
+
 use super::catalog::{self, Kind};
 use super::dice::Dice;
 use super::rate::Rate;
 use super::regions::Spread;
-use crate::model::Timestamp;
 
 /// Hours after which a post has gathered 63 % of the plays it will ever have.
 pub(super) const PLAYS_TAU: f64 = 36.0;

@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
+use units::SharedClock;
 
 use super::{Body, Faults, Reply, Request, Simulator};
-use crate::clock::SharedClock;
 
 /// What says on every answer that it is not real.
 const SIMULATED: (HeaderName, HeaderValue) =

@@ -1,11 +1,11 @@
 //! The world in the API's JSON, with every field of it.
 
 use serde_json::{Value, json};
+use tiktok_api::{ChallengeId, Hashtag, Totals};
 
 use super::dice::Dice;
 use super::posts::{Page, Upload};
 use super::regions::REGIONS;
-use crate::model::{ChallengeId, Hashtag, Totals};
 
 /// Where pictures and videos would be. The name can never exist (RFC 6761).
 const MEDIA: &str = "https://media.invalid";

@@ -8,12 +8,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region, Totals};
+use units::{HOUR, Timestamp};
+
 use super::catalog::Kind;
 use super::course::Course;
 use super::dice::Dice;
 use super::posts::{self, Page, Upload};
 use super::profile::Profile;
-use crate::model::{HOUR, Hashtag, Region, Timestamp, Totals};
 
 /// The end of time: 78 years after the beginning. Later moments look like it.
 const LAST_SECOND: i64 = 78 * 365 * 86_400;

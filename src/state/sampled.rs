@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::model::{SampleStats, Timestamp};
+use units::Timestamp;
+
+use crate::model::SampleStats;
 
 /// The figures of a sample, and when it was taken. Packed into two thirds of what [`SampleStats`] takes,
 /// because there is one for every pair of a watchlist.

@@ -1,9 +1,9 @@
 //! What the API answered to people's questions.
 
 use rusqlite::{OptionalExtension, Row, params};
+use units::{DAY, Timestamp};
 
 use super::{Store, StoreError};
-use crate::model::{DAY, Timestamp};
 
 /// Answers are kept up to this size together, the youngest ones.
 const KEPT_BYTES: i64 = 8 << 20;

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use tiktok_api::{Hashtag, Post, Region};
 
 use super::open::{VERSION, check, version};
 use super::{Books, Discovered, Store, StoreError};
-use crate::model::{Hashtag, Post, Region};
 use crate::state::HashtagState;
 
 /// A store that is looked at, or amended in one short transaction, beside the process that holds

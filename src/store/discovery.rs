@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, Row, params};
+use tiktok_api::{Hashtag, Region};
+use units::Timestamp;
 
 use super::rows::{last, load_rows, time};
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial, Trials};
-use crate::model::{Hashtag, Keyword, Region, Timestamp};
+use crate::model::Keyword;
 use crate::state::{KeywordRegion, KeywordState, Outcome};
 
 /// A keyword as it is remembered.

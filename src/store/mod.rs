@@ -22,9 +22,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
+use tiktok_api::{ChallengeId, Hashtag, Post};
+use units::Timestamp;
 
 use crate::discovery::Trials;
-use crate::model::{ChallengeId, Growth, Hashtag, Keyword, Post, Timestamp};
+use crate::model::{Growth, Keyword};
 use crate::state::{HashtagState, KeywordRegion, KeywordState, RegionState};
 use lock::Lock;
 use open::{VERSION, identity};

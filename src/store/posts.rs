@@ -2,9 +2,9 @@
 //! hold them for every pair of a watchlist.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use tiktok_api::{Hashtag, Post, Region};
 
 use super::{Store, StoreError};
-use crate::model::{Hashtag, Post, Region};
 
 impl Store {
     /// The best posts of the last good sample of a hashtag in a region. None, if there was no such sample,

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row, Statement, params};
+use tiktok_api::{ChallengeId, Hashtag, Region};
+use units::Timestamp;
 
-use crate::model::{ChallengeId, Growth, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use crate::model::{Growth, RecentValues, SampleStats};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled};
 
 /// Enters into each hashtag what is remembered of it, but for what was refreshed since. Returns how many

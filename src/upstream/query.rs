@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 
 use super::{Endpoint, Error};
-use crate::model::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 
 /// Most posts the API returns on one page.
 pub const PAGE_SIZE_MAX: u32 = 35;

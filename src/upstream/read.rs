@@ -6,10 +6,11 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Totals};
+use units::Timestamp;
 
 use super::wire::{Challenge, Envelope, Listing, Object, Outcome, Scalar, Video};
 use super::{Answer, Class, Cursor, Error, Page, Query, RawAnswer};
-use crate::model::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Timestamp, Totals};
 
 /// The largest answer that is read as a list of regions, of which there are some 250. Its shape is not
 /// known, so all of it is held, and that can take eighty times its size.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
+use units::SharedClock;
 use url::Url;
 
 use super::{Error, Query};
-use crate::clock::SharedClock;
 
 /// The header by which this program's own simulator says that nothing in the answer is real.
 pub const SIMULATED_HEADER: &str = "x-simulated";

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use tiktok_api::Hashtag;
+use units::{
+    Timestamp,
+    human::{exact, relative, short, utc},
+};
 
 use crate::discovery::Candidate;
-use crate::model::{Hashtag, Timestamp};
 use crate::state::{KeywordState, Snapshot};
-use crate::wording::{exact, relative, short, utc};
 
 /// Every followed keyword with its candidates; nothing where none is followed.
 pub(super) fn lists(snapshot: &Snapshot, now: Timestamp) -> Markup {

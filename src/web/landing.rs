@@ -7,13 +7,16 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use units::{
+    Timestamp,
+    human::{counted, exact, relative, short, utc},
+};
 
 use super::candidates;
 use crate::budget::Trip;
 use crate::exposition::Telemetry;
-use crate::model::{HEATING_UP, SampleStats, Timestamp};
+use crate::model::{HEATING_UP, SampleStats};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
-use crate::wording::{counted, exact, relative, short, utc};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
 const ROWS_MAX: usize = 500;

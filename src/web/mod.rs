@@ -22,9 +22,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
+use units::SharedClock;
 
 use crate::brief::Desk;
-use crate::clock::SharedClock;
 use crate::exposition::Telemetry;
 use crate::state::State;
 

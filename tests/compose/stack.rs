@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tiktok_exporter::clock::{Clock, SystemClock};
+use units::{Clock, SystemClock};
 
 use super::alertmanager::Alertmanager;
 use super::file::{services, texts};

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tiktok_exporter::clock::{Clock, SystemClock};
+use units::{Clock, SystemClock};
 
 use crate::certificates::{Authority, write_secret};
 use crate::process::{Metrics, Process};

@@ -10,8 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use reqwest::blocking::{Client, Response};
-use tiktok_exporter::clock::{Clock, SystemClock};
-use tiktok_exporter::model::{DAY, Timestamp};
+use units::{Clock, DAY, SystemClock, Timestamp};
 
 /// The key the exporter is given; it must appear nowhere.
 pub const KEY: &str = "secret-key-0123456789";

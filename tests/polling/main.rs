@@ -15,12 +15,11 @@ use std::time::Duration;
 
 use looped::{COOLDOWN, Loop};
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::{SharedClock, TimerClock};
-use tiktok_exporter::model::{HOUR, Timestamp};
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::Query;
 use tokio::time::{Instant, sleep};
+use units::{HOUR, SharedClock, TimerClock, Timestamp};
 use upstream::{Reply, Scripted, hashtag_json, id_of, posts_json, well_behaved};
 
 const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);

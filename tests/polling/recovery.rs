@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tiktok_exporter::clock::{Clock, SharedClock, TimerClock};
-use tiktok_exporter::model::{DAY, HOUR, Timestamp};
 use tiktok_exporter::store::{Beside, Store};
 use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
+use units::{Clock, DAY, HOUR, SharedClock, TimerClock, Timestamp};
 
 use crate::looped::{COOLDOWN, Loop};
 use crate::upstream::{Reply, Scripted, posts_json, well_behaved};

@@ -6,8 +6,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use tiktok_exporter::model::{DAY, HOUR, Hashtag, Timestamp, Totals};
+use tiktok_api::{Hashtag, Totals};
 use tiktok_exporter::simulator::{Kind, World};
+use units::{DAY, HOUR, Timestamp};
 
 /// Hashtags of the world of which it is known what they do now.
 #[derive(Debug, PartialEq)]

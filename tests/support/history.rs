@@ -13,8 +13,8 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill};
-use tiktok_exporter::model::Timestamp;
 use tiktok_exporter::simulator::World;
+use units::Timestamp;
 
 use super::prometheus::{Prometheus, Series};
 use super::promtool::{promtool, rule_files, succeed};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_exporter::budget::Limits;
-use tiktok_exporter::clock::SharedClock;
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
@@ -18,6 +17,7 @@ use tiktok_exporter::upstream::Transport;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use units::SharedClock;
 
 /// How long a refused key stops all requests.
 pub const COOLDOWN: Duration = Duration::from_secs(900);

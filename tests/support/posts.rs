@@ -1,6 +1,7 @@
 //! Posts that try to be more than text.
 
-use tiktok_exporter::model::{HOUR, Post};
+use tiktok_api::Post;
+use units::HOUR;
 
 use crate::snapshot::NOW;
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tiktok_exporter::clock::Clock;
-use tiktok_exporter::model::{DAY, HOUR, Hashtag, RecentValues, Region, SampleStats, Timestamp};
+use tiktok_api::{Hashtag, Region};
+use tiktok_exporter::model::{RecentValues, SampleStats};
 use tiktok_exporter::state::{
     HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot, State,
 };
+use units::{Clock, DAY, HOUR, Timestamp};
 
 /// 2027-01-15T08:00:00Z, the moment at which every test starts.
 pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

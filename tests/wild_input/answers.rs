@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
-use tiktok_exporter::model::{ChallengeId, Hashtag, Post, Region, Timestamp, Totals};
+use tiktok_api::{ChallengeId, Hashtag, Post, Region, Totals};
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 use tiktok_exporter::upstream::{Answer, Class, Cursor, Order, Query, RawAnswer, Since, read};
+use units::Timestamp;
 
 use crate::mutate::mutate;
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use tiktok_api::Hashtag;
 use tiktok_exporter::history::Directory;
 use tiktok_exporter::history::tutorial::{Report, Settings, import};
-use tiktok_exporter::model::{Hashtag, Timestamp};
+use units::Timestamp;
 
 use crate::mutate::mutate;
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tiktok_api::Hashtag;
+use units::{Clock, Problems, SystemClock};
 use url::Url;
 
 use crate::brief::{BadQuestion, Desk, Question, Report};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Problems, WebConfig};
+use crate::config::{self, Config, WebConfig};
 use crate::discovery::Trials;
-use crate::model::Hashtag;
 use crate::poller;
 use crate::store::{Beside, StoreError};
 

@@ -1,10 +1,10 @@
 //! A brief for a terminal and for a spreadsheet.
 
 use serde::Serialize;
+use units::human::short;
 
 use crate::brief::{BestPost, Report, Trend, checks, counts};
 use crate::cli::text;
-use crate::wording::short;
 
 /// An overview, and then what there is to know of each hashtag.
 pub(super) fn table(report: &Report) -> String {

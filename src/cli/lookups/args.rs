@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tiktok_api::{Hashtag, Region};
+
 use crate::adhoc::PAGES_MAX;
-use crate::model::{Hashtag, Keyword, Region};
+use crate::model::Keyword;
 use crate::upstream::{Order, Since};
 
 /// Flags of every look-up.

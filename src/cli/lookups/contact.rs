@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tiktok_api::Hashtag;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use units::{Clock, Problems, SharedClock, SystemClock};
 
 use super::args::Common;
 use super::progress::Progress;
@@ -18,12 +20,10 @@ use crate::adhoc::socket::{CallError, Caller};
 use crate::adhoc::{Desk, Finding, Question, Quote, Road};
 use crate::app;
 use crate::cli::EXIT_CONFIG;
-use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, Problems, PrometheusConfig};
+use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, PrometheusConfig};
 use crate::exposition::Telemetry;
 use crate::gateway::Bill;
 use crate::ledger::Ledger;
-use crate::model::Hashtag;
 use crate::prometheus;
 use crate::refresh::Resolved;
 use crate::simulator::{self, Settings, Simulator};

@@ -1,10 +1,12 @@
 //! Answers for people.
 
+use units::{
+    Clock, Credits, SystemClock, Timestamp,
+    human::{relative, span},
+};
+
 use crate::adhoc::{Candidates, Finding, Looked, RouteTaken, Sample, ShownPost, Videos};
 use crate::cli::text::table;
-use crate::clock::{Clock, SystemClock};
-use crate::model::{Credits, Timestamp};
-use crate::wording::{relative, span};
 
 /// Groups are at most this long.
 const GROUP_CHARS: usize = 64;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
+use units::{Problem, duration};
 
 use super::users;
-use crate::config::{Problem, duration};
 
 /// What the file says, each value by itself in order.
 #[derive(Default)]

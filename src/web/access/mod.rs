@@ -18,8 +18,8 @@ use rustls::ServerConfig;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use units::{Problem, Problems};
 
-use crate::config::{Problem, Problems};
 use crate::exposition::{Refusal, Telemetry};
 use files::Files;
 use rate::Bucket;

@@ -10,11 +10,11 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use units::Problem;
 
 use super::clients::{AnyCertificate, Named};
 use super::files::Files;
 use super::format::{Pem, TlsFormat};
-use crate::config::Problem;
 
 const SECTION: &str = "tls_server_config";
 

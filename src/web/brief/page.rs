@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, html};
+use tiktok_api::Region;
 
 use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
 use crate::exposition::Telemetry;
-use crate::model::Region;
 use crate::state::Snapshot;
 use crate::web::landing::banners;
 
@@ -80,7 +80,7 @@ fn question(report: &Report) -> Question {
         kind: Kind::Brief,
         group: asked.group.clone(),
         region: asked.region.as_ref().and_then(|region| Region::parse_label(region).ok()),
-        hashtag: asked.hashtag.as_ref().and_then(|hashtag| crate::model::Hashtag::parse(hashtag).ok()),
+        hashtag: asked.hashtag.as_ref().and_then(|hashtag| tiktok_api::Hashtag::parse(hashtag).ok()),
         limit: asked.limit,
         since: asked.since_seconds.map(std::time::Duration::from_secs),
     }

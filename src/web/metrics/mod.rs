@@ -140,11 +140,11 @@ mod tests {
     use super::MetricsPage;
     use super::joined::FRESH;
     use crate::budget::Limits;
-    use crate::clock::{Clock, SystemClock};
     use crate::exposition::{Exposition, Telemetry};
     use crate::ledger::Ledger;
     use crate::state::State;
     use crate::store::Store;
+    use units::{Clock, SystemClock};
 
     pub(super) fn page(state: &State) -> MetricsPage {
         let clock = Arc::new(SystemClock);

@@ -13,10 +13,9 @@ use axum::extract::{DefaultBodyLimit, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use units::{SharedClock, Timestamp};
 
 use super::landing::HEADERS;
-use crate::clock::SharedClock;
-use crate::model::Timestamp;
 use message::Message;
 
 /// How many notifications are kept.

@@ -2,11 +2,13 @@
 //! addresses become links.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use units::{
+    Timestamp,
+    human::{counted, relative, utc},
+};
 
 use super::Received;
 use super::message::{Alert, Message, description, is_address};
-use crate::model::Timestamp;
-use crate::wording::{counted, relative, utc};
 
 pub(super) fn page<'a>(latest: impl ExactSizeIterator<Item = &'a Received>, now: Timestamp) -> Markup {
     html! {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::json;
-use tiktok_exporter::clock::{Clock, SystemClock};
+use units::{Clock, SystemClock};
 
 use crate::process::{Metrics, Process, Simulator, setting};
 use truth::Truth;

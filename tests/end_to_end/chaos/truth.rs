@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tiktok_exporter::clock::{Clock, SystemClock};
-use tiktok_exporter::model::{Hashtag, Timestamp};
+use tiktok_api::Hashtag;
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
+use units::{Clock, SystemClock, Timestamp};
 
 use super::{HASHTAGS, REGIONS};
 use crate::process::{Metrics, beginning};

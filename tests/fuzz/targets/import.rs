@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
+use units::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 use tiktok_exporter::history::Directory;
 use tiktok_exporter::history::tutorial::{Settings, import};
-use tiktok_exporter::model::Timestamp;
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let memory = std::path::Path::new("/dev/shm");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::{DAY, HOUR, Timestamp};
+use crate::{DAY, HOUR, Timestamp};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A count in three digits: 999, 1.82 K, 45.7 M, 68.0 T.
-pub(crate) fn short(count: u64) -> String {
+pub fn short(count: u64) -> String {
     let mut scaled = count as f64;
     let mut unit = 0;
     // 999.5 is where three digits round up to a thousand.
@@ -26,7 +26,7 @@ pub(crate) fn short(count: u64) -> String {
 const UNITS: [&str; 6] = ["", "K", "M", "B", "T", "Qa"];
 
 /// A count in full, with commas between thousands.
-pub(crate) fn exact(count: u64) -> String {
+pub fn exact(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn exact(count: u64) -> String {
 }
 
 /// So many of a thing: "no hashtags", "1 hashtag", "1,200 hashtags".
-pub(crate) fn counted(count: usize, thing: &str) -> String {
+pub fn counted(count: usize, thing: &str) -> String {
     match count {
         0 => format!("no {thing}s"),
         1 => format!("1 {thing}"),
@@ -48,7 +48,7 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
 }
 
 /// How long ago, or how far ahead: "3 min ago", "in 2 h", "now".
-pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
+pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let (ago, ahead) = (now.saturating_since(at), at.saturating_since(now));
     if ago.max(ahead) < Duration::from_secs(1) {
         "now".to_owned()
@@ -60,7 +60,7 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A span of time in its largest unit: 45 s, 3 min, 2 h, 9 d.
-pub(crate) fn span(span: Duration) -> String {
+pub fn span(span: Duration) -> String {
     let whole = |unit: Duration| span.as_secs() / unit.as_secs();
     match span {
         span if span < MINUTE * 2 => format!("{} s", span.as_secs()),
@@ -71,7 +71,7 @@ pub(crate) fn span(span: Duration) -> String {
 }
 
 /// A moment as `2026-01-31T06:00:00Z`; blank outside the years 1970 to 9999.
-pub(crate) fn utc(at: Timestamp) -> String {
+pub fn utc(at: Timestamp) -> String {
     let seconds = u64::try_from(at.as_secs()).ok().filter(|seconds| *seconds < 253_402_300_800);
     seconds.map_or(String::new(), |seconds| {
         humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()

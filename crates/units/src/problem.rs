@@ -34,7 +34,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Sorts `problems`; none of them is success.
-    pub(crate) fn none_or(mut problems: Vec<Problem>) -> Result<(), Self> {
+    pub fn none_or(mut problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             return Ok(());
         }

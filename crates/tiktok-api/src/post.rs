@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Region, Timestamp};
+use units::Timestamp;
+
+use super::Region;
 
 /// Longer titles are cut.
 const TITLE_CHARS: usize = 120;
