@@ -16,13 +16,14 @@ use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
 use crate::budget::Admission;
 use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded};
-use crate::exposition::{Exposition, PageError, Telemetry};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::ledger::Ledger;
+use crate::page::{Exposition, MetricsPage, PageError};
 use crate::poller::{Parts, Poller, Reload};
 use crate::refresh::Resolved;
 use crate::state::State;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
 use crate::upstream::{HttpSettings, HttpTransport, SetupError};
 use crate::web::{self, Access, Readiness, ReloadRequest};
 
@@ -133,17 +134,15 @@ impl Source {
 /// The whole exporter, listening and ready to run.
 pub struct App {
     source: Source,
-    clock: SharedClock,
-    telemetry: Arc<Telemetry>,
     gateway: Arc<Gateway>,
-    ledger: Arc<Ledger>,
+    /// What the next gateway works with.
+    parts: gateway::Parts,
     store: Arc<Store>,
     desk: Desk,
     api: ApiConfig,
     key: ApiKey,
     fixed: (SocketAddr, PathBuf),
     by_hand: Arc<adhoc::Desk>,
-    stopping: CancellationToken,
     tasks: TaskTracker,
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
@@ -200,13 +199,19 @@ impl App {
             return Err(StartError::Simulated);
         }
         if simulated || matches!(source, Source::Embedded { .. }) {
-            telemetry.upstream_is_simulated();
+            state.api().set_simulated();
         }
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)
-            .map_err(PageError::from)?;
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), telemetry.clone());
 
         let stopping = CancellationToken::new();
-        let gateway = gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, &stopping)?;
+        let gateway_parts = gateway::Parts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            api: state.api().clone(),
+            stopping: stopping.clone(),
+        };
+        let gateway = gateway(&config.api, &key, &store, gateway_parts.clone())?;
         let counter = path.as_deref().filter(|_| store.is_held()).and_then(open_counter);
         let road = Road {
             gateway: gateway.clone(),
@@ -214,14 +219,14 @@ impl App {
             page_size: config.posts.page_size,
         };
         let known = known_ids(state.clone());
-        let by_hand = adhoc::Desk::new(road, ledger.clone(), telemetry.clone(), known, clock.clone());
+        let by_hand = adhoc::Desk::new(road, ledger.clone(), state.api().clone(), known, clock.clone());
         let by_hand = Arc::new(by_hand);
         let parts = Parts {
             gateway: gateway.clone(),
-            ledger: ledger.clone(),
+            ledger,
             store: store.clone(),
             state: state.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             clock: clock.clone(),
         };
         let fixed = (config.web.listen_address, config.store.path.clone());
@@ -232,19 +237,18 @@ impl App {
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
         let readiness = Readiness::default();
-        let page = web::MetricsPage::new(exposition)?;
+        let page = MetricsPage::new(exposition)?;
         let router = web::router(web::App {
             page: page.clone(),
-            state: state.clone(),
-            telemetry: telemetry.clone(),
+            state,
             desk: desk.clone(),
-            clock: clock.clone(),
+            clock,
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
             access: access.clone(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(page.keep_printing(stopping.clone()));
+        tasks.spawn(page.keep_rendering(stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
         tasks.spawn(access.clone().keep_current(stopping.clone()));
@@ -258,17 +262,14 @@ impl App {
         tracing::info!(address = %bound, "listening on {url}");
         Ok(Self {
             source,
-            clock,
-            telemetry,
             gateway,
-            ledger,
+            parts: gateway_parts,
             desk,
             api,
             key,
             fixed,
             store,
             by_hand,
-            stopping,
             tasks,
             reloads,
             reload_requests,
@@ -298,7 +299,7 @@ impl App {
             }
         }
         tracing::info!("stopping");
-        self.stopping.cancel();
+        self.parts.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         tracing::info!("stopped");
@@ -309,12 +310,12 @@ impl App {
     async fn reload(&mut self) -> Result<(), String> {
         match self.try_reload().await {
             Ok(()) => {
-                self.telemetry.reloaded(self.clock.now());
+                self.parts.telemetry.reloaded(self.parts.clock.now());
                 tracing::info!("configuration reloaded");
                 Ok(())
             }
             Err(reason) => {
-                self.telemetry.reload_failed();
+                self.parts.telemetry.reload_failed();
                 for line in reason.lines() {
                     tracing::error!("reload failed, the old configuration stays: {line}");
                 }
@@ -327,7 +328,7 @@ impl App {
         self.access.read_again().await?;
         // Small files, read in a millisecond, but from whatever disk they are on.
         let source = self.source.clone();
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let loaded = tokio::task::spawn_blocking(move || source.load(now)).await;
         let (Loaded { config, warnings }, key) =
             loaded.map_err(|error| error.to_string())?.map_err(|problems| problems.to_string())?;
@@ -335,7 +336,7 @@ impl App {
         if self.fixed != (config.web.listen_address, config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
-        if self.telemetry.is_simulated() && is_real_api(&config.api) {
+        if self.parts.api.is_simulated() && is_real_api(&config.api) {
             return Err(StartError::Simulated.to_string());
         }
         let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
@@ -344,12 +345,11 @@ impl App {
         let (api, gateway) = if keep {
             (self.api.clone(), None)
         } else {
-            let (ledger, store) = (&self.ledger, &self.store);
-            let new = gateway(&config.api, &key, ledger, store, &self.clock, &self.telemetry, &self.stopping);
+            let new = gateway(&config.api, &key, &self.store, self.parts.clone());
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
         self.desk.configure(&config.prometheus).map_err(|error| StartError::Prometheus(error).to_string())?;
-        self.ledger.limits_are(config.budget);
+        self.parts.ledger.limits_are(config.budget);
         let page_size = config.posts.page_size;
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: config.into(), gateway: gateway.clone(), done };
@@ -414,15 +414,12 @@ fn known_ids(state: State) -> KnownIds {
     })
 }
 
-/// The road to the upstream, paid for out of `ledger`.
+/// A gateway to the configured API that keeps answers in `store`.
 pub fn gateway(
     api: &ApiConfig,
     key: &ApiKey,
-    ledger: &Arc<Ledger>,
     store: &Arc<Store>,
-    clock: &SharedClock,
-    telemetry: &Arc<Telemetry>,
-    stopping: &CancellationToken,
+    parts: gateway::Parts,
 ) -> Result<Arc<Gateway>, SetupError> {
     let settings = HttpSettings {
         base_url: api.base_url.clone(),
@@ -431,15 +428,7 @@ pub fn gateway(
         connect_timeout: api.connect_timeout,
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
     };
-    let transport = Arc::new(HttpTransport::new(settings, clock.clone())?);
-    let gateway = Gateway::new(
-        transport,
-        ledger.clone(),
-        api.rate_limit_per_minute,
-        api.breaker_cooldown,
-        clock.clone(),
-        telemetry.clone(),
-        stopping.clone(),
-    );
+    let transport = Arc::new(HttpTransport::new(settings, parts.clock.clone())?);
+    let gateway = Gateway::new(transport, parts, api.rate_limit_per_minute, api.breaker_cooldown);
     Ok(Arc::new(gateway.keeping(store.clone())))
 }

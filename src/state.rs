@@ -1,9 +1,10 @@
-//! The latest results of the whole watchlist, as one immutable snapshot.
+//! The latest results of the whole watchlist, as one immutable snapshot, and the status of the API.
 //!
 //! The poller publishes a new snapshot after every change; readers (the metrics page, the landing
 //! page) hold the one they started with, so no page mixes two generations. Entries that did not
 //! change are shared between snapshots.
 
+mod api;
 mod sampled;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use units::Timestamp;
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
 use crate::model::{Keyword, RecentValues};
 
+pub use api::{ApiState, ApiStatus};
 pub use sampled::Sampled;
 
 /// Everything known about the watchlist at one moment.
@@ -261,21 +263,29 @@ fn is_young(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     !at.is_ahead_of(now) && now.saturating_since(at) <= max_age
 }
 
-/// Where the poller publishes and readers look.
+/// Where the gateway and the poller publish and readers look. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone)]
-pub struct State(watch::Sender<Arc<Snapshot>>);
+pub struct State {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    api: ApiState,
+}
 
 impl Default for State {
     fn default() -> Self {
-        Self(watch::Sender::new(Arc::default()))
+        Self { snapshots: watch::Sender::new(Arc::default()), api: ApiState::default() }
     }
 }
 
 impl State {
+    /// The status of the API.
+    pub fn api(&self) -> &ApiState {
+        &self.api
+    }
+
     /// Replaces the snapshot. One whose entries are all those of the last is no change, and nobody is
-    /// told.
+    /// notified.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.0.send_if_modified(|last| {
+        self.snapshots.send_if_modified(|last| {
             let changed =
                 !same(&last.hashtags, &snapshot.hashtags) || !same(&last.keywords, &snapshot.keywords);
             if changed {
@@ -285,14 +295,14 @@ impl State {
         });
     }
 
-    /// Tells of every new snapshot.
+    /// Notices every new snapshot.
     pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.0.subscribe()
+        self.snapshots.subscribe()
     }
 
     /// The latest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.borrow().clone()
+        self.snapshots.borrow().clone()
     }
 }
 

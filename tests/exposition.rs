@@ -23,13 +23,14 @@ use tiktok_api::{ChallengeId, Hashtag, Post, Region};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
-use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
+use tiktok_exporter::page::{Exposition, result_families};
 use tiktok_exporter::state::{
     HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
+use tiktok_exporter::telemetry::Telemetry;
 use tiktok_exporter::upstream::{Class, Endpoint};
 use units::{DAY, HOUR, Timestamp};
 
@@ -40,17 +41,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Shown {
     state: State,
     clock: Arc<SetClock>,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     exposition: Exposition,
 }
 
 impl Shown {
     fn new(hashtags: impl IntoIterator<Item = HashtagState>) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
-        let telemetry = Telemetry::new().unwrap();
+        let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
-        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), telemetry.clone());
         publish(&state, hashtags);
         Self { state, clock, telemetry, exposition }
     }
@@ -828,7 +829,7 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
 fn what_happened_is_counted_where_it_happened() {
     let shown = Shown::new([]);
     let before = shown.page().starting_with("tiktok_exporter_");
-    let telemetry = &shown.telemetry;
+    let (telemetry, api) = (&shown.telemetry, shown.state.api());
     let half = Duration::from_millis(500);
     telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half);
     telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half * 4);
@@ -836,12 +837,12 @@ fn what_happened_is_counted_where_it_happened() {
     telemetry.request_retried(Endpoint::ChallengePosts);
     telemetry.cache_queried(Endpoint::ChallengeInfoId, true);
     telemetry.cache_queried(Endpoint::ChallengeInfoId, false);
-    telemetry.breaker_is(Some(Trip::CreditsExhausted));
-    telemetry.paused_until(Some(NOW + half * 80));
+    api.set_stopped(Some(Trip::CreditsExhausted));
+    api.set_paused_until(Some(NOW + half * 80));
     telemetry.refreshed(JobKind::Posts, Outcome::NotFound);
     telemetry.store_failed();
     telemetry.reloaded(NOW + half);
-    telemetry.upstream_is_simulated();
+    api.set_simulated();
 
     let mut changed = shown.page().starting_with("tiktok_exporter_");
     changed.retain(|series, value| before.get(series) != Some(value));
@@ -877,8 +878,8 @@ fn what_happened_is_counted_where_it_happened() {
     }
     assert_same(&changed, &want);
 
-    telemetry.breaker_is(None);
-    telemetry.paused_until(None);
+    api.set_stopped(None);
+    api.set_paused_until(None);
     telemetry.reload_failed();
     let later = shown.page().starting_with("tiktok_exporter_");
     for (series, want) in [

@@ -12,13 +12,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
 use tiktok_exporter::budget::{Limits, Purpose};
-use tiktok_exporter::exposition::Telemetry;
-use tiktok_exporter::gateway::{Errand, Failure, Gateway};
+use tiktok_exporter::gateway::{Errand, Failure, Gateway, Parts};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::RecentValues;
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-use tiktok_exporter::state::{HashtagState, Reading};
+use tiktok_exporter::state::{ApiState, HashtagState, Reading};
 use tiktok_exporter::store::Store;
+use tiktok_exporter::telemetry::Telemetry;
 use tiktok_exporter::upstream::{
     Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
 };
@@ -47,15 +47,14 @@ fn road(transport: Arc<dyn Transport>, limits: Limits) -> Road {
 fn road_at(transport: Arc<dyn Transport>, limits: Limits, clock: SharedClock) -> Road {
     let store = Arc::new(Store::in_memory().unwrap());
     let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
-    let gateway = Gateway::new(
-        transport,
-        ledger.clone(),
-        200,
-        HOUR,
-        clock.clone(),
-        Arc::new(Telemetry::new().unwrap()),
-        CancellationToken::new(),
-    );
+    let parts = Parts {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        telemetry: Arc::new(Telemetry::new().unwrap()),
+        api: ApiState::default(),
+        stopping: CancellationToken::new(),
+    };
+    let gateway = Gateway::new(transport, parts, 200, HOUR);
     Road { gateway: Arc::new(gateway.keeping(store.clone())), ledger, store, clock }
 }
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use units::SystemClock;
 
-use crate::exposition::Telemetry;
+use crate::telemetry::Telemetry;
 use crate::web;
 use crate::web::Access;
 

@@ -24,9 +24,10 @@ use units::{Credits, SharedClock, Timestamp, duration};
 pub use cache::Answered;
 
 use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
-use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
+use crate::state::ApiState;
 use crate::store::Store;
+use crate::telemetry::Telemetry;
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
 use kept::Kept;
@@ -115,6 +116,21 @@ pub enum Failure {
     ShuttingDown,
 }
 
+/// The parts a gateway works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// What pays for each request.
+    pub ledger: Arc<Ledger>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Counts requests.
+    pub telemetry: Arc<Telemetry>,
+    /// Where the breaker, pauses and simulated answers are published.
+    pub api: ApiState,
+    /// No request is sent once this is cancelled.
+    pub stopping: CancellationToken,
+}
+
 /// The road. Shared by all who ask.
 pub struct Gateway {
     paid: Paid,
@@ -128,24 +144,17 @@ pub struct Gateway {
     stopping: CancellationToken,
     /// Cancelled when another gateway takes over.
     retired: CancellationToken,
-    /// Whether this gateway's state is what the telemetry shows. Held while it is written there, so
+    api: ApiState,
+    /// Whether this gateway's state is the one that is published. Held while it is written there, so
     /// that a replaced gateway cannot write over its successor.
     is_shown: Mutex<bool>,
 }
 
 impl Gateway {
-    /// A gateway over `transport` that pays for each request out of `ledger`, sends at most
-    /// `per_minute` requests a minute, none after `stopping`, and for `cooldown` none after a refused
-    /// key or exhausted credits.
-    pub fn new(
-        transport: Arc<dyn Transport>,
-        ledger: Arc<Ledger>,
-        per_minute: u32,
-        cooldown: Duration,
-        clock: SharedClock,
-        telemetry: Arc<Telemetry>,
-        stopping: CancellationToken,
-    ) -> Self {
+    /// A gateway over `transport` that sends at most `per_minute` requests a minute, and for `cooldown`
+    /// none after a refused key or exhausted credits.
+    pub fn new(transport: Arc<dyn Transport>, parts: Parts, per_minute: u32, cooldown: Duration) -> Self {
+        let Parts { ledger, clock, telemetry, api, stopping } = parts;
         Self {
             paid: Paid::new(transport, ledger, clock.clone()),
             cache: AnswerCache::default(),
@@ -154,6 +163,7 @@ impl Gateway {
             limiter: Limiter::new(per_minute),
             clock,
             telemetry,
+            api,
             stopping,
             retired: CancellationToken::new(),
             is_shown: Mutex::new(false),
@@ -167,8 +177,8 @@ impl Gateway {
         Self { kept: Some(Kept(store)), ..self }
     }
 
-    /// Takes over from `predecessor`, if there is one: from now on the telemetry shows this gateway's
-    /// state. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
+    /// Takes over from `predecessor`, if there is one: from now on this gateway's state is the published
+    /// one. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
     /// its pause would have been; what it has sent already is waited for.
     ///
     /// The predecessor grants nothing any more and this limiter starts empty, so the two together send
@@ -181,7 +191,7 @@ impl Gateway {
         // Earned since it was made, for which the predecessor may have sent in the meantime.
         self.limiter.pause(Duration::ZERO);
         *self.shown() = true;
-        self.telemetry.paused_until(None);
+        self.api.set_paused_until(None);
         self.show_breaker();
     }
 
@@ -313,12 +323,12 @@ impl Gateway {
             }
         };
         if raw.as_ref().is_ok_and(|raw: &RawAnswer| raw.simulated) {
-            self.telemetry.upstream_is_simulated();
+            self.api.set_simulated();
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
         let result = raw.and_then(|raw| upstream::read(query, &raw));
         if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
-            kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
+            kept.keep(query, self.clock.now(), body, self.api.is_simulated()).await;
         }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
         self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
@@ -337,7 +347,7 @@ impl Gateway {
         let shown = self.shown();
         if *shown {
             tracing::warn!("the API asks to slow down: nothing is sent for {}", duration::show(pause));
-            self.telemetry.paused_until(Some(self.clock.now() + pause));
+            self.api.set_paused_until(Some(self.clock.now() + pause));
         }
     }
 
@@ -358,11 +368,11 @@ impl Gateway {
         self.show_breaker();
     }
 
-    /// Has the telemetry show the breaker, unless that of another gateway is shown.
+    /// Publishes the state of the breaker, unless that of another gateway is published.
     fn show_breaker(&self) {
         let shown = self.shown();
         if *shown {
-            self.telemetry.breaker_is(match self.admission() {
+            self.api.set_stopped(match self.admission() {
                 Admission::All => None,
                 Admission::Trial(trip) | Admission::Nothing(trip, _) => Some(trip),
             });

@@ -15,8 +15,8 @@ use units::{DAY, Timestamp};
 
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
-use crate::exposition::result_families;
 use crate::model::{PostSample, RecentValues};
+use crate::page::result_families;
 use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};

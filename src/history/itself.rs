@@ -9,10 +9,11 @@ use std::time::Duration;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
-use crate::budget::{Purpose, Spent, Standing};
-use crate::exposition::{Telemetry, own_families};
+use crate::budget::{Need, Pace, Purpose, Spent, Standing};
 use crate::ledger::{ByKind, Statement};
-use crate::state::HashtagState;
+use crate::page::own_families;
+use crate::state::{ApiStatus, HashtagState};
+use crate::telemetry::Telemetry;
 use crate::upstream::Endpoint;
 use crate::watchlist::Watched;
 
@@ -27,19 +28,25 @@ pub(super) struct Itself {
     day: Date,
     spent_in_day: Spent,
     spent_in_month: Spent,
-    /// Credits a day, at the pace of the last turn.
-    planned: f64,
+    api: ApiStatus,
 }
 
 impl Itself {
     /// One that begins with nothing spent.
     pub(super) fn new(latency: Duration, start: Timestamp) -> prometheus::Result<Self> {
         let telemetry = Telemetry::new()?;
-        telemetry.upstream_is_simulated();
         telemetry.reloaded(start);
         let (settled, day) = (ByKind::default(), Date::of(start));
         let (spent_in_day, spent_in_month) = <(Spent, Spent)>::default();
-        Ok(Self { telemetry, latency, settled, day, spent_in_day, spent_in_month, planned: 0.0 })
+        Ok(Self {
+            telemetry,
+            latency,
+            settled,
+            day,
+            spent_in_day,
+            spent_in_month,
+            api: ApiStatus { simulated: true, ..ApiStatus::default() },
+        })
     }
 
     /// Asks for all that came due in the `step` before `now`.
@@ -57,17 +64,18 @@ impl Itself {
             }
             self.day = today;
         }
-        let mut asked = 0;
+        let mut need = Need::default();
+        let steps_a_day = DAY.as_secs_f64() / step.as_secs_f64();
         for (watched, state) in watched {
             let looks = turns(watched.terms.totals_interval, step, now);
-            asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
+            need.totals += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks) as f64 * steps_a_day;
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
+                need.posts += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages) as f64 * steps_a_day;
             }
         }
-        self.planned = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
+        self.api.pace = Pace::new(need, None);
     }
 
     fn ask(&mut self, endpoint: Endpoint, purpose: Purpose, times: u64) -> u64 {
@@ -98,8 +106,7 @@ impl Itself {
             denied: Default::default(),
             stopped: None,
         };
-        // Two families of one name are all that can fail here, and then the page of a live one fails first.
-        for family in own_families(&self.telemetry, &statement, self.planned, now).unwrap_or_default() {
+        for family in own_families(&self.telemetry, &self.api, &statement, now) {
             let name = family.name();
             for metric in family.get_metric() {
                 let labels: Vec<(&str, &str)> =

@@ -172,7 +172,7 @@ impl Poller {
     /// Writes into the store, and says so if that cannot be done.
     pub(super) async fn write(&self, write: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static) {
         let store = self.parts.store.clone();
-        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
+        let (simulated, now) = (self.parts.state.api().is_simulated(), self.parts.clock.now());
         let written = blocking(move || {
             // First, so that no such result is ever taken for a real one.
             if simulated {

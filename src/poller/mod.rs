@@ -23,7 +23,6 @@ use units::{DAY, SharedClock, Timestamp, duration};
 use crate::budget::{Admission, Denial};
 use crate::config::Config;
 use crate::discovery::{Followed, Trials};
-use crate::exposition::Telemetry;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::model::Growth;
@@ -31,6 +30,7 @@ use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};
 use crate::store::{Beside, Discovered, Store, StoreError};
+use crate::telemetry::Telemetry;
 use crate::watchlist::Watchlist;
 use book::{Book, date_anew, new_entry, past, sorted_out};
 use intake::Refreshed;
@@ -275,7 +275,7 @@ impl Poller {
             self.schedule.change(|job, kind| pacing.rhythm(job, kind), now);
             self.publish_all();
         }
-        self.parts.telemetry.pace_is(self.pacing.pace());
+        self.parts.state.api().set_pace(*self.pacing.pace());
     }
 
     /// Logs that spending has stopped, or goes on.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use super::access::Access;
-use crate::exposition::Refusal;
+use crate::telemetry::Refusal;
 
 /// How many requests are answered at the same time; those beyond are told to come back later.
 const REQUESTS: usize = 256;

@@ -14,9 +14,8 @@ use units::{
 
 use super::candidates;
 use crate::budget::Trip;
-use crate::exposition::Telemetry;
 use crate::model::{HEATING_UP, SampleStats};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
+use crate::state::{ApiStatus, HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
 const ROWS_MAX: usize = 500;
@@ -35,7 +34,7 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
 type Row<'a> = (&'a HashtagState, &'a RegionState);
 
 /// The page, sorted by group and hashtag: rows keep their place, so eyes find them again.
-pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -> Markup {
+pub(super) fn page(snapshot: &Snapshot, api: &ApiStatus, now: Timestamp) -> Markup {
     let mut rows: Vec<Row> = snapshot
         .hashtags
         .iter()
@@ -54,7 +53,7 @@ pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -
             }
             body {
                 (heading())
-                (banners(telemetry))
+                (banners(api))
                 main {
                     (summary(snapshot.hashtags.len(), &rows, now))
                     @for group in shown.chunk_by(|(a, _), (b, _)| a.group == b.group) {
@@ -113,12 +112,12 @@ fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
     }
 }
 
-pub(super) fn banners(telemetry: &Telemetry) -> Markup {
+pub(super) fn banners(api: &ApiStatus) -> Markup {
     html! {
-        @if telemetry.is_simulated() {
+        @if api.simulated {
             p.banner.simulated { "SIMULATED DATA. No hashtag, count or trend on this page is real." }
         }
-        @match telemetry.breaker() {
+        @match api.stopped {
             Some(Trip::Auth) => p.banner.stopped role="alert" {
                 "All requests are stopped: the API refuses the key. Check TIKLIVE_API_KEY or api.key_file, then reload."
             },

@@ -1,12 +1,11 @@
-//! What the exporter answers over HTTP. Reads the snapshot and the counters, and asks the upstream for
-//! nothing. The brief alone asks elsewhere: the store for posts, and a Prometheus, if there is one.
+//! What the exporter serves over HTTP. Reads the state and the page, and sends no request to the API. Only the
+//! brief reads elsewhere: posts from the store, and values from a Prometheus, if one is configured.
 
 mod access;
 mod brief;
 mod candidates;
 mod gate;
 mod landing;
-mod metrics;
 pub mod notifications;
 mod runbooks;
 mod server;
@@ -15,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State as Extract;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -25,11 +25,10 @@ use tokio::task::spawn_blocking;
 use units::SharedClock;
 
 use crate::brief::Desk;
-use crate::exposition::Telemetry;
+use crate::page::MetricsPage;
 use crate::state::State;
 
 pub use access::{Access, Rules};
-pub use metrics::MetricsPage;
 pub use server::serve;
 
 /// A wish to reload, and where to tell how it went.
@@ -39,10 +38,8 @@ pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 pub struct App {
     /// `/metrics`.
     pub page: MetricsPage,
-    /// The results.
+    /// The results, and the status of the API.
     pub state: State,
-    /// The exporter's own counters.
-    pub telemetry: Arc<Telemetry>,
     /// Where briefs and trends are asked for.
     pub desk: Desk,
     /// The time.
@@ -75,7 +72,7 @@ pub fn router(app: App) -> Router {
     let gate = Arc::new(gate::Gate::new(app.access.clone()));
     Router::new()
         .route("/", get(landing_page))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "tiktok-exporter is healthy.\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
@@ -89,11 +86,18 @@ pub fn router(app: App) -> Router {
 async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
     let page = spawn_blocking(move || {
         let snapshot = app.state.snapshot();
-        landing::page(&snapshot, &app.telemetry, snapshot.now(app.clock.now()))
+        landing::page(&snapshot, &app.state.api().status(), snapshot.now(app.clock.now()))
     });
     match page.await {
         Ok(page) => (landing::HEADERS, page.into_string()).into_response(),
         Err(error) => broken("write the page", &error),
+    }
+}
+
+async fn metrics(Extract(app): Extract<Arc<App>>, headers: HeaderMap) -> Response {
+    match app.page.respond(&headers).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => broken("write the metrics", &error),
     }
 }
 

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config::PrometheusConfig;
-use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::ledger::Ledger;
+use tiktok_exporter::page::{Exposition, MetricsPage};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::{self, Access, App, MetricsPage, Readiness, ReloadRequest};
+use tiktok_exporter::telemetry::Telemetry;
+use tiktok_exporter::web::{self, Access, App, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -67,16 +68,15 @@ impl Site {
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), NOW).unwrap());
-        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), telemetry.clone());
         let readiness = Readiness::default();
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
-        tokio::spawn(page.clone().keep_printing(stopping.clone()));
+        tokio::spawn(page.clone().keep_rendering(stopping.clone()));
         let access = access(telemetry.clone());
         let app = App {
             page,
             state: state.clone(),
-            telemetry: telemetry.clone(),
             desk: Desk::new(prometheus, best_posts(store.clone())).unwrap(),
             clock,
             readiness: readiness.clone(),

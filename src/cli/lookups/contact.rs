@@ -21,14 +21,15 @@ use crate::adhoc::{Desk, Finding, Question, Quote, Road};
 use crate::app;
 use crate::cli::EXIT_CONFIG;
 use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, PrometheusConfig};
-use crate::exposition::Telemetry;
+use crate::gateway;
 use crate::gateway::Bill;
 use crate::ledger::Ledger;
 use crate::prometheus;
 use crate::refresh::Resolved;
 use crate::simulator::{self, Settings, Simulator};
-use crate::state::HashtagState;
+use crate::state::{ApiState, HashtagState};
 use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
 
 /// Without a file of this name, and without one named, the defaults hold.
 const CONFIG_FILE: &str = "tiktok-exporter.toml";
@@ -228,11 +229,18 @@ async fn desk(
     let ledger = Arc::new(ledger);
     let failed = |error: &dyn std::fmt::Display| Stop::new(1, error.to_string());
     let telemetry = Arc::new(Telemetry::new().map_err(|error| failed(&error))?);
+    let api = ApiState::default();
     if simulated {
-        telemetry.upstream_is_simulated();
+        api.set_simulated();
     }
-    let gateway = app::gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, stopping)
-        .map_err(|error| failed(&error))?;
+    let parts = gateway::Parts {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        telemetry,
+        api: api.clone(),
+        stopping: stopping.clone(),
+    };
+    let gateway = app::gateway(&config.api, &key, &store, parts).map_err(|error| failed(&error))?;
     gateway.take_over(None);
     let known = Box::new(move |hashtag: &Hashtag| {
         let mut known = [HashtagState::unknown(hashtag.clone(), "".into(), Duration::ZERO)];
@@ -243,7 +251,7 @@ async fn desk(
         (known.found != Some(false)).then_some(resolved)
     });
     let road = Road { gateway, api: config.api.base_url.clone(), page_size: config.posts.page_size };
-    Ok(Desk::new(road, ledger, telemetry, known, clock))
+    Ok(Desk::new(road, ledger, api, known, clock))
 }
 
 /// The configuration for a simulated API, which answers until `stopping`.

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use units::{Problem, Problems};
 
-use crate::exposition::{Refusal, Telemetry};
+use crate::telemetry::{Refusal, Telemetry};
 use files::Files;
 use rate::Bucket;
 use users::{Users, Verdict};

@@ -10,8 +10,7 @@ use maud::{DOCTYPE, Markup, html};
 use tiktok_api::Region;
 
 use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
-use crate::exposition::Telemetry;
-use crate::state::Snapshot;
+use crate::state::{ApiStatus, Snapshot};
 use crate::web::landing::banners;
 
 /// Groups, or regions, to choose from; who has more writes them into the address.
@@ -32,7 +31,7 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) -> Markup {
+pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus) -> Markup {
     let question = question(report);
     html! {
         (DOCTYPE)
@@ -53,7 +52,7 @@ pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) 
                         a href=(format!("brief.json?{}", question.to_query())) { "json" }
                     }
                 }
-                (banners(telemetry))
+                (banners(api))
                 main {
                     p.summary {
                         span { "ranked by " (report.ranking.by.words()) }

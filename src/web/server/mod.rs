@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use crate::exposition::Refusal;
+use crate::telemetry::Refusal;
 use guard::{Guarded, Requests};
 use places::Places;
 

@@ -1,31 +1,33 @@
-//! How many jobs are due, answered for any moment without walking the snapshot again.
+//! How many jobs are due, for any moment, without walking the snapshot again.
 
+use metrics_page::{collect, families};
 use prometheus::proto::MetricFamily;
 use units::Timestamp;
 
-use super::families::families;
-use super::sheet::Sheet;
 use crate::state::{JobKind, Refresh, Snapshot};
 
 families! {
-    ///Refresh jobs in the schedule by kind: totals (one per listed hashtag), posts (one per listed
-    /// hashtag and region), discovery (all searches by keyword, and all that is asked about hashtags on trial).
-    ALL_JOBS = "tiktok_exporter_jobs";
-    ///Refresh jobs by kind whose time has come and that have not ended yet.
-    DUE = "tiktok_exporter_jobs_due";
-    ///Refresh jobs by kind that have been due for more than a tenth of their interval.
-    OVERDUE = "tiktok_exporter_jobs_overdue";
+    /// The families of the schedule; the value is the place in [`Counts`].
+    pub(super) const FAMILIES: usize = "the schedule";
+
+    /// Scheduled refresh jobs by kind: totals (one per listed hashtag), posts (one per listed hashtag and region),
+    /// discovery (all keyword searches, and all refreshes of hashtags on trial).
+    gauge "tiktok_exporter_jobs" [kind] => 0;
+    /// Refresh jobs by kind that are due and have not ended yet.
+    gauge "tiktok_exporter_jobs_due" [kind] => 1;
+    /// Refresh jobs by kind that have been due for more than a tenth of their interval.
+    gauge "tiktok_exporter_jobs_overdue" [kind] => 2;
 }
 
 /// All, due and overdue jobs, by kind.
 pub(super) type Counts = [[usize; 3]; JobKind::ALL.len()];
 
 /// The times of all jobs of a snapshot.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct JobTimes([Times; JobKind::ALL.len()]);
 
 /// The times of the jobs of one kind, sorted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Times {
     all: usize,
     due: Vec<Timestamp>,
@@ -72,12 +74,9 @@ impl Times {
 
 /// Counts as metric families.
 pub(super) fn families(counts: &Counts) -> Vec<MetricFamily> {
-    let mut sheet = Sheet::default();
-    for (kind, [all, due, overdue]) in JobKind::ALL.into_iter().zip(*counts) {
-        let labels = [("kind", kind.as_str())];
-        sheet.put(&ALL_JOBS, &labels, all as f64);
-        sheet.put(&DUE, &labels, due as f64);
-        sheet.put(&OVERDUE, &labels, overdue as f64);
-    }
-    sheet.into_families(ALL)
+    collect(FAMILIES, |place, family| {
+        for (kind, counts) in JobKind::ALL.into_iter().zip(counts) {
+            family.put(&[kind.as_str()], counts[*place] as f64);
+        }
+    })
 }

@@ -1,55 +1,64 @@
-//! Text format 0.0.4, written straight from the samples.
-//!
-//! Byte for byte what the prometheus crate writes for the same families, without building them.
+//! Text format 0.0.4, written straight from the samples: byte for byte what the prometheus crate writes for
+//! the same families, without building them.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::ops::Range;
 
-use super::families::Family;
-use super::results::{More, Sink, Subject};
+use crate::{ExtraLabels, Family, Sink, Subject};
 
-/// Takes the samples of a page as text, and hands the text on piece by piece.
-pub(super) struct TextSink<F> {
+/// Writes the samples of a page as text, and hands the text on in pieces of whole lines.
+pub struct TextWriter<'a> {
     name: &'static str,
     text: String,
-    /// Takes a piece of text that ends with a line.
-    hand_on: F,
+    hand_on: &'a mut dyn FnMut(&str),
 }
 
-/// Text is handed on when it is longer than this: little enough to stay in the processor's cache.
+/// Text is handed on when it is longer than this: short enough to stay in the processor's cache.
 const PIECE: usize = 32 << 10;
 
-impl<F: FnMut(&str)> TextSink<F> {
-    pub(super) fn new(hand_on: F) -> Self {
+impl<'a> TextWriter<'a> {
+    /// A writer that hands each piece to `hand_on`.
+    pub fn new(hand_on: &'a mut dyn FnMut(&str)) -> Self {
         Self { name: "", text: String::with_capacity(2 * PIECE), hand_on }
     }
 
     /// Hands on what is left.
-    pub(super) fn finish(mut self) {
+    pub fn finish(self) {
         (self.hand_on)(&self.text);
+    }
+
+    fn flush(&mut self) {
+        (self.hand_on)(&self.text);
+        self.text.clear();
     }
 }
 
-impl<F: FnMut(&str)> Sink for TextSink<F> {
+impl fmt::Debug for TextWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextWriter").field("family", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Sink for TextWriter<'_> {
     fn family(&mut self, family: &'static Family) {
         self.name = family.name;
         head(&mut self.text, family);
     }
 
-    fn sample(&mut self, subject: &Subject<'_>, more: &More<'_>, value: f64) {
+    #[inline]
+    fn sample(&mut self, subject: &Subject<'_>, extra: &ExtraLabels<'_>, value: f64) {
         let text = &mut self.text;
         text.push_str(self.name);
-        if more.text.is_empty() {
+        if extra.text.is_empty() {
             text.push_str(subject.text);
         } else {
             text.push_str(subject.text.strip_suffix(END).unwrap_or_default());
-            text.push_str(more.text);
+            text.push_str(extra.text);
         }
         number(text, value);
         text.push('\n');
         if text.len() > PIECE {
-            (self.hand_on)(text);
-            text.clear();
+            self.flush();
         }
     }
 }
@@ -57,8 +66,8 @@ impl<F: FnMut(&str)> Sink for TextSink<F> {
 /// What stands between the last label and the value.
 const END: &str = "} ";
 
-/// Appends the labels of a sample, up to its value: those that stand in `first` already, and `last`.
-pub(super) fn labels(text: &mut String, first: Option<Range<usize>>, (name, value): (&str, &str)) {
+/// Appends the labels of a sample, up to its value: those that already stand at `first`, and `last`.
+pub(crate) fn labels(text: &mut String, first: Option<Range<usize>>, (name, value): (&str, &str)) {
     match first {
         Some(Range { start, end }) => {
             text.extend_from_within(start..end - END.len());
@@ -70,8 +79,9 @@ pub(super) fn labels(text: &mut String, first: Option<Range<usize>>, (name, valu
     text.push_str(END);
 }
 
-/// Writes labels that follow others, up to the value of their sample.
-pub(super) fn more(text: &mut String, labels: &[(&str, &str)]) {
+/// Replaces `text` with labels that follow others, up to the value: the text of
+/// [`ExtraLabels`](crate::ExtraLabels).
+pub fn extra_labels(text: &mut String, labels: &[(&str, &str)]) {
     text.clear();
     for (name, value) in labels {
         text.push(',');
@@ -81,7 +91,7 @@ pub(super) fn more(text: &mut String, labels: &[(&str, &str)]) {
 }
 
 /// Appends a family that has one sample without labels.
-pub(super) fn lone(text: &mut String, family: &Family, value: f64) {
+pub(crate) fn single(text: &mut String, family: &Family, value: f64) {
     head(text, family);
     text.push_str(family.name);
     text.push(' ');
@@ -90,7 +100,7 @@ pub(super) fn lone(text: &mut String, family: &Family, value: f64) {
 }
 
 fn head(text: &mut String, family: &Family) {
-    let kind = if family.is_counter() { "counter" } else { "gauge" };
+    let kind = family.kind.as_str();
     for part in ["# HELP ", family.name, " ", family.help, "\n# TYPE ", family.name, " ", kind, "\n"] {
         text.push_str(part);
     }
@@ -100,7 +110,7 @@ fn head(text: &mut String, family: &Family) {
 fn label(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
-    // Looks at all bytes, which is faster than stopping at the first: hardly a value has one.
+    // Looks at all bytes: faster than stopping at the first, because hardly any value needs escaping.
     if value.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
         escaped(text, value);
     } else {
@@ -127,12 +137,12 @@ fn escaped(text: &mut String, value: &str) {
 /// Appends a number: the shortest digits that read back as the same, never with an exponent.
 #[inline]
 fn number(text: &mut String, value: f64) {
-    /// From here on not every integer is a float of its own.
+    /// From here on some integers have no float of their own.
     const EXACT: i64 = 1 << 53;
     let integer = value as i64;
     if integer as f64 == value && value.is_sign_positive() && integer < EXACT {
         match u8::try_from(integer) {
-            // Flags, pages, windows without posts: a good part of a page.
+            // Flags and small counts: a good part of a page.
             Ok(digit @ 0..=9) => text.push(char::from(b'0' + digit)),
             _ => text.push_str(itoa::Buffer::new().format(integer)),
         }
@@ -143,7 +153,7 @@ fn number(text: &mut String, value: f64) {
 
 fn fractional(text: &mut String, value: f64) {
     if (1e-4..1e15).contains(&value) {
-        // In this range the shortest digits come without an exponent, and here not ending in ".0".
+        // In this range zmij writes no exponent, and the value has a fraction, so no ".0" either.
         text.push_str(zmij::Buffer::new().format_finite(value));
     } else {
         // Writing to a string cannot fail.

@@ -1,6 +1,4 @@
-//! The process's own figures. They are different at every scrape, so what they are read from stays
-//! open, and reading takes a few system calls and no more: some microseconds, which an async worker can
-//! spare.
+//! The figures of the process.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -9,28 +7,42 @@ use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::families::{Family, families};
-use super::text;
+use crate::text;
 
-families! {
-    ///Total user and system CPU time spent in seconds.
-    CPU = "process_cpu_seconds_total";
-    ///Maximum number of open file descriptors.
-    MAX_FDS = "process_max_fds";
-    ///Number of open file descriptors.
-    OPEN_FDS = "process_open_fds";
-    ///Resident memory size in bytes.
-    RESIDENT = "process_resident_memory_bytes";
-    ///Start time of the process since unix epoch in seconds.
-    START_TIME = "process_start_time_seconds";
-    ///Number of OS threads in the process.
-    THREADS = "process_threads";
-    ///Virtual memory size in bytes.
-    VIRTUAL = "process_virtual_memory_bytes";
+crate::families! {
+    /// The families of the process, named as in every client library.
+    pub const PROCESS_FAMILIES: fn(&Figures) -> Option<f64> = "the process";
+
+    /// Total user and system CPU time spent in seconds.
+    counter "process_cpu_seconds_total" [] => |_| Some(cpu_seconds());
+    /// Maximum number of open file descriptors.
+    gauge "process_max_fds" [] => |_| getrlimit(Resource::Nofile).current.map(|limit| limit as f64);
+    /// Number of open file descriptors.
+    gauge "process_open_fds" [] => |figures| figures.open_fds;
+    /// Resident memory size in bytes.
+    gauge "process_resident_memory_bytes" [] => |figures| Some(figures.memory?.1);
+    /// Start time of the process since unix epoch in seconds.
+    gauge "process_start_time_seconds" [] => |figures| figures.started;
+    /// Number of OS threads in the process.
+    gauge "process_threads" [] => |figures| figures.threads;
+    /// Virtual memory size in bytes.
+    gauge "process_virtual_memory_bytes" [] => |figures| Some(figures.memory?.0);
 }
 
-/// Reads this process's figures.
-pub(super) struct Process {
+/// What was read at one moment.
+#[derive(Debug)]
+pub struct Figures {
+    /// Size and resident size in bytes.
+    memory: Option<(f64, f64)>,
+    open_fds: Option<f64>,
+    started: Option<f64>,
+    threads: Option<f64>,
+}
+
+/// Reads the figures of this process. They differ at every scrape, so the files that they are read from stay
+/// open: reading takes a few system calls and some microseconds, which an async worker can spare.
+#[derive(Debug)]
+pub struct Process {
     /// Never changes.
     started: Option<f64>,
     memory: Option<File>,
@@ -39,27 +51,24 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn this() -> Self {
+    /// This process.
+    pub fn this() -> Self {
         let open = |name: &str| File::open(format!("/proc/self/{name}")).ok();
         Self { started: start_time(), memory: open("statm"), open_fds: open("fd"), threads: open("task") }
     }
 
-    /// The figures in text format 0.0.4, sorted by name. What the system does not tell is absent.
-    pub(super) fn text(&self) -> String {
-        let (size, resident) = self.memory().unzip();
-        let figures: [(&Family, Option<f64>); ALL.len()] = [
-            (&CPU, Some(cpu_seconds())),
-            (&MAX_FDS, getrlimit(Resource::Nofile).current.map(|limit| limit as f64)),
-            (&OPEN_FDS, self.open_fds()),
-            (&RESIDENT, resident),
-            (&START_TIME, self.started),
-            (&THREADS, self.threads()),
-            (&VIRTUAL, size),
-        ];
+    /// The figures in text format 0.0.4, sorted by name. What the system does not show is absent.
+    pub fn text(&self) -> String {
+        let figures = Figures {
+            memory: self.memory(),
+            open_fds: self.open_fds(),
+            started: self.started,
+            threads: self.threads(),
+        };
         let mut text = String::with_capacity(1024);
-        for (family, value) in figures {
-            if let Some(value) = value {
-                text::lone(&mut text, family, value);
+        for source in PROCESS_FAMILIES {
+            if let Some(value) = (source.value)(&figures) {
+                text::single(&mut text, &source.family, value);
             }
         }
         text
@@ -77,7 +86,7 @@ impl Process {
     }
 
     fn open_fds(&self) -> Option<f64> {
-        // Linux tells the number as the size of the directory since 6.2.
+        // Since Linux 6.2 the size of the directory is the number of descriptors.
         match self.open_fds.as_ref()?.metadata().ok()?.len() {
             // Reading a directory opens one more.
             0 => Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64),
@@ -86,7 +95,7 @@ impl Process {
     }
 
     fn threads(&self) -> Option<f64> {
-        // Each is a directory, which links to its parent; so do the parent itself and its own entry.
+        // Each thread is a directory that links to its parent; the parent has two links of its own.
         Some(self.threads.as_ref()?.metadata().ok()?.nlink().saturating_sub(2) as f64)
     }
 }
@@ -98,7 +107,7 @@ fn cpu_seconds() -> f64 {
 
 fn start_time() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Fields are counted from behind the program's name, which may hold anything.
+    // Fields are counted after the program's name, which may contain anything.
     let ticks: f64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let booted: f64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
@@ -111,7 +120,7 @@ mod tests {
 
     use super::{Process, cpu_seconds};
 
-    /// What the kernel says of this process elsewhere.
+    /// What the kernel shows of this process elsewhere.
     fn status(field: &str) -> f64 {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
@@ -119,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_those_that_the_kernel_tells_elsewhere() {
+    fn figures_are_those_that_the_kernel_shows_elsewhere() {
         let text = Process::this().text();
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
             line.unwrap_or_else(|| panic!("{name} is missing: {text}")).parse().unwrap()
         };
-        // Other tests run beside this one.
+        // Other tests run at the same time.
         let near = |got: f64, want: f64| (got - want).abs() <= want / 2.0;
         assert!(near(value("process_resident_memory_bytes"), status("VmRSS:") * 1024.0), "{text}");
         assert!(near(value("process_virtual_memory_bytes"), status("VmSize:") * 1024.0), "{text}");

@@ -1,27 +1,27 @@
-//! Which form of the page a client takes.
+//! Which encoding of the page a client accepts.
 
-use axum::http::HeaderMap;
-use axum::http::header::ACCEPT_ENCODING;
+use http::HeaderMap;
+use http::header::ACCEPT_ENCODING;
 
-/// The forms in which a page can be sent.
+/// The encodings in which a page can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Gzip,
     Identity,
 }
 
-/// What `Accept-Encoding` asks for (RFC 9110, 12.5.3): gzip where it is accepted and not liked less
-/// than the plain page. `None` when the client takes neither.
+/// What `Accept-Encoding` prefers (RFC 9110, 12.5.3): gzip where it is accepted and its weight is not below
+/// that of the plain page. `None` when the client accepts neither.
 pub(super) fn accepted(headers: &HeaderMap) -> Option<Encoding> {
-    let mut wishes = Wishes::default();
+    let mut weights = Weights::default();
     for value in headers.get_all(ACCEPT_ENCODING) {
-        // What is not text names no coding of ours.
-        value.to_str().unwrap_or_default().split(',').for_each(|wish| wishes.note(wish));
+        // A value that is not text names no coding of ours.
+        value.to_str().unwrap_or_default().split(',').for_each(|item| weights.note(item));
     }
-    let gzip = wishes.gzip.or(wishes.any).unwrap_or(0.0);
-    let identity = wishes.identity.or(wishes.any.filter(|weight| *weight == 0.0));
+    let gzip = weights.gzip.or(weights.any).unwrap_or(0.0);
+    let identity = weights.identity.or(weights.any.filter(|weight| *weight == 0.0));
     match identity {
-        // Unless it is refused, the plain page is always acceptable, but asked for by nobody.
+        // The plain page is acceptable unless it is refused, but it was not asked for.
         None if gzip > 0.0 => Some(Encoding::Gzip),
         None => Some(Encoding::Identity),
         Some(identity) if gzip > 0.0 && gzip >= identity => Some(Encoding::Gzip),
@@ -31,15 +31,15 @@ pub(super) fn accepted(headers: &HeaderMap) -> Option<Encoding> {
 
 /// The weights that a client gives, 0 to 1.
 #[derive(Default)]
-struct Wishes {
+struct Weights {
     gzip: Option<f64>,
     identity: Option<f64>,
     any: Option<f64>,
 }
 
-impl Wishes {
-    fn note(&mut self, wish: &str) {
-        let mut parts = wish.split(';').map(str::trim);
+impl Weights {
+    fn note(&mut self, item: &str) {
+        let mut parts = item.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| {
             let (name, value) = part.split_once('=')?;
@@ -59,12 +59,12 @@ impl Wishes {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderValue};
+    use http::{HeaderMap, HeaderValue};
 
     use super::{ACCEPT_ENCODING, Encoding, accepted};
 
     #[test]
-    fn the_client_gets_the_form_it_likes_best() {
+    fn the_client_gets_the_encoding_it_prefers() {
         let gzip = Some(Encoding::Gzip);
         let identity = Some(Encoding::Identity);
         for (lines, want) in [

@@ -1,4 +1,4 @@
-//! A body of parts that are sent one after another, without being copied into one.
+//! A response body of several parts, sent one after another without being copied into one.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,22 +8,23 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The parts that are left of a body that others may be getting as well.
-pub(super) struct Parts {
+/// The body of a response: parts that other responses may share. Its length is known.
+#[derive(Debug)]
+pub struct PageBody {
     all: Arc<[Bytes]>,
     sent: usize,
     /// How many bytes are left.
     len: u64,
 }
 
-impl Parts {
+impl PageBody {
     pub(super) fn new(all: Arc<[Bytes]>) -> Self {
         let len = all.iter().map(|part| part.len() as u64).sum();
         Self { all, sent: 0, len }
     }
 }
 
-impl Body for Parts {
+impl Body for PageBody {
     type Data = Bytes;
     type Error = Infallible;
 
