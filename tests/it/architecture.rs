@@ -10,8 +10,24 @@ const CRATES: [&str; 4] = ["units", "metrics-page", "exporter-web", "tiktok-api"
 
 /// The rooms of `src/`, lowest first. A new room gets its place here, and in the map of `src/lib.rs`.
 const ROOMS: [&str; 18] = [
-    "model", "watch", "discovery", "state", "schedule", "store", "credits", "config", "telemetry", "gateway",
-    "page", "poller", "prometheus", "lookups", "brief", "web", "history", "app",
+    "model",
+    "watch",
+    "discovery",
+    "state",
+    "schedule",
+    "store",
+    "credits",
+    "config",
+    "telemetry",
+    "gateway",
+    "page",
+    "poller",
+    "prometheus",
+    "lookups",
+    "brief",
+    "web",
+    "history",
+    "app",
 ];
 
 fn project() -> &'static Path {
@@ -61,7 +77,9 @@ fn no_import_runs_up_between_rooms() {
         };
         for to in imports(&fs::read_to_string(&path).unwrap()) {
             match place(&to) {
-                Some(other) if other > own => wrong.push(format!("{shown}: {from} imports {to}, which stands behind it")),
+                Some(other) if other > own => {
+                    wrong.push(format!("{shown}: {from} imports {to}, which stands behind it"))
+                }
                 None if to == "cli" => wrong.push(format!("{shown}: {from} imports the command line")),
                 _ => {}
             }
@@ -85,7 +103,10 @@ fn no_crate_knows_one_behind_it_or_the_exporter() {
                 wrong.push(format!("crates/{name} depends on {later}"));
             }
         }
-        assert!(folder.join("README.md").exists(), "crates/{name} has no README.md, which is its documentation");
+        assert!(
+            folder.join("README.md").exists(),
+            "crates/{name} has no README.md, which is its documentation"
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
