@@ -18,7 +18,7 @@ use units::Timestamp;
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
 use crate::model::{Keyword, RecentValues};
 
-pub use api::{ApiState, ApiStatus};
+pub use api::{ApiState, ApiStatus, PlannedPace};
 pub use sampled::Sampled;
 
 /// Everything known about the watchlist at one moment.

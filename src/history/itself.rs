@@ -9,13 +9,13 @@ use std::time::Duration;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
-use crate::budget::{Need, Pace, Purpose, Spent, Standing};
-use crate::ledger::{ByKind, Statement};
+use crate::credits::{ByKind, Standing, Statement};
+use crate::model::{Purpose, Spent};
 use crate::page::own_families;
 use crate::state::{ApiStatus, HashtagState};
 use crate::telemetry::Telemetry;
 use crate::upstream::Endpoint;
-use crate::watchlist::Watched;
+use crate::watch::Watched;
 
 /// The endpoints that are asked over and over; the others would be lines of zeros.
 const ASKED: [Endpoint; 2] = [Endpoint::ChallengeInfoId, Endpoint::ChallengePosts];
@@ -64,18 +64,17 @@ impl Itself {
             }
             self.day = today;
         }
-        let mut need = Need::default();
-        let steps_a_day = DAY.as_secs_f64() / step.as_secs_f64();
+        let mut asked = 0;
         for (watched, state) in watched {
             let looks = turns(watched.terms.totals_interval, step, now);
-            need.totals += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks) as f64 * steps_a_day;
+            asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                need.posts += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages) as f64 * steps_a_day;
+                asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
             }
         }
-        self.api.pace = Pace::new(need, None);
+        self.api.pace.per_day = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
     }
 
     fn ask(&mut self, endpoint: Endpoint, purpose: Purpose, times: u64) -> u64 {

@@ -4,7 +4,7 @@ use metrics_page::{FamilyBuilder, collect, families};
 use prometheus::proto::MetricFamily;
 use units::Timestamp;
 
-use crate::budget::{Pace, Share, Trip};
+use crate::model::Trip;
 use crate::state::{ApiStatus, JobKind};
 
 families! {
@@ -18,8 +18,8 @@ families! {
     /// Factor by which the budget stretches all refresh intervals of a purpose: 1 as configured, +Inf paused.
     /// Discovery is stretched before posts, posts before totals.
     gauge "tiktok_exporter_stretch_factor" [purpose] => |api, family| {
-        for kind in JobKind::ALL {
-            family.put(&[kind.as_str()], share(&api.pace, kind).stretch);
+        for (kind, stretch) in JobKind::ALL.into_iter().zip(api.pace.stretch) {
+            family.put(&[kind.as_str()], stretch);
         }
     };
     /// 1 while all requests are stopped for this reason: auth (the API rejects the key) or credits_exhausted (the
@@ -39,12 +39,4 @@ families! {
 /// What this status shows.
 pub(super) fn families(status: &ApiStatus) -> Vec<MetricFamily> {
     collect(FAMILIES, |value, family| value(status, family))
-}
-
-fn share(pace: &Pace, kind: JobKind) -> Share {
-    match kind {
-        JobKind::Totals => pace.totals,
-        JobKind::Posts => pace.posts,
-        JobKind::Discovery => pace.discovery,
-    }
 }

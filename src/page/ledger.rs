@@ -4,8 +4,8 @@ use metrics_page::{FamilyBuilder, collect, families};
 use prometheus::proto::MetricFamily;
 use units::{Credits, Timestamp};
 
-use crate::budget::{Denial, Purpose, Window};
-use crate::ledger::Statement;
+use crate::credits::{Denial, Statement, Window};
+use crate::model::Purpose;
 
 families! {
     /// The families of the ledger.

@@ -23,7 +23,7 @@ use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 use units::{SharedClock, Timestamp};
 
-use crate::ledger::{Ledger, Statement};
+use crate::credits::{Ledger, Statement};
 use crate::state::{ApiStatus, Snapshot, State};
 use crate::telemetry::Telemetry;
 use index::SampleIndex;
@@ -91,7 +91,7 @@ pub fn own_families(
     statement: &Statement,
     now: Timestamp,
 ) -> Vec<MetricFamily> {
-    merge([telemetry.gather(), api::families(api), ledger::families(statement, api.pace.per_day(), now)])
+    merge([telemetry.gather(), api::families(api), ledger::families(statement, api.pace.per_day, now)])
 }
 
 impl Exposition {
@@ -150,7 +150,7 @@ impl PageSource for Exposition {
         let now = self.clock.now();
         let (changes, api) = (self.telemetry.changes().get(), self.state.api().status());
         let statement = self.ledger.statement(now);
-        let forecast = ledger::forecast(&statement, api.pace.per_day(), now);
+        let forecast = ledger::forecast(&statement, api.pace.per_day, now);
         Mark { changes, api, statement, forecast, jobs: rendered.jobs.counts(now) }
     }
 

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use units::Timestamp;
 
-use crate::budget::{Need, Pace, Trip};
+use super::JobKind;
+use crate::model::Trip;
 
 /// The condition of the API at one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ApiStatus {
     /// Whether a response ever came from a simulator, or the store holds one. Never reset.
     pub simulated: bool,
@@ -18,13 +19,22 @@ pub struct ApiStatus {
     /// settings changed.
     pub paused_until: Option<Timestamp>,
     /// How fast the budget lets the poller go.
-    pub pace: Pace,
+    pub pace: PlannedPace,
 }
 
-impl Default for ApiStatus {
+/// How fast the budget lets the poller go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedPace {
+    /// The factor on the intervals of each kind of job, in the order of [`JobKind::ALL`]: 1 as configured,
+    /// above 1 stretched, infinite paused.
+    pub stretch: [f64; JobKind::ALL.len()],
+    /// Credits a day.
+    pub per_day: f64,
+}
+
+impl Default for PlannedPace {
     fn default() -> Self {
-        let pace = Pace::new(Need::default(), None);
-        Self { simulated: false, stopped: None, paused_until: None, pace }
+        Self { stretch: [1.0; JobKind::ALL.len()], per_day: 0.0 }
     }
 }
 
@@ -60,7 +70,7 @@ impl ApiState {
     }
 
     /// The poller goes at this pace.
-    pub fn set_pace(&self, pace: Pace) {
+    pub fn set_pace(&self, pace: PlannedPace) {
         self.lock().pace = pace;
     }
 

@@ -13,7 +13,7 @@ use units::{
 };
 
 use super::candidates;
-use crate::budget::Trip;
+use crate::model::Trip;
 use crate::model::{HEATING_UP, SampleStats};
 use crate::state::{ApiStatus, HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 

@@ -3,10 +3,10 @@
 #![no_main]
 
 #[allow(dead_code, reason = "the test's own cases are not used here")]
-#[path = "../../wild_input/answers.rs"]
+#[path = "../../it/wild_input/answers.rs"]
 mod answers;
 #[allow(dead_code, reason = "the fuzzer does its own damage")]
-#[path = "../../wild_input/mutate.rs"]
+#[path = "../../it/wild_input/mutate.rs"]
 mod mutate;
 
 use std::sync::LazyLock;

@@ -1,0 +1,277 @@
+//! The ledger's sums in memory, which follow the rows on disk.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use units::{Credits, Date, Timestamp};
+
+use super::{Settlement, Wish};
+use crate::credits::{Balance, Denial, Limits, Standing};
+use crate::model::{Expense, Purpose, Spent};
+use crate::store::Books;
+use crate::upstream::Endpoint;
+
+/// A clock this little behind the last entry was set by a time service; entries then count on the
+/// later day.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
+/// How soon a clock that is behind is looked at again: no interval is shorter.
+const CLOCK_RETRY: Duration = Duration::from_secs(1);
+/// Days for which spending is kept by hashtag; before that, by endpoint and purpose alone.
+const HASHTAGS_KEPT_DAYS: i32 = 90;
+
+/// Every combination of endpoint and purpose.
+pub const KINDS: usize = Endpoint::ALL.len() * Purpose::ALL.len();
+
+/// Credits by endpoint and purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByKind([Credits; KINDS]);
+
+impl Default for ByKind {
+    fn default() -> Self {
+        Self([Credits::ZERO; KINDS])
+    }
+}
+
+impl ByKind {
+    /// All combinations with their credits.
+    pub fn iter(&self) -> impl Iterator<Item = (Endpoint, Purpose, Credits)> {
+        let kinds = Endpoint::ALL.into_iter().flat_map(|e| Purpose::ALL.into_iter().map(move |p| (e, p)));
+        kinds.map(|(endpoint, purpose)| (endpoint, purpose, self.0[index(endpoint, purpose)]))
+    }
+
+    /// Adds credits.
+    pub fn add(&mut self, endpoint: Endpoint, purpose: Purpose, credits: Credits) {
+        *self.of(endpoint, purpose) += credits;
+    }
+
+    fn of(&mut self, endpoint: Endpoint, purpose: Purpose) -> &mut Credits {
+        &mut self.0[index(endpoint, purpose)]
+    }
+}
+
+fn index(endpoint: Endpoint, purpose: Purpose) -> usize {
+    endpoint as usize * Purpose::ALL.len() + purpose as usize
+}
+
+/// What was spent, as the rows say.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    /// The budgets that the standing was worked out for.
+    limits: Limits,
+    /// The state of the store that was read; `None` if it must be read again.
+    version: Option<i64>,
+    standing: Standing,
+    /// When a credit was last booked, by purpose.
+    last_entries: [Option<Timestamp>; Purpose::ALL.len()],
+    by_kind: ByKind,
+    /// Requests under way.
+    in_flight: BTreeMap<i64, (Endpoint, Purpose)>,
+    /// The day whose turn has been tidied up after.
+    tidied: Option<Date>,
+    /// Whether the rows could ever be read.
+    known: bool,
+}
+
+impl Account {
+    /// Nothing is known: the rows cannot be read.
+    pub(super) fn unknown(limits: Limits, now: Timestamp) -> Self {
+        let balance = limits.balance.map(|balance| balance.credits);
+        let standing = Standing {
+            today: Date::of(now),
+            limits: [limits.per_day, limits.per_month, balance],
+            reserve: limits.reserve,
+            spent: Default::default(),
+        };
+        Self {
+            limits,
+            version: None,
+            standing,
+            last_entries: Default::default(),
+            by_kind: ByKind::default(),
+            in_flight: BTreeMap::new(),
+            tidied: None,
+            known: false,
+        }
+    }
+
+    /// Whether the sums are those of the rows, and not of nothing.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Reads everything from the rows. No request is under way.
+    pub(super) fn load(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
+        let last_entries = books.last_entries()?;
+        let today = Date::of(last_entries.iter().flatten().fold(now, |latest, at| latest.max(*at)));
+        let (balance, since_counted) = balance(books, limits.balance, today)?;
+        let standing = Standing {
+            today,
+            limits: [limits.per_day, limits.per_month, balance],
+            reserve: limits.reserve,
+            spent: [
+                books.spent_since(Some(today))?,
+                books.spent_since(Some(today.month_start()))?,
+                since_counted,
+            ],
+        };
+        let mut by_kind = ByKind::default();
+        for (endpoint, purpose, credits) in books.spent_by_kind()? {
+            *by_kind.of(endpoint, purpose) = credits;
+        }
+        let version = Some(books.version()?);
+        let (in_flight, tidied) = (BTreeMap::new(), None);
+        Ok(Self { limits, version, standing, last_entries, by_kind, in_flight, tidied, known: true })
+    }
+
+    /// Has everything read again before the next credit is booked.
+    pub(super) fn distrust(&mut self) {
+        self.version = None;
+    }
+
+    /// Reads everything again if somebody else has written, or the budgets have changed. Tells
+    /// whether it did.
+    pub(super) fn refresh(
+        &mut self,
+        books: &Books<'_>,
+        limits: Limits,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
+        if self.version == Some(books.version()?) && self.limits == limits {
+            return Ok(false);
+        }
+        let read = Self::load(books, limits, now)?;
+        let in_flight = std::mem::take(&mut self.in_flight);
+        *self = Self { in_flight, tidied: self.tidied, ..read };
+        Ok(true)
+    }
+
+    /// Carries wishes out, in their order. Those to reserve are answered.
+    pub(super) fn write(
+        &mut self,
+        books: &Books<'_>,
+        limits: Limits,
+        wishes: &[Wish],
+    ) -> rusqlite::Result<Vec<Option<Result<i64, Denial>>>> {
+        // Without a wish to reserve nobody says what time it is; then it can wait.
+        if let Some(now) = super::latest(wishes) {
+            self.refresh(books, limits, now)?;
+        }
+        let mut answers = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            answers.push(match wish {
+                Wish::Reserve { expense, now, .. } => Some(self.reserve(books, expense, *now)?),
+                Wish::Settle { id, settlement } => {
+                    self.settle(books, *id, *settlement)?;
+                    None
+                }
+            });
+        }
+        if self.tidied != Some(self.standing.today) {
+            self.tidy(books)?;
+        }
+        Ok(answers)
+    }
+
+    /// Puts old days together.
+    pub(super) fn tidy(&mut self, books: &Books<'_>) -> rusqlite::Result<()> {
+        books.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
+        self.tidied = Some(self.standing.today);
+        Ok(())
+    }
+
+    fn reserve(
+        &mut self,
+        books: &Books<'_>,
+        expense: &Expense,
+        now: Timestamp,
+    ) -> rusqlite::Result<Result<i64, Denial>> {
+        if let Some(denial) = self.denial(expense.purpose, Credits::ONE, now) {
+            return Ok(Err(denial));
+        }
+        let at = self.last_entry().map_or(now, |last| now.max(last));
+        self.standing.advance(Date::of(at));
+        let id = books.reserve(expense, self.standing.today, at)?;
+        self.last_entries[expense.purpose as usize] = Some(at);
+        self.standing.spend(expense.purpose);
+        *self.by_kind.of(expense.endpoint, expense.purpose) += Credits::ONE;
+        self.in_flight.insert(id, (expense.endpoint, expense.purpose));
+        Ok(Ok(id))
+    }
+
+    fn settle(&mut self, books: &Books<'_>, id: i64, settlement: Settlement) -> rusqlite::Result<()> {
+        let kind = self.in_flight.remove(&id);
+        if settlement == Settlement::Spent {
+            return books.settle(id);
+        }
+        if let Some((endpoint, purpose)) = kind {
+            let credits = self.by_kind.of(endpoint, purpose);
+            *credits = credits.less(Credits::ONE);
+        }
+        // The credit may belong to a day or a month that has passed: the rows know.
+        self.distrust();
+        books.give_back(id)
+    }
+
+    /// Why so many credits for `purpose` are not granted at `now`.
+    pub(super) fn denial(&self, purpose: Purpose, cost: Credits, now: Timestamp) -> Option<Denial> {
+        let behind = self.last_entry().map_or(Duration::ZERO, |last| last.saturating_since(now));
+        if behind > CLOCK_TOLERANCE {
+            return Some(Denial::Clock { behind, until: now + CLOCK_RETRY });
+        }
+        let standing = self.standing_at(now);
+        let window = standing.lacking(purpose, cost)?;
+        Some(Denial::Spent { window, until: window.end(standing.today) })
+    }
+
+    /// The standing in the windows that `now` lies in.
+    pub(super) fn standing_at(&self, now: Timestamp) -> Standing {
+        let mut standing = self.standing;
+        standing.advance(Date::of(self.last_entry().map_or(now, |last| now.max(last))));
+        standing
+    }
+
+    /// When a credit was last booked for `purpose`, if ever.
+    pub(super) fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
+        self.last_entries[purpose as usize]
+    }
+
+    fn last_entry(&self) -> Option<Timestamp> {
+        self.last_entries.into_iter().flatten().max()
+    }
+
+    /// Credits whose requests have ended: a number that only grows.
+    pub(super) fn settled(&self) -> ByKind {
+        let mut settled = self.by_kind;
+        for (endpoint, purpose) in self.in_flight.values() {
+            let credits = settled.of(*endpoint, *purpose);
+            *credits = credits.less(Credits::ONE);
+        }
+        settled
+    }
+
+    pub(super) fn unsettled(&self) -> Credits {
+        Credits::new(self.in_flight.len() as u64)
+    }
+}
+
+/// The credits that were last counted, and what was spent since. A count by `ledger reset-balance`
+/// holds until the configuration names a later day.
+fn balance(
+    books: &Books<'_>,
+    configured: Option<Balance>,
+    today: Date,
+) -> rusqlite::Result<(Option<Credits>, Spent)> {
+    let Some(configured) = configured else { return Ok((None, Spent::default())) };
+    if let Some(counted) = books.counted()?
+        && Date::of(counted.at) >= configured.counted_on
+    {
+        let ever = books.spent_since(None)?;
+        let since =
+            Spent { all: ever.all.less(counted.before.all), ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc) };
+        return Ok((Some(counted.credits), since));
+    }
+    // A day that has not come cannot be the one of the count. Whatever was meant, nothing that is
+    // spent before it may be free: everything counts.
+    let since = Some(configured.counted_on).filter(|day| *day <= today);
+    Ok((Some(configured.credits), books.spent_since(since)?))
+}

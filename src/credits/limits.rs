@@ -1,0 +1,302 @@
+//! How much may be spent in which window, and whether one more credit may. Pure.
+
+use units::{Credits, Date, Timestamp};
+
+use crate::model::{Purpose, Spent};
+use crate::watch::Shard;
+
+/// Days of a month, on average.
+const MEAN_MONTH_DAYS: f64 = 365.2425 / 12.0;
+
+/// A span of time with a budget of its own. All are in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Window {
+    /// From midnight to midnight.
+    Day,
+    /// The calendar month.
+    Month,
+    /// Since the credits of the account were counted; never ends by itself.
+    Balance,
+}
+
+impl Window {
+    /// Every window.
+    pub const ALL: [Window; 3] = [Window::Day, Window::Month, Window::Balance];
+
+    /// The window as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Window::Day => "day",
+            Window::Month => "month",
+            Window::Balance => "balance",
+        }
+    }
+
+    /// When the window that `date` lies in ends, if it does.
+    pub fn end(self, date: Date) -> Option<Timestamp> {
+        match self {
+            Window::Day => Some(date.end()),
+            Window::Month => Some(date.next_month_start().start()),
+            Window::Balance => None,
+        }
+    }
+}
+
+/// The budgets. What is absent has no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Credits per day.
+    pub per_day: Option<Credits>,
+    /// Credits per calendar month.
+    pub per_month: Option<Credits>,
+    /// Credits on the account when they were last counted.
+    pub balance: Option<Balance>,
+    /// Of each window, the credits that only people's ad-hoc commands may spend.
+    pub reserve: Credits,
+}
+
+impl Limits {
+    /// The share of `shard`; the shares of all add up to these limits.
+    #[must_use]
+    pub fn share(self, shard: Shard) -> Self {
+        let share = |credits: Credits| Credits::new(shard.share(credits.get()));
+        Self {
+            per_day: self.per_day.map(share),
+            per_month: self.per_month.map(share),
+            balance: self.balance.map(|balance| Balance { credits: share(balance.credits), ..balance }),
+            reserve: share(self.reserve),
+        }
+    }
+
+    /// Credits a day that the loop may spend in the long run; `None` is without limit. A balance has
+    /// no such rate.
+    pub fn daily_allowance(&self) -> Option<f64> {
+        let of_day = self.per_day.map(|credits| credits.less(self.reserve).as_f64());
+        let of_month = self.per_month.map(|credits| credits.less(self.reserve).as_f64() / MEAN_MONTH_DAYS);
+        [of_day, of_month].into_iter().flatten().min_by(f64::total_cmp)
+    }
+}
+
+/// Credits on the account, as somebody read them off the vendor's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// How many there were.
+    pub credits: Credits,
+    /// On which day. Everything spent on that day counts as spent after it.
+    pub counted_on: Date,
+}
+
+/// What the budgets are measured by, at one moment: what is allowed and what was spent, by window
+/// in the order of [`Window::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The day that counts as today.
+    pub today: Date,
+    /// What is allowed; `None` is without limit.
+    pub limits: [Option<Credits>; Window::ALL.len()],
+    /// Of each window, what only ad-hoc commands may spend.
+    pub reserve: Credits,
+    /// What was spent.
+    pub spent: [Spent; Window::ALL.len()],
+}
+
+impl Standing {
+    /// What is allowed in a window.
+    pub fn limit(&self, window: Window) -> Option<Credits> {
+        self.limits[window as usize]
+    }
+
+    /// What was spent in a window.
+    pub fn spent(&self, window: Window) -> Spent {
+        self.spent[window as usize]
+    }
+
+    /// What `purpose` may still spend in a window; `None` is without limit.
+    ///
+    /// Ad-hoc commands draw on the reserve first, so what is left of it is what they have not
+    /// spent of it yet.
+    pub fn remaining(&self, window: Window, purpose: Purpose) -> Option<Credits> {
+        let spent = self.spent(window);
+        let left = self.limit(window)?.less(spent.all);
+        Some(match purpose {
+            Purpose::AdHoc => left,
+            _ => left.less(self.reserve.less(spent.ad_hoc)),
+        })
+    }
+
+    /// The first window that has not `cost` left for `purpose`.
+    pub fn lacking(&self, purpose: Purpose, cost: Credits) -> Option<Window> {
+        let lacks = |window: &Window| self.remaining(*window, purpose).is_some_and(|left| left < cost);
+        // The longest window first: it says best how long to wait.
+        Window::ALL.into_iter().rev().find(lacks)
+    }
+
+    /// Books one credit.
+    pub fn spend(&mut self, purpose: Purpose) {
+        self.spent.iter_mut().for_each(|spent| spent.add(purpose));
+    }
+
+    /// Opens new windows when `date` lies in them. Never goes back.
+    pub fn advance(&mut self, date: Date) {
+        if date <= self.today {
+            return;
+        }
+        self.spent[Window::Day as usize] = Spent::default();
+        if date.month_start() != self.today.month_start() {
+            self.spent[Window::Month as usize] = Spent::default();
+        }
+        self.today = date;
+    }
+
+    /// Credits that will have been spent at the end of today, if the loop spends `per_day` a day from
+    /// `now` on, as long as every window has some left.
+    pub fn forecast(&self, per_day: f64, now: Timestamp) -> f64 {
+        let days_left = self.today.end().saturating_since(now).as_secs_f64() / 86_400.0;
+        let left = Window::ALL.into_iter().filter_map(|window| self.remaining(window, Purpose::Totals));
+        let more = left.map(Credits::as_f64).fold(per_day * days_left, f64::min);
+        self.spent(Window::Day).all.as_f64() + more
+    }
+
+    /// Credits per day that the loop may spend from `now` on so that every window's credits just
+    /// reach its end; `None` is without limit. A balance has no end and so no such rate: it is
+    /// either there or not.
+    pub fn daily_rate(&self, now: Timestamp) -> Option<f64> {
+        let rate = |window: Window| {
+            let left = self.remaining(window, Purpose::Totals)?;
+            let Some(end) = window.end(self.today) else {
+                return (left == Credits::ZERO).then_some(0.0);
+            };
+            // Close to the end a single credit would be an absurdly high rate.
+            let days = end.saturating_since(now).as_secs_f64().max(60.0) / 86_400.0;
+            Some(left.as_f64() / days)
+        };
+        Window::ALL.into_iter().filter_map(rate).min_by(f64::total_cmp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn standing(limits: [Option<u64>; 3], reserve: u64) -> Standing {
+        Standing {
+            today: Date::parse("2026-03-30").unwrap(),
+            limits: limits.map(|limit| limit.map(Credits::new)),
+            reserve: Credits::new(reserve),
+            spent: Default::default(),
+        }
+    }
+
+    /// Spends for `purpose` until denied.
+    fn exhaust(standing: &mut Standing, purpose: Purpose) -> u64 {
+        let mut credits = 0;
+        while standing.lacking(purpose, Credits::ONE).is_none() {
+            standing.spend(purpose);
+            credits += 1;
+        }
+        credits
+    }
+
+    #[test]
+    fn the_forecast_ends_where_the_first_window_does() {
+        let noon = Timestamp::from_secs(Date::parse("2026-03-30").unwrap().start().as_secs() + 43_200);
+        for (limits, reserve, per_day, want) in [
+            ([None, None, None], 0, 100.0, 60.0),
+            ([None, None, None], 0, 0.0, 10.0),
+            ([Some(100), None, None], 0, 100.0, 60.0),
+            ([Some(40), None, None], 0, 100.0, 40.0),
+            ([Some(40), None, None], 5, 100.0, 35.0),
+            ([Some(100), Some(30), None], 0, 100.0, 30.0),
+            ([Some(100), None, Some(12)], 0, 100.0, 12.0),
+            ([Some(8), None, None], 0, 100.0, 10.0),
+        ] {
+            let mut standing = standing(limits, reserve);
+            (0..10).for_each(|_| standing.spend(Purpose::Totals));
+            assert_eq!(standing.forecast(per_day, noon), want, "{limits:?} at {per_day}");
+        }
+    }
+
+    #[test]
+    fn the_reserve_is_for_people_and_they_draw_on_it_first() {
+        let mut untouched = standing([Some(100), None, None], 10);
+        assert_eq!(exhaust(&mut untouched, Purpose::Totals), 90);
+        assert_eq!(exhaust(&mut untouched, Purpose::AdHoc), 10);
+
+        let mut asked_before = standing([Some(100), None, None], 10);
+        (0..4).for_each(|_| asked_before.spend(Purpose::AdHoc));
+        assert_eq!(exhaust(&mut asked_before, Purpose::Posts), 90, "their four came out of the reserve");
+        assert_eq!(exhaust(&mut asked_before, Purpose::AdHoc), 6);
+    }
+
+    #[test]
+    fn the_longest_window_that_lacks_credits_is_named() {
+        for (limits, want) in [
+            ([None, None, None], None),
+            ([Some(1), Some(2), Some(3)], None),
+            ([Some(0), Some(2), Some(3)], Some(Window::Day)),
+            ([Some(0), Some(0), Some(3)], Some(Window::Month)),
+            ([Some(0), Some(0), Some(0)], Some(Window::Balance)),
+        ] {
+            assert_eq!(standing(limits, 0).lacking(Purpose::Totals, Credits::ONE), want, "{limits:?}");
+        }
+        assert_eq!(
+            standing([Some(2), None, None], 0).lacking(Purpose::Posts, Credits::new(3)),
+            Some(Window::Day),
+            "what costs three is not begun with two"
+        );
+    }
+
+    #[test]
+    fn midnight_opens_a_day_and_the_first_a_month() {
+        let mut standing = standing([Some(5), Some(7), Some(8)], 0);
+        assert_eq!(exhaust(&mut standing, Purpose::Totals), 5);
+        standing.advance(Date::parse("2026-03-31").unwrap());
+        assert_eq!(exhaust(&mut standing, Purpose::Totals), 2, "the month is spent");
+        standing.advance(Date::parse("2026-03-29").unwrap());
+        assert_eq!(exhaust(&mut standing, Purpose::Totals), 0, "time does not go back");
+        standing.advance(Date::parse("2026-04-01").unwrap());
+        assert_eq!(exhaust(&mut standing, Purpose::Totals), 1, "the balance is spent");
+    }
+
+    #[test]
+    fn the_rate_makes_the_scarcest_window_last() {
+        let noon = Date::parse("2026-03-30").unwrap().start() + units::HOUR * 12;
+        let rate = |limits| standing(limits, 10).daily_rate(noon);
+        assert_eq!(rate([None, None, None]), None);
+        assert_eq!(rate([None, None, Some(50)]), None, "a balance is there or not");
+        assert_eq!(rate([None, None, Some(10)]), Some(0.0));
+        assert_eq!(rate([Some(110), None, None]), Some(200.0), "100 in half a day");
+        assert_eq!(rate([Some(110), Some(160), None]), Some(100.0), "150 in a day and a half");
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_spending_exceeds_a_budget(
+            limits in prop::array::uniform3(prop::option::of(0_u64..60)),
+            reserve in 0_u64..70,
+            steps in prop::collection::vec((0_usize..4, 0_i32..3), 0..300),
+        ) {
+            let mut standing = standing(limits, reserve);
+            let mut loop_spent = 0;
+            for (purpose, days) in steps {
+                let purpose = Purpose::ALL[purpose];
+                let before = standing.today;
+                standing.advance(before.plus(days));
+                loop_spent = if standing.today > before { 0 } else { loop_spent };
+                if standing.lacking(purpose, Credits::ONE).is_none() {
+                    standing.spend(purpose);
+                    loop_spent += u64::from(purpose != Purpose::AdHoc);
+                }
+                for window in Window::ALL {
+                    let spent = standing.spent(window).all;
+                    prop_assert!(standing.limit(window).is_none_or(|limit| spent <= limit), "{standing:?}");
+                }
+                if let Some(limit) = limits[0] {
+                    prop_assert!(loop_spent <= limit.saturating_sub(reserve), "the loop took of the reserve");
+                }
+            }
+        }
+    }
+}

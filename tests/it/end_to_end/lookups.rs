@@ -1,0 +1,346 @@
+//! What people ask for by hand: answers, what they cost, who pays, and what bad input gets.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tiktok_exporter::config;
+
+use crate::support::process::{KEY, Simulator, serve, write_config};
+
+/// Hashtags that are asked for once and then not for a day.
+const WATCH: &str = "hashtags = [\"booktok\"]\nregions = [\"US\"]\ntotals_interval = \"1d\"\nposts_interval = \"1d\"\nmax_age = \"2d\"\n";
+const AD_HOC: &str = "purpose=\"ad_hoc\"";
+
+/// A simulator and a directory with a configuration that leads to it.
+struct Desk {
+    directory: tempfile::TempDir,
+    simulator: Simulator,
+    config: String,
+}
+
+/// How a command ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn new(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{}", self.err);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+
+    fn credits(&self) -> u64 {
+        self.json()["cost"]["credits"].as_u64().unwrap()
+    }
+}
+
+impl Desk {
+    fn new(simulator: &[&str], budget: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let simulator = Simulator::start(&[&["--rate-limit-per-minute", "6000"], simulator].concat());
+        let config = write_config(directory.path(), &simulator, WATCH);
+        let text = std::fs::read_to_string(&config).unwrap();
+        // On a busy machine a request that comes too late would be sent, and paid for, again.
+        let text = text.replace("timeout = \"2s\"\nconnect_timeout = \"1s\"", "timeout = \"1m\"");
+        assert!(text.contains("timeout = \"1m\""), "{text}");
+        std::fs::write(&config, format!("{text}\n[budget]\n{budget}\n")).unwrap();
+        Self { directory, simulator, config }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"));
+        command.args(arguments).args(["--config.file", &self.config]).env("TIKLIVE_API_KEY", KEY);
+        command
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Said {
+        Said::new(&self.command(arguments).output().unwrap())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("exporter.sqlite.sock")
+    }
+}
+
+fn demo(arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tiktok-exporter"));
+    // No key, and no file that could be a configuration.
+    command.args(arguments).arg("--demo").env_remove("TIKLIVE_API_KEY").current_dir("/");
+    Said::new(&command.output().unwrap())
+}
+
+#[test]
+fn every_question_is_answered_in_every_format_without_a_key() {
+    for (question, heading, column) in [
+        (vec!["lookup", "#BookTok", "indiebeauty"], "hashtag", "challenge_id"),
+        (
+            vec!["posts", "booktok", "--region", "US", "--pages", "3"],
+            "sample velocity",
+            "created_timestamp_seconds",
+        ),
+        (vec!["search", "skin care"], "hashtag", "views"),
+        (vec!["search", "skincare", "--videos", "--since", "week", "--sort", "date"], "keyword", "link"),
+        (vec!["regions"], "US", "region"),
+    ] {
+        let table = demo(&question);
+        assert_eq!(table.code, 0, "{question:?}: {}", table.err);
+        assert!(table.out.contains(heading), "{question:?}: {}", table.out);
+        assert!(!table.out.chars().any(|c| c.is_control() && c != '\n'), "{question:?}: {:?}", table.out);
+        assert!(table.err.contains("spent") && table.err.contains("nothing of it is real"), "{}", table.err);
+
+        let csv = demo(&[question.clone(), vec!["--format", "csv"]].concat());
+        let mut reader = csv::Reader::from_reader(csv.out.as_bytes());
+        assert!(reader.headers().unwrap().iter().any(|name| name == column), "{question:?}: {}", csv.out);
+        assert!(reader.records().map(Result::unwrap).count() >= 2, "{question:?}: {}", csv.out);
+
+        let json = demo(&[question.clone(), vec!["--format", "json"]].concat()).json();
+        assert!(json["cost"]["credits"].as_u64().unwrap() > 0, "{json}");
+        assert_eq!(
+            (&json["cost"]["simulated"], &json["failures"]),
+            (&Value::Bool(true), &Value::Array(vec![]))
+        );
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_api() {
+    let desk = Desk::new(&[], "");
+    // A hashtag that answers to its name, and one that answers to its id alone.
+    for (name, route) in [("booktok", "name"), ("indiebeauty", "search_then_id")] {
+        let looked = &desk.ask(&["lookup", name, "--format", "json"]).json()["findings"][0]["hashtag"];
+        assert_eq!(looked["route"], route, "{looked}");
+        let id = looked["challenge_id"].as_str().unwrap();
+        let raw = desk.simulator.0.request("GET", &format!("/challenge-info-id/?id={id}"), "");
+        assert_eq!(raw.status(), 200);
+    }
+    let answer = desk.ask(&["posts", "booktok", "--pages", "3", "--format", "json"]).json();
+    let sample = &answer["findings"][0]["sample"];
+    let posts = sample["posts"].as_array().unwrap();
+    let ids: HashSet<&str> = posts.iter().map(|post| post["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), posts.len(), "each post once");
+    assert_eq!(sample["posts_unique"].as_u64().unwrap() as usize, posts.len());
+    assert!(sample["posts_seen"].as_u64() >= sample["posts_unique"].as_u64(), "{sample}");
+    let now = sample["answered_timestamp_seconds"].as_i64().unwrap();
+    let within = |window: i64| {
+        posts
+            .iter()
+            .filter(|post| post["created_timestamp_seconds"].as_i64().is_some_and(|at| at >= now - window))
+            .count()
+    };
+    let (day, week) = (within(86_400), within(7 * 86_400));
+    let velocity = sample["figures"]["velocity"].as_f64().unwrap();
+    assert!((velocity - day as f64 * 7.0 / week as f64).abs() < 0.3, "{velocity} from {day} and {week}");
+    assert_eq!(sample["figures"]["pages"], 3);
+    assert_eq!(sample["counter_velocity"], Value::Null);
+    assert!(sample["notes"].to_string().contains("prometheus.url is not set"), "{sample}");
+}
+
+#[test]
+fn found_hashtags_can_be_pasted_into_the_configuration() {
+    let said = demo(&["search", "say \"hi\"", "--toml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let loaded =
+        config::load_str(&said.out, []).unwrap_or_else(|problems| panic!("{problems}: {}", said.out));
+    let watchlist = loaded.config.watchlist;
+    assert!(watchlist.entries.len() > 20, "{}", said.out);
+    assert_eq!(&*watchlist.entries[0].terms.group, "say \"hi\"");
+}
+
+#[test]
+fn a_running_exporter_answers_out_of_its_own_cache_and_ledger() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new(&[], "per_day = 40\nreserve = 10");
+    let exporter = serve(&desk.config);
+    exporter.wait_for("values", |metrics| metrics.family("tiktok_hashtag_sample_velocity").len() == 1);
+    let mode = std::fs::metadata(desk.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else may ask");
+
+    let before = desk.simulator.requests();
+    let looked = desk.ask(&["lookup", "booktok", "--format", "json"]);
+    assert_eq!((looked.credits(), desk.simulator.requests()), (0, before), "the loop has just paid for it");
+    let found = desk.ask(&["search", "skincare", "--format", "json"]);
+    assert_eq!((found.credits(), desk.simulator.requests()), (1, before + 1));
+    assert_eq!(desk.ask(&["search", "skincare", "--format", "json"]).credits(), 0, "once is enough");
+    let left = 40 - (before + 1);
+    assert_eq!(found.json()["cost"]["left"]["day"], left);
+
+    let spent = |metrics: &crate::support::process::Metrics| {
+        let all = metrics.family("tiktok_exporter_credits_spent_total");
+        all.iter().filter(|(series, _)| series.contains(AD_HOC)).map(|(_, value)| value).sum::<f64>()
+    };
+    assert_eq!(spent(&exporter.metrics()), 1.0);
+    let (status, output) = exporter.terminate();
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(!desk.socket().exists(), "taken away at the end");
+
+    // Nobody runs: the command pays out of the same ledger itself.
+    assert_eq!(desk.ask(&["search", "skincare", "--format", "json"]).credits(), 0, "kept over the end");
+    let other = desk.ask(&["search", "haircare", "--format", "json"]);
+    assert_eq!((other.credits(), &other.json()["cost"]["left"]["day"]), (1, &Value::from(left - 1)));
+
+    // Whoever is killed leaves a socket behind, which harms nobody.
+    let killed = serve(&desk.config);
+    killed.kill();
+    assert!(desk.socket().exists());
+    assert_eq!(desk.ask(&["search", "nailcare", "--format", "json"]).credits(), 1);
+    let again = serve(&desk.config);
+    assert_eq!(desk.ask(&["search", "nailcare", "--format", "json"]).credits(), 0);
+    assert_eq!(spent(&again.metrics()), 3.0);
+    assert_eq!(again.metrics().sum("tiktok_exporter_credits_spent_total"), desk.simulator.credits() as f64);
+}
+
+#[test]
+fn two_commands_and_an_exporter_take_turns_and_nobody_spends_beside_the_ledger() {
+    let desk = Desk::new(&["--latency", "400ms"], "per_day = 100");
+    let commands: Vec<_> = ["one", "two", "three"]
+        .iter()
+        .map(|keyword| {
+            let mut command = desk.command(&["search", keyword]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let exporter = serve(&desk.config);
+    for command in commands {
+        let said = Said::new(&command.wait_with_output().unwrap());
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+    let metrics = exporter.wait_for("values", |metrics| {
+        metrics.family("tiktok_hashtag_sample_velocity").len() == 1
+            && metrics.value("tiktok_exporter_credits_unsettled") == 0.0
+    });
+    assert_eq!(metrics.sum("tiktok_exporter_credits_spent_total"), desk.simulator.credits() as f64);
+}
+
+#[test]
+fn a_dry_run_costs_nothing_and_says_what_it_would_cost() {
+    let desk = Desk::new(&[], "per_day = 100");
+    for question in [
+        vec!["lookup", "booktok", "skincare"],
+        vec!["posts", "fyp", "--region", "US", "--pages", "2"],
+        vec!["search", "skincare"],
+        vec!["search", "fyp", "--videos", "--region", "DE"],
+        vec!["regions"],
+    ] {
+        let before = desk.simulator.requests();
+        let dry = desk.ask(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
+        assert_eq!(desk.simulator.requests(), before, "{question:?}");
+        let spent = desk.ask(&[question.clone(), vec!["--format", "json"]].concat()).credits();
+        assert_eq!(dry["credits_likely"], spent, "{question:?}: {dry}");
+        assert!(dry["credits_most"].as_u64() >= dry["credits_likely"].as_u64());
+        let again = desk.ask(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
+        assert_eq!(again["credits_likely"], 0, "{question:?}: it is remembered");
+        let anew = vec!["--dry-run", "--max-age", "0s", "--format", "json"];
+        let anew = desk.ask(&[question.clone(), anew].concat()).json();
+        assert!(anew["credits_likely"].as_u64().unwrap() > 0, "{question:?}: {anew}");
+    }
+}
+
+#[test]
+fn bad_input_gets_one_line_and_a_code_of_its_own() {
+    let desk = Desk::new(&[], "per_day = 50\nreserve = 10");
+    let fault = |kind: &str| format!("{{\"faults\": [{{\"kind\": \"{kind}\"}}]}}");
+    for (arguments, faults, code, reason, sent) in [
+        (vec!["lookup", "nosuchthing"], String::new(), 66, "#nosuchthing: the API knows no such hashtag", 2),
+        (vec!["search", "nosuchthing", "--videos"], String::new(), 66, "no post matches \"nosuchthing\"", 1),
+        (vec!["posts", "booktok", "--region", "AQ"], String::new(), 65, "region AQ: is not among the 24", 1),
+        (vec!["lookup", "deadkey"], fault("dead_key"), 77, "the API refuses the key", 1),
+        (vec!["lookup", "broke"], fault("no_credits"), 75, "the account at the API has no credits left", 1),
+        (vec!["lookup", "html"], fault("html"), 69, "the API has trouble", 3),
+        (vec!["posts", "fyp", "--pages", "50"], String::new(), 75, "more than are left", 0),
+        (vec!["lookup", "two words"], String::new(), 64, "contains white space", 0),
+        (vec!["search", " "], String::new(), 64, "is blank", 0),
+        (vec!["posts", "fyp", "--region", "UK"], String::new(), 64, "the United Kingdom is GB", 0),
+        (vec!["posts", "fyp", "--pages", "0"], String::new(), 64, "0 is not in 1..=50", 0),
+        (vec!["search", "x", "--since", "day"], String::new(), 64, "required arguments were not provided", 0),
+    ] {
+        desk.simulator.faults(if faults.is_empty() { "{}" } else { &faults });
+        let before = desk.simulator.requests();
+        let said = desk.ask(&arguments);
+        assert_eq!(said.code, code, "{arguments:?}: {}{}", said.out, said.err);
+        let lines: Vec<&str> = said.err.lines().filter(|line| line.contains(reason)).collect();
+        assert_eq!(lines.len(), 1, "{arguments:?}: {}", said.err);
+        assert_eq!(said.out, "", "{arguments:?}");
+        assert_eq!(desk.simulator.requests() - before, sent, "{arguments:?}");
+    }
+    desk.simulator.faults("{}");
+
+    // What was found is shown, and what was not is told.
+    let said = desk.ask(&["lookup", "nosuchthing", "skincare"]);
+    assert_eq!(said.code, 66);
+    assert!(said.out.contains("#skincare") && said.err.contains("#nosuchthing"), "{}{}", said.out, said.err);
+
+    let nobody = desk.command(&["lookup", "skincaredaily"]).env_remove("TIKLIVE_API_KEY").output().unwrap();
+    let said = Said::new(&nobody);
+    assert_eq!(said.code, 78);
+    assert!(said.err.contains("TIKLIVE_API_KEY: there is no API key"), "{}", said.err);
+}
+
+#[test]
+fn a_budget_that_is_spent_refuses_before_anything_is_sent() {
+    let desk = Desk::new(&[], "per_day = 2");
+    assert_eq!(desk.ask(&["search", "a"]).code, 0);
+    assert_eq!(desk.ask(&["search", "b"]).code, 0);
+    let before = desk.simulator.requests();
+    for arguments in [vec!["search", "c"], vec!["search", "c", "--dry-run"]] {
+        let said = desk.ask(&arguments);
+        assert_eq!(said.code, 75, "{}", said.err);
+        assert!(said.err.contains("the credits of budget.per_day are spent"), "{}", said.err);
+    }
+    assert_eq!(desk.ask(&["search", "a"]).code, 0, "what is remembered costs nothing");
+    assert_eq!(desk.simulator.requests(), before);
+}
+
+#[test]
+fn an_exporter_that_asks_another_api_is_not_taken_for_the_one_that_was_meant() {
+    let desk = Desk::new(&[], "");
+    let _exporter = serve(&desk.config);
+    let output = desk
+        .command(&["search", "x"])
+        .env("TIKTOK_EXPORTER__API__BASE_URL", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let said = Said::new(&output);
+    assert_eq!(said.code, 78, "{}", said.err);
+    assert!(said.err.contains("api.base_url: the exporter that holds the store asks"), "{}", said.err);
+}
+
+#[test]
+fn garbage_on_the_socket_is_answered_with_a_reason_and_costs_nothing() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    let desk = Desk::new(&[], "");
+    let exporter = serve(&desk.config);
+    exporter.wait_for("values", |metrics| metrics.family("tiktok_hashtag_sample_velocity").len() == 1);
+    let before = desk.simulator.requests();
+    let ask = |path: &Path, text: &[u8]| {
+        let mut stream = UnixStream::connect(path).unwrap();
+        stream.write_all(text).unwrap();
+        let mut answer = String::new();
+        // Whoever sends too much is cut off.
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    };
+    let other = br#"{"version":999,"api":null,"max_age_millis":0,"only_quote":false,"question":"regions"}"#;
+    for (text, reason) in [
+        (b"GET / HTTP/1.1\n".as_slice(), "does not understand"),
+        (b"\n", "does not understand"),
+        (br#"{"version":1}"#, "does not understand"),
+        (&[0xff; 40_000], ""),
+        (other, "of another version"),
+    ] {
+        let text = [text, b"\n"].concat();
+        let answer = ask(&desk.socket(), &text);
+        assert!(answer.contains(reason), "{:?}: {answer}", &text[..text.len().min(40)]);
+    }
+    assert_eq!(desk.simulator.requests(), before);
+    assert_eq!(desk.ask(&["regions", "--format", "json"]).credits(), 1, "and goes on");
+}
