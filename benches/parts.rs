@@ -58,7 +58,7 @@ mod page {
 
     /// Rendered and compressed.
     #[divan::bench(args = [1_500, 15_000, 150_000])]
-    fn compress(bencher: Bencher, samples: usize) {
+    fn render_and_compress(bencher: Bencher, samples: usize) {
         let shown = shown(samples);
         bencher.bench_local(|| shown.render());
     }
