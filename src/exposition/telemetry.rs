@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use exporter_web::Refusal;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
 use units::Timestamp;
 
-use super::Refusal;
 use crate::budget::{Need, Pace, Purpose, Trip};
 use crate::state::{JobKind, Outcome};
 use crate::upstream::{Class, Endpoint};
