@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use tiktok_api::Hashtag;
-use tiktok_exporter::budget::{Candidate, intervals, is_scarce};
+use tiktok_exporter::credits::{Candidate, intervals, is_scarce};
 use tiktok_exporter::model::Growth;
 use tiktok_exporter::simulator::World;
 use units::{DAY, Timestamp};

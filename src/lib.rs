@@ -32,7 +32,7 @@
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
-//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; who may come in; the page that shows notifications |
+//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
@@ -68,25 +68,20 @@
 pub mod adhoc;
 pub mod app;
 pub mod brief;
-pub mod budget;
 pub mod cli;
 pub mod config;
+pub mod credits;
 pub mod discovery;
-pub mod estimate;
 pub mod exposition;
 pub mod gateway;
 pub mod history;
-pub mod ledger;
 pub mod model;
-pub mod pacing;
 pub mod poller;
 pub mod prometheus;
-pub mod refresh;
 pub mod schedule;
-pub mod shard;
 pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod upstream;
-pub mod watchlist;
+pub mod watch;
 pub mod web;

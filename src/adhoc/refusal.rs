@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Denial, Trip};
+use crate::credits::Denial;
 use crate::gateway::Failure;
+use crate::model::Trip;
 use crate::upstream::{Class, Error};
 
 /// Why there is no answer, for a program and for a person.

@@ -8,8 +8,8 @@ use units::{Clock, Credits, SystemClock};
 use super::text::{say, table};
 use super::{EXIT_CONFIG, Format};
 use crate::config::{self, Config};
-use crate::estimate::{Effect, Estimate, PRICE_PER_100_000};
-use crate::ledger;
+use crate::credits;
+use crate::credits::{Effect, Estimate, PRICE_PER_100_000};
 use crate::store::Beside;
 
 /// Flags of `plan`.
@@ -50,8 +50,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     // What was spent already matters to the balance alone; without a ledger it is as counted.
     let beside = Beside::open(&config.store.path, false);
-    let standing = beside.and_then(|beside| beside.read(|books| ledger::standing(books, config.budget, now)));
-    let estimate = Estimate::new(&config, standing.ok().as_ref(), args.price);
+    let standing =
+        beside.and_then(|beside| beside.read(|books| credits::standing(books, config.budget, now)));
+    let estimate = Estimate::new(&config.workload(), standing.ok().as_ref(), args.price);
     let text = match args.report_format {
         Format::Text => text(&config, &estimate, args.price),
         Format::Json => match serde_json::to_string_pretty(&estimate) {
@@ -104,7 +105,7 @@ fn costs(estimate: &Estimate) -> String {
     let heading =
         ["group", "kind", "every", "jobs", "credits/hour", "credits/day", "credits/30 days", "USD/30 days"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    let figures = |cost: &crate::estimate::Cost| {
+    let figures = |cost: &crate::credits::Cost| {
         [
             rounded(cost.credits_per_hour),
             rounded(cost.credits_per_day),

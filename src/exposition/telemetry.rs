@@ -11,7 +11,8 @@ use prometheus::{
 };
 use units::Timestamp;
 
-use crate::budget::{Need, Pace, Purpose, Trip};
+use crate::credits::{Need, Pace};
+use crate::model::{Purpose, Trip};
 use crate::state::{JobKind, Outcome};
 use crate::upstream::{Class, Endpoint};
 

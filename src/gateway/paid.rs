@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use units::SharedClock;
 
 use super::Errand;
-use crate::budget::{Denial, Expense};
-use crate::ledger::{Ledger, Settlement};
+use crate::credits::{Denial, Ledger, Settlement};
+use crate::model::Expense;
 use crate::upstream::{Error, Query, RawAnswer, Transport};
 
 /// Holds the only way to the API, and opens it for a reserved credit at a time.

@@ -16,12 +16,12 @@ use units::{DAY, Timestamp};
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
+use crate::gateway::refresh::{Listing, Paging, Sampling};
 use crate::model::{PostSample, RecentValues};
-use crate::refresh::{Listing, Paging, Sampling};
 use crate::simulator::{self, Body, Request, Simulator};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer};
-use crate::watchlist::{Watched, Watchlist};
+use crate::watch::{Watched, Watchlist};
 
 /// What the exporter would have shown of itself is written for the last days alone, which is as far as
 /// its dashboard looks back.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
-use crate::budget::{Purpose, Spent, Standing};
+use crate::credits::{ByKind, Standing, Statement};
 use crate::exposition::{Telemetry, own_families};
-use crate::ledger::{ByKind, Statement};
+use crate::model::{Purpose, Spent};
 use crate::state::HashtagState;
 use crate::upstream::Endpoint;
-use crate::watchlist::Watched;
+use crate::watch::Watched;
 
 /// The endpoints that are asked over and over; the others would be lines of zeros.
 const ASKED: [Endpoint; 2] = [Endpoint::ChallengeInfoId, Endpoint::ChallengePosts];

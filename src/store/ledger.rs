@@ -1,10 +1,10 @@
-//! The ledger's rows. What they mean is decided in [`crate::ledger`].
+//! The ledger's rows. What they mean is decided in [`crate::credits`].
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use units::{Credits, Date, Timestamp};
 
 use super::{Store, StoreError};
-use crate::budget::{Expense, Purpose, Spent};
+use crate::model::{Expense, Purpose, Spent};
 use crate::upstream::Endpoint;
 
 /// The ledger within one durable transaction.

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
-use tiktok_exporter::budget::{Limits, Purpose};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::RecentValues;
 use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 use tiktok_exporter::state::{HashtagState, Reading};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{
     Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
+};
+use tiktok_exporter::{
+    credits::{Ledger, Limits},
+    model::Purpose,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;

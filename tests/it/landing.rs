@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 use tiktok_api::Hashtag;
-use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
 use tiktok_exporter::model::Keyword;
+use tiktok_exporter::model::Trip;
 use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
 use tokio::net::TcpListener;
 use units::HOUR;

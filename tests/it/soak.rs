@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::Limits;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tokio::time::sleep;

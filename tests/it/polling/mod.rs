@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::Limits;
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
 use tiktok_exporter::upstream::Query;

@@ -1,7 +1,7 @@
 //! The value of `--web.listen-address`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// An address to listen on, as Prometheus programs take it:
@@ -91,19 +91,16 @@ fn is_host_name(host: &str) -> bool {
 
 impl ListenAddress {
     /// Where a client on this machine reaches a server that listens here, as the authority of a URL:
-    /// `127.0.0.1:9100` for `:9100`, `0.0.0.0:9100` and `127.0.0.1:9100`; `[::1]:9100` for `[::]:9100`.
+    /// `127.0.0.1:9100` for `:9100`, `0.0.0.0:9100` and `[::]:9100`, otherwise the address itself.
     pub fn local_authority(&self) -> String {
         match &self.0 {
             Address::Any(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, *port)).to_string(),
             Address::Host(host, port) => format!("{host}:{port}"),
-            Address::Ip(address) => {
-                let ip = match address.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                    ip => ip,
-                };
-                SocketAddr::new(ip, address.port()).to_string()
+            // A socket on `[::]` takes IPv4 too, and IPv6 can be off on the loopback interface alone.
+            Address::Ip(address) if address.ip().is_unspecified() => {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())).to_string()
             }
+            Address::Ip(address) => address.to_string(),
         }
     }
 }
@@ -140,7 +137,7 @@ mod tests {
             ("0.0.0.0:10110", "127.0.0.1:10110"),
             ("192.0.2.7:1", "192.0.2.7:1"),
             ("[::1]:10110", "[::1]:10110"),
-            ("[::]:10110", "[::1]:10110"),
+            ("[::]:10110", "127.0.0.1:10110"),
             ("[2001:db8::1]:65535", "[2001:db8::1]:65535"),
         ] {
             let address: ListenAddress = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));

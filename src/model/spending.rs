@@ -1,6 +1,7 @@
 //! What credits are spent for.
 
 use tiktok_api::Hashtag;
+use units::Credits;
 
 use crate::upstream::Endpoint;
 
@@ -47,4 +48,23 @@ pub struct Expense {
     pub purpose: Purpose,
     /// The hashtag it is about, if it is about one. Only shown to people, never decided by.
     pub hashtag: Option<Hashtag>,
+}
+
+/// What was spent in one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// For any purpose.
+    pub all: Credits,
+    /// Of these, for people's ad-hoc commands.
+    pub ad_hoc: Credits,
+}
+
+impl Spent {
+    /// Adds one credit.
+    pub fn add(&mut self, purpose: Purpose) {
+        self.all += Credits::ONE;
+        if purpose == Purpose::AdHoc {
+            self.ad_hoc += Credits::ONE;
+        }
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use units::{Credits, Date, Timestamp};
 
 use super::{Settlement, Wish};
-use crate::budget::{Balance, Denial, Expense, Limits, Purpose, Spent, Standing};
+use crate::credits::{Balance, Denial, Limits, Standing};
+use crate::model::{Expense, Purpose, Spent};
 use crate::store::Books;
 use crate::upstream::Endpoint;
 
