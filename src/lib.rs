@@ -33,7 +33,7 @@
 //! | [`state`] | the latest results as one immutable snapshot, and the status of the API |
 //! | [`page`] | snapshot, ledger and API status → metric families; the page itself is `crates/metrics-page` |
 //! | [`telemetry`] | the exporter's own counters: write-only, decisions depend on `state` alone |
-//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; who may come in; the page that shows notifications |
+//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |

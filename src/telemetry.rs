@@ -3,16 +3,13 @@
 //! Write-only: what decisions depend on is in [`crate::state`], not in a metric. Label values come from
 //! enums, and every combination starts at 0.
 
-mod refusal;
-
 use std::time::Duration;
 
+use exporter_web::{Observer, Refusal};
 use units::Timestamp;
 
 use crate::state::{JobKind, Outcome};
 use crate::upstream::{Class, Endpoint};
-
-pub use refusal::Refusal;
 
 /// Seconds. The API answers in about 0.75 s; by default the exporter gives up after 15 s.
 const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 15.0];
@@ -64,7 +61,7 @@ metrics_page::metrics! {
     gauge web_config_successful() = "tiktok_exporter_web_config_last_reload_successful" from 1.0;
 
     /// Connections and requests that the web server refused, by reason.
-    pub counter refused(reason: Refusal) = "tiktok_exporter_web_refused_total";
+    counter web_refused(reason: Refusal) = "tiktok_exporter_web_refused_total";
 }
 
 /// How a request ended, as a label.
@@ -121,9 +118,14 @@ impl Telemetry {
     pub fn reload_failed(&self) {
         self.config_reload_successful(0.0);
     }
+}
 
-    /// Whether the web configuration file as it is now is in use.
-    pub fn web_config_is(&self, current: bool) {
-        self.web_config_successful(f64::from(u8::from(current)));
+impl Observer for Telemetry {
+    fn refused(&self, reason: Refusal) {
+        self.web_refused(reason);
+    }
+
+    fn config_reloaded(&self, valid: bool) {
+        self.web_config_successful(f64::from(u8::from(valid)));
     }
 }
