@@ -110,9 +110,9 @@ mod sample {
 
 mod answer {
     use divan::Bencher;
+    use tiktok_api::fake::{Body, Request, Settings, Simulator};
+    use tiktok_api::{Cursor, Query, RawAnswer, read};
     use tiktok_api::{Hashtag, Region};
-    use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-    use tiktok_exporter::upstream::{Cursor, Query, RawAnswer, read};
 
     use super::NOW;
 
@@ -198,10 +198,10 @@ mod ledger {
     use std::sync::Arc;
 
     use divan::Bencher;
+    use tiktok_api::Endpoint;
     use tiktok_exporter::budget::{Expense, Limits, Purpose};
     use tiktok_exporter::ledger::{Ledger, Settlement};
     use tiktok_exporter::store::Store;
-    use tiktok_exporter::upstream::Endpoint;
 
     use super::{NOW, world};
 

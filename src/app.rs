@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use tiktok_api::{HttpSettings, HttpTransport, SetupError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +24,6 @@ use crate::poller::{Parts, Poller, Reload};
 use crate::refresh::Resolved;
 use crate::state::State;
 use crate::store::{Store, StoreError};
-use crate::upstream::{HttpSettings, HttpTransport, SetupError};
 use crate::web::{self, Access, Readiness, ReloadRequest};
 
 /// Where the configuration comes from, again at every reload.
@@ -426,6 +426,7 @@ pub fn gateway(
 ) -> Result<Arc<Gateway>, SetupError> {
     let settings = HttpSettings {
         base_url: api.base_url.clone(),
+        user_agent: concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")).to_owned(),
         key: Some(key.secret.clone()),
         timeout: api.timeout,
         connect_timeout: api.connect_timeout,

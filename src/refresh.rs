@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
+use tiktok_api::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 use units::{DAY, Timestamp};
 
 use crate::gateway::{Errand, Failure, Gateway};
 use crate::model::{Keyword, PostSample};
-use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.

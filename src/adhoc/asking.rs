@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tiktok_api::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
@@ -12,7 +13,6 @@ use super::{Question, Reason, Refusal};
 use crate::gateway::{Answered, Errand, Failure};
 use crate::model::{Keyword, PostSample};
 use crate::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
-use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// One question on its way.
 pub(super) struct Asking<'a> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{Answer, Query};
 use tiktok_api::{ChallengeId, Hashtag, Region};
 use units::{Credits, Timestamp};
 
@@ -11,7 +12,6 @@ use super::{Question, asking};
 use crate::budget::{Purpose, Standing, Window};
 use crate::gateway::RETRIES;
 use crate::refresh::{Listing, Paging, Sampling};
-use crate::upstream::{Answer, Query};
 
 /// Requests that it takes to find a hashtag in the worst case: by name, by search, by id.
 const LOOK_UP_MOST: u64 = 3;

@@ -1,10 +1,10 @@
 //! Why a question has no answer.
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{Class, Error};
 
 use crate::budget::{Denial, Trip};
 use crate::gateway::Failure;
-use crate::upstream::{Class, Error};
 
 /// Why there is no answer, for a program and for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

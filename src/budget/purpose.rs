@@ -1,8 +1,7 @@
 //! What credits are spent for.
 
+use tiktok_api::Endpoint;
 use tiktok_api::Hashtag;
-
-use crate::upstream::Endpoint;
 
 /// What a credit is spent for. In the order in which a short budget is handed out: what comes
 /// later is stretched first.

@@ -33,8 +33,11 @@ enum Format {
     Json,
 }
 
-/// Starts logging; without a level at `info`, or not at all if `quiet`. Libraries speak at `warn` at the most: what they log in detail includes headers
-/// and URLs.
+/// The crates of this workspace.
+const OWN_CRATES: [&str; 3] = [env!("CARGO_CRATE_NAME"), "tiktok_api", "units"];
+
+/// Starts logging, at `info` unless a level is given; without a level and with `quiet`, not at all. Other crates log at
+/// `warn` at most: their detailed messages include headers and URLs.
 pub(super) fn start(args: &Args, quiet: bool) {
     let level = match args.level {
         None if quiet => LevelFilter::OFF,
@@ -46,7 +49,7 @@ pub(super) fn start(args: &Args, quiet: bool) {
     };
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_CRATE_NAME"), level);
+        .with_targets(OWN_CRATES.map(|name| (name, level)));
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match args.format {
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),

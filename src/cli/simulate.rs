@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::fake::{self, Faults, Settings, Simulator, World};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use units::{SystemClock, Timestamp};
 
 use super::EXIT_USAGE;
-use crate::simulator::{self, Faults, Settings, Simulator, World};
 
 /// Flags of `simulate`.
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,7 @@ async fn serve(address: SocketAddr, settings: Settings) -> std::io::Result<()> {
     println!("simulated API, no data is real: listening on http://{}", listener.local_addr()?);
     let stopping = CancellationToken::new();
     let simulator = Arc::new(Simulator::new(settings));
-    let serving = simulator::serve(listener, simulator, Arc::new(SystemClock), stopping.clone());
+    let serving = fake::serve(listener, simulator, Arc::new(SystemClock), stopping.clone());
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -8,12 +8,12 @@ use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
+use tiktok_api::{Class, Endpoint};
 use units::Timestamp;
 
 use super::Refusal;
 use crate::budget::{Need, Pace, Purpose, Trip};
 use crate::state::{JobKind, Outcome};
-use crate::upstream::{Class, Endpoint};
 
 /// Seconds; the API answers in about 0.75 s and is given up on after 15 s by default.
 const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 15.0];

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tiktok_api::{Answer, Endpoint, Query};
 use units::Timestamp;
 
 use super::Failure;
-use crate::upstream::{Answer, Endpoint, Query};
 
 /// Most memory the answers may take, about.
 const CAPACITY_BYTES: u64 = 4 << 20;

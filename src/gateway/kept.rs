@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tiktok_api::{self, Answer, Query, RawAnswer};
 use tiktok_api::{Flags, HashtagRecord, Totals};
 use units::Timestamp;
 
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
-use crate::upstream::{self, Answer, Query, RawAnswer};
 
 /// The answers that the store keeps: people's as they were, the loop's as what it made of them.
 pub(super) struct Kept(pub(super) Arc<Store>);
@@ -22,7 +22,7 @@ impl Kept {
         let raw =
             RawAnswer { status: 200, retry_after: None, location: None, simulated: false, body: body.into() };
         // Whoever wrote into the file, or a reader of another version: then it is asked for again.
-        Some((at, upstream::read(query, &raw).ok()?))
+        Some((at, tiktok_api::read(query, &raw).ok()?))
     }
 
     /// The last totals of the hashtag that `query` asks for by its name or its id, and when the loop was told.

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tiktok_api::{Answer, Class, Error, Query, RawAnswer, Transport};
 use tiktok_api::{Hashtag, HashtagRecord};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,6 @@ use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
 use crate::exposition::Telemetry;
 use crate::ledger::Ledger;
 use crate::store::Store;
-use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
 use kept::Kept;
 use paid::Paid;
@@ -316,7 +316,7 @@ impl Gateway {
             self.telemetry.upstream_is_simulated();
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
-        let result = raw.and_then(|raw| upstream::read(query, &raw));
+        let result = raw.and_then(|raw| tiktok_api::read(query, &raw));
         if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
             kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
         }

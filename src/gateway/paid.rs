@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tiktok_api::{Error, Query, RawAnswer, Transport};
 use units::SharedClock;
 
 use super::Errand;
 use crate::budget::{Denial, Expense};
 use crate::ledger::{Ledger, Settlement};
-use crate::upstream::{Error, Query, RawAnswer, Transport};
 
 /// Holds the only way to the API, and opens it for a reserved credit at a time.
 pub(super) struct Paid {

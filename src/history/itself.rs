@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use tiktok_api::Endpoint;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
@@ -13,7 +14,6 @@ use crate::budget::{Purpose, Spent, Standing};
 use crate::exposition::{Telemetry, own_families};
 use crate::ledger::{ByKind, Statement};
 use crate::state::HashtagState;
-use crate::upstream::Endpoint;
 use crate::watchlist::Watched;
 
 /// The endpoints that are asked over and over; the others would be lines of zeros.

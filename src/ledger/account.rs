@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tiktok_api::Endpoint;
 use units::{Credits, Date, Timestamp};
 
 use super::{Settlement, Wish};
 use crate::budget::{Balance, Denial, Expense, Limits, Purpose, Spent, Standing};
 use crate::store::Books;
-use crate::upstream::Endpoint;
 
 /// A clock this little behind the last entry was set by a time service; entries then count on the
 /// later day.

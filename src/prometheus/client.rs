@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tiktok_api::is_loopback;
 use url::Url;
 
 use super::{QueryError, Sample, answer};
-use crate::upstream::is_loopback;
 
 /// The largest answer that is read, decompressed: some 50,000 series.
 const MAX_BODY_BYTES: usize = 16 << 20;

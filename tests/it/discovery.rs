@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tiktok_api::Query;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
 use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use prometheus::TextEncoder;
 use proptest::prelude::*;
 use tiktok_api::{ChallengeId, Hashtag, Post, Region};
+use tiktok_api::{Class, Endpoint};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
@@ -21,7 +22,6 @@ use tiktok_exporter::state::{
     HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{Class, Endpoint};
 use units::{DAY, HOUR, Timestamp};
 
 use crate::support::snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tiktok_api::{
+    Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
+    fake::{Body, Request, Settings, Simulator},
+};
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
 use tiktok_exporter::budget::{Limits, Purpose};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
 use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::RecentValues;
-use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
 use tiktok_exporter::state::{HashtagState, Reading};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{
-    Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
-};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -218,6 +218,7 @@ async fn whoever_stops_waiting_has_spent_all_the_same() {
 async fn send(address: std::net::SocketAddr) -> Error {
     let settings = HttpSettings {
         base_url: format!("http://{address}/").parse().unwrap(),
+        user_agent: "a test".to_owned(),
         key: Some(SecretString::from("k")),
         timeout: SECOND * 2,
         connect_timeout: SECOND,

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tiktok_api::Endpoint;
 use tiktok_api::Hashtag;
 use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
 use tiktok_exporter::ledger::{Ledger, Reservation, Settlement};
 use tiktok_exporter::store::{Beside, Store, StoreError};
-use tiktok_exporter::upstream::Endpoint;
 use units::{Credits, DAY, Date, HOUR, Timestamp};
 
 /// Noon of the last day but one of a month.

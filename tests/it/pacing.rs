@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Endpoint, Query};
 use tiktok_exporter::budget::{Balance, Expense, Limits, Purpose};
 use tiktok_exporter::ledger::Settlement;
 use tiktok_exporter::store::{Beside, Store};
-use tiktok_exporter::upstream::{Endpoint, Query};
 use tokio::time::sleep;
 use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tiktok_api::Endpoint;
 use tiktok_api::Hashtag;
 use tiktok_exporter::budget::{Expense, Limits, Purpose};
 use tiktok_exporter::ledger::{Ledger, Settlement};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Endpoint;
 use units::{Clock, DAY, Date, SystemClock, Timestamp};
 
 /// A directory with a configuration.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use flate2::bufread::GzDecoder;
 use reqwest::{Method, StatusCode};
+use tiktok_api::Endpoint;
 use tiktok_exporter::state::HashtagState;
-use tiktok_exporter::upstream::Endpoint;
 use units::{Clock, SystemClock};
 
 use crate::support::browser;

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tiktok_api::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tokio::time::sleep;
 use units::{DAY, HOUR, SharedClock, TimerClock, Timestamp};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tiktok_api::Hashtag;
+use tiktok_api::fake::{self, Settings, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -26,7 +27,6 @@ use crate::gateway::Bill;
 use crate::ledger::Ledger;
 use crate::prometheus;
 use crate::refresh::Resolved;
-use crate::simulator::{self, Settings, Simulator};
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 
@@ -253,7 +253,7 @@ async fn demo(stopping: &CancellationToken) -> Result<Config, Stop> {
     let address = listener.local_addr().map_err(failed)?;
     let settings = Settings { rate_limit_per_minute: 3_000, ..Settings::default() };
     let simulator = Arc::new(Simulator::new(settings));
-    tokio::spawn(simulator::serve(listener, simulator, Arc::new(SystemClock), stopping.clone()));
+    tokio::spawn(fake::serve(listener, simulator, Arc::new(SystemClock), stopping.clone()));
     let overrides = [
         ("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}")),
         ("TIKTOK_EXPORTER__API__RATE_LIMIT_PER_MINUTE".to_owned(), "3000".to_owned()),

@@ -12,7 +12,7 @@ mod mutate;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tiktok_exporter::upstream::{Query, read};
+use tiktok_api::{Query, read};
 
 static QUERIES: LazyLock<Vec<Query>> = LazyLock::new(answers::queries);
 

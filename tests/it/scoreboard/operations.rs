@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_api::Hashtag;
+use tiktok_api::{
+    BoxFuture, Endpoint, Error, Query, RawAnswer, Transport,
+    fake::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World},
+};
 use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
 use tiktok_exporter::ledger::Settlement;
-use tiktok_exporter::simulator::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{BoxFuture, Endpoint, Error, Query, RawAnswer, Transport};
 use units::{Credits, Date, SharedClock, TimerClock, Timestamp};
 
 use super::judge::{self, Score, Stretch, times_by_series};

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::Transport;
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config;
 use tiktok_exporter::exposition::{Exposition, Telemetry};
@@ -13,7 +14,6 @@ use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Transport;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

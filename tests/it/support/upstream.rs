@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
+use tiktok_api::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tokio::time::{Instant, sleep};
 
 /// What the script says to one request.

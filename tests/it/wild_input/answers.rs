@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
+use tiktok_api::{
+    Answer, Class, Cursor, Order, Query, RawAnswer, Since,
+    fake::{Body, Request, Settings, Simulator},
+    read,
+};
 use tiktok_api::{ChallengeId, Hashtag, Post, Region, Totals};
-use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-use tiktok_exporter::upstream::{Answer, Class, Cursor, Order, Query, RawAnswer, Since, read};
 use units::Timestamp;
 
 use crate::wild_input::mutate::mutate;

@@ -1,7 +1,7 @@
 //! What each endpoint answers, once a request is let in.
 
+use crate::{ChallengeId, Hashtag, Region};
 use serde_json::Value;
-use tiktok_api::{ChallengeId, Hashtag, Region};
 use units::Timestamp;
 
 use super::catalog::Kind;

@@ -3,7 +3,7 @@
 //! The posts of an hour are those that the totals count. A listing goes back in time, is shuffled
 //! locally, and is cut into pages that overlap, come short, and now and then hold nothing.
 
-use tiktok_api::Region;
+use crate::Region;
 use units::Timestamp;
 
 use super::course::remaining;

@@ -1,6 +1,6 @@
 //! The regions of the simulated world, and how much of the world's posting each does.
 
-use tiktok_api::Region;
+use crate::Region;
 
 use super::dice::Dice;
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_api::{Hashtag, Region, Totals};
+use crate::{Hashtag, Region, Totals};
 use units::{HOUR, Timestamp};
 
 use super::catalog::Kind;

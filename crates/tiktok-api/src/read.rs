@@ -4,9 +4,9 @@
 //! status; is it JSON at all; does it call itself an error; does it hold what was asked for; is it
 //! about the thing that was asked for.
 
+use crate::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Totals};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Post, Region, Totals};
 use units::Timestamp;
 
 use super::wire::{Challenge, Envelope, Listing, Object, Outcome, Scalar, Video};

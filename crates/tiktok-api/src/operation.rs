@@ -1,25 +1,3 @@
-//! The upstream API: what can be asked, the way there, and how answers are read.
-//!
-//! A [`Query`] goes through a [`Transport`] and comes back as a [`RawAnswer`]; [`read`] turns that
-//! into an [`Answer`] or a classified [`Error`]. Most failures of this API come with HTTP 200, so
-//! nothing here trusts the status line. The vendor's JSON names stay in this folder.
-//!
-//! Nothing here retries, waits, or knows what a credit costs: one [`Transport::send`] is one
-//! request.
-
-mod error;
-mod query;
-mod read;
-mod transport;
-mod wire;
-
-pub use error::{Class, Error};
-pub use query::{Answer, Cursor, Order, PAGE_SIZE_MAX, Page, Query, SEARCH_SIZE_MAX, Since};
-pub use read::read;
-pub use transport::{
-    BoxFuture, HttpSettings, HttpTransport, RawAnswer, SIMULATED_HEADER, SetupError, Transport, is_loopback,
-};
-
 /// The endpoints this program asks, named as the API names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {

@@ -1,7 +1,7 @@
 //! The world in the API's JSON, with every field of it.
 
+use crate::{ChallengeId, Hashtag, Totals};
 use serde_json::{Value, json};
-use tiktok_api::{ChallengeId, Hashtag, Totals};
 
 use super::dice::Dice;
 use super::posts::{Page, Upload};

@@ -43,6 +43,8 @@ pub trait Transport: Send + Sync + 'static {
 pub struct HttpSettings {
     /// Scheme, host, port and path prefix.
     pub base_url: Url,
+    /// The `User-Agent`, sent with every request.
+    pub user_agent: String,
     /// The key, sent with every request.
     pub key: Option<SecretString>,
     /// From the first byte sent to the last byte read.
@@ -86,7 +88,7 @@ impl HttpTransport {
             headers.insert("x-api-key", value);
         }
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")))
+            .user_agent(settings.user_agent)
             .default_headers(headers)
             .timeout(settings.timeout)
             .connect_timeout(settings.connect_timeout)

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use tiktok_api::{ChallengeId, Hashtag};
+use crate::{ChallengeId, Hashtag};
 
 use super::catalog::CATALOG;
 use super::dice::Dice;

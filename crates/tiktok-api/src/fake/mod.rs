@@ -27,9 +27,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::{ChallengeId, Hashtag};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tiktok_api::{ChallengeId, Hashtag};
 use units::Timestamp;
 
 use accounts::{Accounts, Refusal, Terms};

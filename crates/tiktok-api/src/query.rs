@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 use serde::{Deserialize, Serialize};
-use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 
 use super::{Endpoint, Error};
 
