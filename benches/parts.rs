@@ -198,7 +198,7 @@ mod ledger {
     use std::sync::Arc;
 
     use divan::Bencher;
-    use tiktok_api::Endpoint;
+    use tiktok_api::Operation;
     use tiktok_exporter::budget::{Expense, Limits, Purpose};
     use tiktok_exporter::ledger::{Ledger, Settlement};
     use tiktok_exporter::store::Store;
@@ -223,7 +223,7 @@ mod ledger {
         let ledger = Ledger::open(Arc::new(store), Limits::default(), NOW).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let expense = Expense {
-            endpoint: Endpoint::ChallengeInfoId,
+            operation: Operation::HashtagById,
             purpose: Purpose::Totals,
             hashtag: world::names(1).next(),
         };

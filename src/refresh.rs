@@ -174,7 +174,7 @@ impl Sampling {
         let (count, cursor) = (self.paging.page_size, self.cursor.clone());
         match listing {
             Listing::Hashtag(id) => Query::Posts { id: id.clone(), region, count, cursor },
-            Listing::Keyword(keyword) => Query::SearchVideos {
+            Listing::Keyword(keyword) => Query::SearchPosts {
                 keyword: keyword.to_string(),
                 since: Since::Week,
                 order: Order::Date,

@@ -233,7 +233,7 @@ fn videos_page(
     count: u32,
     cursor: Cursor,
 ) -> Query {
-    Query::SearchVideos { keyword: keyword.to_string(), since, order, region, count, cursor }
+    Query::SearchPosts { keyword: keyword.to_string(), since, order, region, count, cursor }
 }
 
 /// Turns the pages of a search.

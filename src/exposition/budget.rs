@@ -88,8 +88,8 @@ fn spending(sheet: &mut Sheet, statement: &Statement) {
     if !statement.known {
         return;
     }
-    for (endpoint, purpose, credits) in statement.settled.iter() {
-        let labels = [("endpoint", endpoint.as_str()), ("purpose", purpose.as_str())];
+    for (operation, purpose, credits) in statement.settled.iter() {
+        let labels = [("endpoint", operation.as_str()), ("purpose", purpose.as_str())];
         sheet.put(&SPENT_TOTAL, &labels, credits.as_f64());
     }
     sheet.put(&UNSETTLED, &[], statement.unsettled.as_f64());

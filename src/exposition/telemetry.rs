@@ -8,7 +8,7 @@ use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
-use tiktok_api::{Class, Endpoint};
+use tiktok_api::{Class, Operation};
 use units::Timestamp;
 
 use super::Refusal;
@@ -149,7 +149,7 @@ impl Telemetry {
     }
 
     fn start_at_zero(&self) {
-        for endpoint in Endpoint::ALL {
+        for endpoint in Operation::ALL {
             let name = endpoint.as_str();
             for outcome in Class::ALL.map(Class::as_str).into_iter().chain([SUCCESS]) {
                 self.requests.with_label_values(&[name, outcome]);
@@ -208,7 +208,7 @@ impl Telemetry {
     }
 
     /// A request was sent and ended, after `took`.
-    pub fn request_finished(&self, endpoint: Endpoint, outcome: Result<(), Class>, took: Duration) {
+    pub fn request_finished(&self, endpoint: Operation, outcome: Result<(), Class>, took: Duration) {
         let outcome = outcome.err().map_or(SUCCESS, Class::as_str);
         self.requests.with_label_values(&[endpoint.as_str(), outcome]).inc();
         self.durations.with_label_values(&[endpoint.as_str()]).observe(took.as_secs_f64());
@@ -216,13 +216,13 @@ impl Telemetry {
     }
 
     /// A failed request is sent again.
-    pub fn request_retried(&self, endpoint: Endpoint) {
+    pub fn request_retried(&self, endpoint: Operation) {
         self.retries.with_label_values(&[endpoint.as_str()]).inc();
         self.changed();
     }
 
     /// The cache was asked, and knew the answer or not.
-    pub fn cache_queried(&self, endpoint: Endpoint, hit: bool) {
+    pub fn cache_queried(&self, endpoint: Operation, hit: bool) {
         self.cache_queries.with_label_values(&[endpoint.as_str()]).inc();
         self.cache_hits.with_label_values(&[endpoint.as_str()]).inc_by(u64::from(hit));
         self.changed();

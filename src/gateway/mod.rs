@@ -233,7 +233,7 @@ impl Gateway {
             self.remember_twin(query, *at, record).await;
         }
         let hit = result.as_ref().is_ok_and(|answered| answered.cached);
-        self.telemetry.cache_queried(query.endpoint(), hit);
+        self.telemetry.cache_queried(query.operation(), hit);
         result
     }
 
@@ -259,8 +259,8 @@ impl Gateway {
             if !error.class.is_retryable() || pass.is_trial() || !in_time || !errand.take_retry() {
                 return Err(error.into());
             }
-            tracing::debug!(endpoint = query.endpoint().as_str(), %error, "request failed, trying again");
-            self.telemetry.request_retried(query.endpoint());
+            tracing::debug!(endpoint = query.operation().as_str(), %error, "request failed, trying again");
+            self.telemetry.request_retried(query.operation());
             // Full jitter: those who failed together do not come back together.
             let backoff = ceiling.mul_f64(fastrand::f64()).max(error.retry_after.unwrap_or_default());
             ceiling = (ceiling * 2).min(BACKOFF_MAX);
@@ -321,7 +321,7 @@ impl Gateway {
             kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
         }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
-        self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
+        self.telemetry.request_finished(query.operation(), outcome, started.elapsed());
         self.judge(pass, outcome);
         if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
             self.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX));

@@ -32,8 +32,11 @@ impl Paid {
         query: &Query,
         errand: &Errand,
     ) -> Result<Result<RawAnswer, Error>, Denial> {
-        let expense =
-            Expense { endpoint: query.endpoint(), purpose: errand.purpose, hashtag: errand.hashtag.clone() };
+        let expense = Expense {
+            operation: query.operation(),
+            purpose: errand.purpose,
+            hashtag: errand.hashtag.clone(),
+        };
         let reservation = self.ledger.reserve(expense, self.clock.now()).await?;
         let answer = self.transport.send(query).await;
         let settlement = match &answer {

@@ -222,7 +222,8 @@ impl Observer {
 fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
     let mut encoded = url::form_urlencoded::Serializer::new(String::new());
     encoded.extend_pairs(query.parameters());
-    let request = Request { path: query.endpoint().as_str(), query: &encoded.finish(), key: Some("history") };
+    let request =
+        Request { path: query.operation().as_str(), query: &encoded.finish(), key: Some("history") };
     let reply = simulator.answer(request, now);
     let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
     let raw = RawAnswer {

@@ -14,7 +14,7 @@ mod wire;
 
 pub use error::{Class, Error};
 pub use hashtag::{ChallengeId, Hashtag, InvalidChallengeId, InvalidHashtag};
-pub use operation::Endpoint;
+pub use operation::Operation;
 pub use post::Post;
 pub use query::{Answer, Cursor, Order, PAGE_SIZE_MAX, Page, Query, SEARCH_SIZE_MAX, Since};
 pub use read::read;

@@ -1,45 +1,49 @@
-/// The endpoints this program asks, named as the API names them.
+//! What can be asked of the API.
+
+/// One kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// One hashtag by its name.
-    ChallengeInfoName,
-    /// One hashtag by its id.
-    ChallengeInfoId,
-    /// Posts of one hashtag.
-    ChallengePosts,
-    /// Hashtags by keyword.
-    SearchChallenge,
-    /// Posts by keyword.
-    SearchVideo,
-    /// Supported regions.
-    RegionList,
+pub enum Operation {
+    /// Look up one hashtag by its name.
+    HashtagByName,
+    /// Look up one hashtag by its id.
+    HashtagById,
+    /// Get one page of the posts under a hashtag.
+    Posts,
+    /// Search hashtags by keyword.
+    SearchHashtags,
+    /// Search posts by keyword.
+    SearchPosts,
+    /// List the regions that posts can be asked for.
+    Regions,
 }
 
-impl Endpoint {
-    /// Every endpoint.
-    pub const ALL: [Endpoint; 6] = [
-        Endpoint::ChallengeInfoName,
-        Endpoint::ChallengeInfoId,
-        Endpoint::ChallengePosts,
-        Endpoint::SearchChallenge,
-        Endpoint::SearchVideo,
-        Endpoint::RegionList,
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Operation; 6] = [
+        Operation::HashtagByName,
+        Operation::HashtagById,
+        Operation::Posts,
+        Operation::SearchHashtags,
+        Operation::SearchPosts,
+        Operation::Regions,
     ];
 
-    /// The endpoint's path segment, without slashes.
+    /// The name of the operation in metric labels, ledgers and fault descriptions. These names are older than the
+    /// dialects: they are the paths of the first provider, and they stay the same for every provider, so that
+    /// ledgers and dashboards go on.
     pub fn as_str(self) -> &'static str {
         match self {
-            Endpoint::ChallengeInfoName => "challenge-info-name",
-            Endpoint::ChallengeInfoId => "challenge-info-id",
-            Endpoint::ChallengePosts => "challenge-posts",
-            Endpoint::SearchChallenge => "search-challenge",
-            Endpoint::SearchVideo => "search-video",
-            Endpoint::RegionList => "region-list",
+            Operation::HashtagByName => "challenge-info-name",
+            Operation::HashtagById => "challenge-info-id",
+            Operation::Posts => "challenge-posts",
+            Operation::SearchHashtags => "search-challenge",
+            Operation::SearchPosts => "search-video",
+            Operation::Regions => "region-list",
         }
     }
 
-    /// The endpoint that [`as_str`](Self::as_str) spells so.
+    /// The operation with this name; the reverse of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == text)
+        Self::ALL.into_iter().find(|operation| operation.as_str() == text)
     }
 }

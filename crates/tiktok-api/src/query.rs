@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Error};
+use super::{Error, Operation};
 
 /// Most posts the API returns on one page.
 pub const PAGE_SIZE_MAX: u32 = 35;
@@ -41,7 +41,7 @@ pub enum Query {
         cursor: Cursor,
     },
     /// A page of posts that match a keyword.
-    SearchVideos {
+    SearchPosts {
         /// The keyword.
         keyword: String,
         /// How young the posts are to be.
@@ -114,23 +114,23 @@ pub struct Page<T> {
 }
 
 impl Query {
-    /// The endpoint that answers.
-    pub fn endpoint(&self) -> Endpoint {
+    /// What kind of request it is.
+    pub fn operation(&self) -> Operation {
         match self {
-            Query::HashtagByName(_) => Endpoint::ChallengeInfoName,
-            Query::HashtagById(_) => Endpoint::ChallengeInfoId,
-            Query::Posts { .. } => Endpoint::ChallengePosts,
-            Query::SearchHashtags { .. } => Endpoint::SearchChallenge,
-            Query::SearchVideos { .. } => Endpoint::SearchVideo,
-            Query::Regions => Endpoint::RegionList,
+            Query::HashtagByName(_) => Operation::HashtagByName,
+            Query::HashtagById(_) => Operation::HashtagById,
+            Query::Posts { .. } => Operation::Posts,
+            Query::SearchHashtags { .. } => Operation::SearchHashtags,
+            Query::SearchPosts { .. } => Operation::SearchPosts,
+            Query::Regions => Operation::Regions,
         }
     }
 
-    /// Endpoint and parameters, as in the address of the request: what the answer is kept under.
+    /// Operation and parameters, as in the address of the request: what the answer is kept under.
     pub fn key(&self) -> String {
         let mut parameters = url::form_urlencoded::Serializer::new(String::new());
         parameters.extend_pairs(self.parameters());
-        format!("{}?{}", self.endpoint().as_str(), parameters.finish())
+        format!("{}?{}", self.operation().as_str(), parameters.finish())
     }
 
     /// The parameters of the request, not yet percent-encoded.
@@ -154,7 +154,7 @@ impl Query {
                     ("cursor", cursor.to_string()),
                 ]
             }
-            Query::SearchVideos { keyword, since, order, region, count, cursor } => {
+            Query::SearchPosts { keyword, since, order, region, count, cursor } => {
                 let mut parameters = vec![
                     ("keyword", keyword.clone()),
                     ("count", count.to_string()),

@@ -48,7 +48,7 @@ fn read_body(query: &Query, raw: &RawAnswer) -> Result<Answer, Error> {
                 Err(Error::malformed(format!("asked for id {asked}, got id {}", record.id)))
             }
         }
-        Query::Posts { .. } | Query::SearchVideos { .. } => posts(raw).map(Answer::Posts),
+        Query::Posts { .. } | Query::SearchPosts { .. } => posts(raw).map(Answer::Posts),
         Query::SearchHashtags { .. } => hashtags(raw).map(Answer::Hashtags),
         Query::Regions => regions(raw).map(Answer::Regions),
     }

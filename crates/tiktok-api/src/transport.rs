@@ -153,7 +153,7 @@ impl HttpTransport {
     fn url(&self, query: &Query) -> Url {
         let mut url = self.base_url.clone();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}/{}/", query.endpoint().as_str()));
+        url.set_path(&format!("{prefix}/{}/", query.operation().as_str()));
         let parameters = query.parameters();
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tiktok_api::Hashtag;
 use tiktok_api::{
-    BoxFuture, Endpoint, Error, Query, RawAnswer, Transport,
+    BoxFuture, Error, Operation, Query, RawAnswer, Transport,
     fake::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World},
 };
 use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
@@ -229,7 +229,8 @@ fn scrape(page: &str, metrics: &BTreeSet<String>, now: i64, pages: &mut String) 
 impl Loop<Api> {
     /// Somebody asks by hand, out of the same budget. Until when there is nothing left of the day's, if so.
     async fn overspend(&self, now: Timestamp) -> Option<Timestamp> {
-        let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
+        let expense =
+            Expense { operation: Operation::SearchHashtags, purpose: Purpose::AdHoc, hashtag: None };
         for _ in 0..OVERSPENT {
             match self.ledger.reserve(expense.clone(), now).await {
                 Ok(reservation) => self.ledger.settle(reservation, Settlement::Spent).await,
@@ -265,7 +266,7 @@ impl Transport for Api {
             let mut encoded = url::form_urlencoded::Serializer::new(String::new());
             encoded.extend_pairs(query.parameters());
             let request = Request {
-                path: query.endpoint().as_str(),
+                path: query.operation().as_str(),
                 query: &encoded.finish(),
                 key: Some("scoreboard"),
             };

@@ -39,7 +39,7 @@ pub fn queries() -> Vec<Query> {
             cursor: Cursor::start(),
         },
         Query::SearchHashtags { keyword: "indiebeauty".to_owned(), count: 5, cursor: Cursor::start() },
-        Query::SearchVideos {
+        Query::SearchPosts {
             keyword: "booktok".to_owned(),
             count: 5,
             cursor: Cursor::start(),
@@ -56,7 +56,7 @@ fn ask(query: &Query) -> String {
     let simulator = Simulator::new(Settings { rate_limit_per_minute: 100_000, ..Settings::default() });
     let parameters =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
-    let path = format!("/{}/", query.endpoint().as_str());
+    let path = format!("/{}/", query.operation().as_str());
     let request = Request { path: &path, query: &parameters, key: Some("k") };
     match simulator.answer(request, NOW).body {
         Body::Whole(text) => text,

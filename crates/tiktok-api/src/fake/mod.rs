@@ -317,7 +317,7 @@ impl Reply {
                 Self::json(json!({"status": "error", "message": format!("Parameter {what}")}))
             }
             Err(endpoints::Unanswered::NoSuchEndpoint) => {
-                Self { status: 404, ..Self::json(json!({"message": "Endpoint does not exist"})) }
+                Self { status: 404, ..Self::json(json!({"message": "Operation does not exist"})) }
             }
         }
     }
