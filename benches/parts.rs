@@ -111,7 +111,7 @@ mod sample {
 mod answer {
     use divan::Bencher;
     use tiktok_api::fake::{Body, Request, Settings, Simulator};
-    use tiktok_api::{Cursor, Query, RawAnswer, read};
+    use tiktok_api::{Cursor, Dialect, Query, RawAnswer};
     use tiktok_api::{Hashtag, Region};
 
     use super::NOW;
@@ -133,8 +133,8 @@ mod answer {
         };
         let query =
             Query::Posts { id, region: Region::parse("US").unwrap(), count: 35, cursor: Cursor::start() };
-        read(&query, &raw).expect("an answer that can be read");
-        bencher.bench_local(|| read(&query, &raw));
+        Dialect::default().read(&query, &raw).expect("an answer that can be read");
+        bencher.bench_local(|| Dialect::default().read(&query, &raw));
     }
 }
 

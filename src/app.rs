@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
-use tiktok_api::{HttpSettings, HttpTransport, SetupError};
+use tiktok_api::{HttpSettings, HttpTransport, Provider, SetupError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::{Problem, Problems, SharedClock, Timestamp};
@@ -16,7 +16,7 @@ use units::{Problem, Problems, SharedClock, Timestamp};
 use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
 use crate::budget::Admission;
-use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded};
+use crate::config::{self, ApiConfig, ApiKey, Loaded};
 use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
@@ -113,17 +113,18 @@ impl Source {
             Self::File(path) => {
                 let loaded = config::load(path, config::process_environment())?;
                 config::check_dates(&loaded.config.budget, now)?;
-                let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-                let key = config::api_key(&loaded.config.api, variable)?.ok_or_else(|| {
+                let api = &loaded.config.api;
+                let key = config::api_key(api, config::key_variable(api))?.ok_or_else(|| {
                     let message = "there is no API key (set this variable, or api.key_file; without a key, try the `demo` subcommand)";
-                    Problem::new(KEY_VARIABLE, message)
+                    Problem::new(api.provider().key_variable, message)
                 })?;
                 Ok((loaded, key))
             }
             Self::Embedded { toml, overrides, key } => {
                 let loaded = config::load_str(toml, overrides.iter().cloned())?;
-                let key = config::api_key(&loaded.config.api, Some((*key).to_owned()))?;
-                let key = key.ok_or_else(|| Problem::new(KEY_VARIABLE, "is missing"))?;
+                let api = &loaded.config.api;
+                let key = config::api_key(api, Some((*key).to_owned()))?;
+                let key = key.ok_or_else(|| Problem::new(api.provider().key_variable, "is missing"))?;
                 Ok((loaded, key))
             }
         }
@@ -148,6 +149,7 @@ pub struct App {
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
     access: Access,
+    provider: watch::Sender<&'static Provider>,
     url: String,
     signals: Signals,
 }
@@ -196,7 +198,7 @@ impl App {
         let access = access(&options, bound, &telemetry)?;
         let scheme = if access.rules().speak_tls() { "https" } else { "http" };
         let simulated = store.holds_simulated()?;
-        if simulated && is_real_api(&config.api) {
+        if simulated && config.api.is_vendor() {
             return Err(StartError::Simulated);
         }
         if simulated || matches!(source, Source::Embedded { .. }) {
@@ -231,6 +233,7 @@ impl App {
         let poller = Poller::new(parts, config.into()).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
+        let (provider_sender, provider) = watch::channel(api.provider());
         let readiness = Readiness::default();
         let page = web::MetricsPage::new(exposition)?;
         let router = web::router(web::App {
@@ -242,6 +245,7 @@ impl App {
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
             access: access.clone(),
+            provider,
         });
         let tasks = TaskTracker::new();
         tasks.spawn(page.keep_printing(stopping.clone()));
@@ -273,6 +277,7 @@ impl App {
             reloads,
             reload_requests,
             access,
+            provider: provider_sender,
             url,
             signals,
         })
@@ -335,7 +340,7 @@ impl App {
         if self.fixed != (config.web.listen_address, config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
-        if self.telemetry.is_simulated() && is_real_api(&config.api) {
+        if self.telemetry.is_simulated() && config.api.is_vendor() {
             return Err(StartError::Simulated.to_string());
         }
         let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
@@ -359,15 +364,11 @@ impl App {
             self.gateway = gateway;
         }
         self.by_hand.road_is(Road { gateway: self.gateway.clone(), api: api.base_url.clone(), page_size });
+        self.provider.send_replace(api.provider());
         self.api = api;
         self.key = key;
         Ok(())
     }
-}
-
-/// Whether the vendor itself is asked, and no simulator by another address.
-pub fn is_real_api(api: &ApiConfig) -> bool {
-    api.base_url.host_str() == ApiConfig::default().base_url.host_str()
 }
 
 /// Who may come in. Warns when everybody can reload who reaches the port.
@@ -425,6 +426,7 @@ pub fn gateway(
     stopping: &CancellationToken,
 ) -> Result<Arc<Gateway>, SetupError> {
     let settings = HttpSettings {
+        dialect: api.dialect,
         base_url: api.base_url.clone(),
         user_agent: concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")).to_owned(),
         key: Some(key.secret.clone()),

@@ -19,8 +19,6 @@ use crate::watchlist::Watched;
 
 /// Days of a month, for estimates.
 pub const MONTH_DAYS: f64 = 30.0;
-/// What the vendor asks for 100,000 credits, in US dollars, when last seen.
-pub const PRICE_PER_100_000: f64 = 9.90;
 /// Levers that are shown.
 const LEVERS_SHOWN: usize = 3;
 
@@ -365,7 +363,7 @@ mod tests {
 
     fn estimate(toml: &str) -> Estimate {
         let config = config::load_str(toml, []).unwrap().config;
-        Estimate::new(&config, None, PRICE_PER_100_000)
+        Estimate::new(&config, None, 9.90)
     }
 
     /// 20 hashtags in two groups: 10 × 24 + 10 × 4 credits for totals, 20 × 3 + 10 × 3 for posts.

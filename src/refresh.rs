@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
-use tiktok_api::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
+use tiktok_api::{Class, Cursor, Error, Order, Page, Query, Since};
 use units::{DAY, Timestamp};
 
 use crate::gateway::{Errand, Failure, Gateway};
@@ -119,7 +119,7 @@ impl LookUp<'_> {
     async fn by_search(&mut self, hashtag: &Hashtag) -> Result<Resolved, Failure> {
         let query = Query::SearchHashtags {
             keyword: hashtag.to_string(),
-            count: SEARCH_SIZE_MAX,
+            count: self.gateway.provider().hashtags_page_max,
             cursor: Cursor::start(),
         };
         let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
@@ -299,7 +299,7 @@ pub async fn search(
 ) -> Result<Searched, Failure> {
     let query = Query::SearchHashtags {
         keyword: keyword.to_string(),
-        count: SEARCH_SIZE_MAX,
+        count: gateway.provider().hashtags_page_max,
         cursor: Cursor::start(),
     };
     let answered = gateway.ask(&query, max_age, errand).await?;

@@ -85,7 +85,7 @@ pub(super) async fn cost(
             quote.add(true, u64::from(question.pages().saturating_sub(pages)));
         }
         Question::Search { .. } | Question::Videos { .. } => {
-            let remembered = match asking::first_page(question, road.page_size) {
+            let remembered = match asking::first_page(question, road) {
                 Some(query) => !peek.missing(&query).await,
                 None => false,
             };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::Dialect;
 use tiktok_api::fake::{self, Faults, Settings, Simulator, World};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,6 +53,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
         }
     };
     let settings = Settings {
+        dialect: Dialect::default(),
         seed: args.seed,
         beginning: args.beginning.unwrap_or(World::BEGINNING),
         latency: args.latency,

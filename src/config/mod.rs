@@ -35,11 +35,12 @@ pub use api::ApiConfig;
 pub use budget::check_dates;
 pub use env::process_environment;
 pub(crate) use key::is_readable_by_all;
-pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
+pub use key::{ApiKey, KeySource, api_key, key_variable};
 pub use posts::PostsConfig;
 pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
+pub(crate) use url::is_loopback;
 pub use web::WebConfig;
 
 use crate::budget::{Limits, Need, Pace};
@@ -154,7 +155,7 @@ fn load_named(
 fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let mut api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
-    let posts = posts::read(tables.section("posts", findings));
+    let posts = posts::read(tables.section("posts", findings), &api);
     let budget = budget::read(tables.section("budget", findings));
     let prometheus = prometheus::read(tables.section("prometheus", findings));
     let web = web::read(tables.section("web", findings));

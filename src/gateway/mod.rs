@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tiktok_api::{Answer, Class, Error, Query, RawAnswer, Transport};
+use tiktok_api::{Answer, Class, Error, Provider, Query, RawAnswer, Transport};
 use tiktok_api::{Hashtag, HashtagRecord};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -164,7 +164,7 @@ impl Gateway {
     /// pays for one.
     #[must_use]
     pub fn keeping(self, store: Arc<Store>) -> Self {
-        Self { kept: Some(Kept(store)), ..self }
+        Self { kept: Some(Kept { store, dialect: self.paid.dialect() }), ..self }
     }
 
     /// Takes over from `predecessor`, if there is one: from now on the telemetry shows this gateway's
@@ -183,6 +183,11 @@ impl Gateway {
         *self.shown() = true;
         self.telemetry.paused_until(None);
         self.show_breaker();
+    }
+
+    /// Whose API it leads to.
+    pub fn provider(&self) -> &'static Provider {
+        self.paid.dialect().provider()
     }
 
     /// Whether requests would be let through now.
@@ -316,7 +321,7 @@ impl Gateway {
             self.telemetry.upstream_is_simulated();
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
-        let result = raw.and_then(|raw| tiktok_api::read(query, &raw));
+        let result = raw.and_then(|raw| self.paid.dialect().read(query, &raw));
         if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
             kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
         }
@@ -375,9 +380,12 @@ impl Gateway {
     }
 
     fn trip(&self, pass: Pass, trip: Trip) {
+        let variable = self.provider().key_variable;
         let advice = match trip {
-            Trip::Auth => "the API refuses the key: check TIKLIVE_API_KEY or api.key_file, then reload",
-            Trip::CreditsExhausted => "the account has no credits left: buy some, then reload or wait",
+            Trip::Auth => format!("the API refuses the key: check {variable} or api.key_file, then reload"),
+            Trip::CreditsExhausted => {
+                "the account has no credits left: buy some, then reload or wait".to_owned()
+            }
         };
         // What a replaced key cannot do is nobody's trouble any more.
         if *self.shown() {

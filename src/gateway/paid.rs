@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tiktok_api::{Error, Query, RawAnswer, Transport};
+use tiktok_api::{Dialect, Error, Query, RawAnswer, Transport};
 use units::SharedClock;
 
 use super::Errand;
@@ -20,6 +20,11 @@ pub(super) struct Paid {
 impl Paid {
     pub(super) fn new(transport: Arc<dyn Transport>, ledger: Arc<Ledger>, clock: SharedClock) -> Self {
         Self { transport, ledger, clock }
+    }
+
+    /// The dialect that the answers are in.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.transport.dialect()
     }
 
     /// Reserves a credit, sends the request, and settles. The outer error says that nothing was

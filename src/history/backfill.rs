@@ -220,10 +220,9 @@ impl Observer {
 
 /// One request to the simulator, read as the exporter reads the API.
 fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
-    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-    encoded.extend_pairs(query.parameters());
-    let request =
-        Request { path: query.operation().as_str(), query: &encoded.finish(), key: Some("history") };
+    let dialect = simulator.dialect();
+    let sent = dialect.request(query);
+    let request = Request { path: sent.path, query: &sent.query, key: Some("history") };
     let reply = simulator.answer(request, now);
     let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
     let raw = RawAnswer {
@@ -233,7 +232,7 @@ fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, E
         simulated: true,
         body: body.into(),
     };
-    tiktok_api::read(query, &raw)
+    dialect.read(query, &raw)
 }
 
 fn sample(

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tiktok_api::is_loopback;
 use url::Url;
+
+use crate::config::is_loopback;
 
 use super::{QueryError, Sample, answer};
 

@@ -20,7 +20,8 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::sync::{mpsc, oneshot};
+use tiktok_api::Provider;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use units::SharedClock;
 
@@ -53,6 +54,8 @@ pub struct App {
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
     /// Who may come in.
     pub access: Access,
+    /// Whose API is asked. A reload may change it.
+    pub provider: watch::Receiver<&'static Provider>,
 }
 
 /// A latch: once ready, ready for good.
@@ -89,7 +92,8 @@ pub fn router(app: App) -> Router {
 async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
     let page = spawn_blocking(move || {
         let snapshot = app.state.snapshot();
-        landing::page(&snapshot, &app.telemetry, snapshot.now(app.clock.now()))
+        let provider = *app.provider.borrow();
+        landing::page(&snapshot, &app.telemetry, provider, snapshot.now(app.clock.now()))
     });
     match page.await {
         Ok(page) => (landing::HEADERS, page.into_string()).into_response(),

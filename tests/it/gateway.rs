@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tiktok_api::{
-    Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
+    Answer, BoxFuture, Dialect, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
     fake::{Body, Request, Settings, Simulator},
 };
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
@@ -96,6 +96,10 @@ impl Transport for Near {
             let (status, body) = (reply.status, body.into());
             Ok(RawAnswer { status, retry_after: None, location: None, simulated: true, body })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }
 
@@ -218,6 +222,7 @@ async fn whoever_stops_waiting_has_spent_all_the_same() {
 async fn send(address: std::net::SocketAddr) -> Error {
     let settings = HttpSettings {
         base_url: format!("http://{address}/").parse().unwrap(),
+        dialect: Dialect::default(),
         user_agent: "a test".to_owned(),
         key: Some(SecretString::from("k")),
         timeout: SECOND * 2,

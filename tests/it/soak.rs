@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_api::{BoxFuture, Error, Query, RawAnswer, Transport};
+use tiktok_api::{BoxFuture, Dialect, Error, Query, RawAnswer, Transport};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::store::Store;
 use tokio::time::sleep;
@@ -97,6 +97,10 @@ impl Transport for Source {
             let body = self.answer(query).into();
             Ok(RawAnswer { status: 200, retry_after: None, location: None, simulated: false, body })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }
 

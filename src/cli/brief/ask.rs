@@ -178,7 +178,7 @@ fn client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
         // Plain HTTP needs no certificates: do not fail on a system that has none.
         builder = builder.tls_certs_only([]);
     }
-    if tiktok_api::is_loopback(base) {
+    if crate::config::is_loopback(base) {
         builder = builder.no_proxy();
     }
     builder.build()

@@ -21,7 +21,7 @@ use crate::adhoc::socket::{CallError, Caller};
 use crate::adhoc::{Desk, Finding, Question, Quote, Road};
 use crate::app;
 use crate::cli::EXIT_CONFIG;
-use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, PrometheusConfig};
+use crate::config::{self, ApiKey, Config, KeySource, PrometheusConfig};
 use crate::exposition::Telemetry;
 use crate::gateway::Bill;
 use crate::ledger::Ledger;
@@ -62,7 +62,7 @@ impl Contact {
             let store = Store::in_memory().map_err(|error| unusable(&error))?;
             let key = Some(ApiKey {
                 secret: SecretString::from("demo"),
-                source: KeySource::Environment,
+                source: KeySource::Environment(config.api.provider().key_variable),
                 warnings: Vec::new(),
             });
             Answers::Own(Arc::new(desk(&config, store, key, &stopping).await?))
@@ -203,8 +203,8 @@ async fn find(config: &Config, stopping: &CancellationToken) -> Result<Answers, 
 }
 
 fn key(config: &Config) -> Result<Option<ApiKey>, Stop> {
-    let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-    config::api_key(&config.api, variable).map_err(|problem| Stop::new(EXIT_CONFIG, problem.to_string()))
+    config::api_key(&config.api, config::key_variable(&config.api))
+        .map_err(|problem| Stop::new(EXIT_CONFIG, problem.to_string()))
 }
 
 /// A desk over a store of one's own.
@@ -216,12 +216,15 @@ async fn desk(
 ) -> Result<Desk, Stop> {
     let key = key.ok_or_else(|| {
         let advice = "set this variable, or api.key_file; without a key, try --demo";
-        Stop::new(EXIT_CONFIG, format!("{KEY_VARIABLE}: there is no API key ({advice})"))
+        Stop::new(
+            EXIT_CONFIG,
+            format!("{}: there is no API key ({advice})", config.api.provider().key_variable),
+        )
     })?;
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(store);
     let simulated = store.holds_simulated().map_err(|error| unusable(&error))?;
-    if simulated && app::is_real_api(&config.api) {
+    if simulated && config.api.is_vendor() {
         return Err(Stop::new(1, app::StartError::Simulated.to_string()));
     }
     let ledger = Ledger::open(store.clone(), config.budget, clock.now()).map_err(|error| unusable(&error))?;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, html};
+use tiktok_api::Provider;
 use tiktok_api::Region;
 
 use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
@@ -32,7 +33,12 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) -> Markup {
+pub(super) fn page(
+    report: &Report,
+    snapshot: &Snapshot,
+    telemetry: &Telemetry,
+    provider: &Provider,
+) -> Markup {
     let question = question(report);
     html! {
         (DOCTYPE)
@@ -53,7 +59,7 @@ pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) 
                         a href=(format!("brief.json?{}", question.to_query())) { "json" }
                     }
                 }
-                (banners(telemetry))
+                (banners(telemetry, provider))
                 main {
                     p.summary {
                         span { "ranked by " (report.ranking.by.words()) }

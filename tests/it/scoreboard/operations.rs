@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tiktok_api::Hashtag;
 use tiktok_api::{
-    BoxFuture, Error, Operation, Query, RawAnswer, Transport,
+    BoxFuture, Dialect, Error, Operation, Query, RawAnswer, Transport,
     fake::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World},
 };
 use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
@@ -263,13 +263,8 @@ struct Api {
 impl Transport for Api {
     fn send<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<RawAnswer, Error>> {
         Box::pin(async move {
-            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-            encoded.extend_pairs(query.parameters());
-            let request = Request {
-                path: query.operation().as_str(),
-                query: &encoded.finish(),
-                key: Some("scoreboard"),
-            };
+            let sent = self.dialect().request(query);
+            let request = Request { path: sent.path, query: &sent.query, key: Some("scoreboard") };
             let reply = self.simulator.answer(request, self.clock.now());
             let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
             Ok(RawAnswer {
@@ -280,5 +275,9 @@ impl Transport for Api {
                 body: body.into(),
             })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }

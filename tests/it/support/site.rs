@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tiktok_api::Dialect;
 use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config::PrometheusConfig;
@@ -16,7 +17,7 @@ use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::web::{self, Access, App, MetricsPage, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +83,7 @@ impl Site {
             readiness: readiness.clone(),
             reload,
             access: access.clone(),
+            provider: watch::channel(Dialect::default().provider()).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -6,9 +6,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::Value;
 use tiktok_api::{
-    Answer, Class, Cursor, Order, Query, RawAnswer, Since,
+    Answer, Class, Cursor, Dialect, Error, Order, Query, RawAnswer, Since,
     fake::{Body, Request, Settings, Simulator},
-    read,
 };
 use tiktok_api::{ChallengeId, Hashtag, Post, Region, Totals};
 use units::Timestamp;
@@ -51,13 +50,15 @@ pub fn queries() -> Vec<Query> {
     ]
 }
 
-/// What the simulator says.
+fn read(query: &Query, raw: &RawAnswer) -> Result<Answer, Error> {
+    Dialect::default().read(query, raw)
+}
+
+/// What the simulator answers.
 fn ask(query: &Query) -> String {
     let simulator = Simulator::new(Settings { rate_limit_per_minute: 100_000, ..Settings::default() });
-    let parameters =
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
-    let path = format!("/{}/", query.operation().as_str());
-    let request = Request { path: &path, query: &parameters, key: Some("k") };
+    let sent = Dialect::default().request(query);
+    let request = Request { path: sent.path, query: &sent.query, key: Some("k") };
     match simulator.answer(request, NOW).body {
         Body::Whole(text) => text,
         other => panic!("{query:?}: {other:?}"),

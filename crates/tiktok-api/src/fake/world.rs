@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::{Hashtag, Region, Totals};
 use units::{HOUR, Timestamp};
 
 use super::catalog::Kind;
@@ -16,6 +15,7 @@ use super::course::Course;
 use super::dice::Dice;
 use super::posts::{self, Page, Upload};
 use super::profile::Profile;
+use crate::{Hashtag, Region, Totals};
 
 /// The end of time: 78 years after the beginning. Later moments look like it.
 const LAST_SECOND: i64 = 78 * 365 * 86_400;
