@@ -19,7 +19,7 @@ pub const SIMULATED_HEADER: &str = "x-simulated";
 pub struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// How long the server asked to wait.
+    /// The wait that the server asked for (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// Where a redirect points to. It is not followed: the key would travel with it.
     pub location: Option<String>,

@@ -1,4 +1,4 @@
-//! Keys: which are good, how fast they may ask, and what they were charged.
+//! Keys: which are accepted, how many requests they may send, and what they were charged.
 
 use std::collections::{BTreeMap, VecDeque};
 

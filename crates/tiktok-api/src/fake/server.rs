@@ -20,7 +20,7 @@ use units::SharedClock;
 
 use super::{Body, Faults, Reply, Request, Simulator};
 
-/// What says on every answer that it is not real.
+/// Marks every answer as simulated.
 const SIMULATED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-simulated"), HeaderValue::from_static("tiktok-exporter"));
 

@@ -19,7 +19,7 @@ use crate::{Hashtag, Region, Totals};
 
 /// The end of time: 78 years after the beginning. Later moments look like it.
 const LAST_SECOND: i64 = 78 * 365 * 86_400;
-/// Hashtags whose way is remembered; more are walked anew.
+/// Hashtags whose sums are remembered; beyond that they are computed again.
 const REMEMBERED_MAX: usize = 4_096;
 /// A stale cache is this far behind.
 const STALE_BY: Duration = Duration::from_secs(6 * 3_600);
