@@ -20,9 +20,9 @@ mod page {
     use std::sync::Arc;
 
     use divan::{Bencher, black_box};
-    use tiktok_exporter::budget::Limits;
+    use tiktok_exporter::credits::Ledger;
+    use tiktok_exporter::credits::Limits;
     use tiktok_exporter::exposition::{Exposition, Telemetry};
-    use tiktok_exporter::ledger::Ledger;
     use tiktok_exporter::state::State;
     use tiktok_exporter::store::Store;
     use units::Clock;
@@ -145,7 +145,7 @@ mod schedule {
     use tiktok_api::Region;
     use tiktok_exporter::schedule::{Past, Planned, Schedule, jobs};
     use tiktok_exporter::state::Outcome;
-    use tiktok_exporter::watchlist::{Block, Terms, Watchlist};
+    use tiktok_exporter::watch::{Block, Terms, Watchlist};
     use units::{DAY, HOUR};
 
     use super::{NOW, world};
@@ -199,9 +199,12 @@ mod ledger {
 
     use divan::Bencher;
     use tiktok_api::Operation;
-    use tiktok_exporter::budget::{Expense, Limits, Purpose};
-    use tiktok_exporter::ledger::{Ledger, Settlement};
+    use tiktok_exporter::credits::{Ledger, Settlement};
     use tiktok_exporter::store::Store;
+    use tiktok_exporter::{
+        credits::Limits,
+        model::{Expense, Purpose},
+    };
 
     use super::{NOW, world};
 

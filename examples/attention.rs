@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tiktok_api::Hashtag;
 use tiktok_api::fake::World;
-use tiktok_exporter::budget::{Candidate, intervals, is_scarce};
+use tiktok_exporter::credits::{Candidate, intervals, is_scarce};
 use tiktok_exporter::model::Growth;
 use units::{DAY, Timestamp};
 

@@ -15,13 +15,12 @@ use units::{Problem, Problems, SharedClock, Timestamp};
 
 use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
-use crate::budget::Admission;
 use crate::config::{self, ApiConfig, ApiKey, Loaded};
+use crate::credits::Ledger;
 use crate::exposition::{Exposition, PageError, Telemetry};
 use crate::gateway::Gateway;
-use crate::ledger::Ledger;
+use crate::gateway::{Admission, refresh::Resolved};
 use crate::poller::{Parts, Poller, Reload};
-use crate::refresh::Resolved;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::web::{self, Access, Readiness, ReloadRequest};

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::exposition::{COMPRESSION_LEVEL, Exposition, Telemetry};
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::web::MetricsPage;

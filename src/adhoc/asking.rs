@@ -10,9 +10,9 @@ use units::Timestamp;
 use super::desk::{KnownIds, Road};
 use super::finding::{Candidate, Candidates, Finding, Looked, Sample, ShownPost, Videos};
 use super::{Question, Reason, Refusal};
+use crate::gateway::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
 use crate::gateway::{Answered, Errand, Failure};
 use crate::model::{Keyword, PostSample};
-use crate::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
 
 /// One question on its way.
 pub(super) struct Asking<'a> {

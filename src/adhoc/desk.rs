@@ -10,11 +10,11 @@ use url::Url;
 use super::asking::Asking;
 use super::quote::{self, Left, Quote};
 use super::{Question, Refusal, Reply};
-use crate::budget::Purpose;
+use crate::credits::Ledger;
 use crate::exposition::Telemetry;
+use crate::gateway::refresh::Resolved;
 use crate::gateway::{Bill, Errand, Gateway};
-use crate::ledger::Ledger;
-use crate::refresh::Resolved;
+use crate::model::Purpose;
 
 /// Tells the id of a hashtag, if it is known.
 pub type KnownIds = Box<dyn Fn(&Hashtag) -> Option<Resolved> + Send + Sync>;
@@ -69,7 +69,7 @@ impl Desk {
         self.ledger.look(now).await;
         let cost = quote::cost(&road, question, &self.known, max_age, now).await;
         let left = self.left();
-        Quote { denied: self.refusal(cost.likely).map(|refusal| refusal.reason), left, ..cost }
+        Quote { denied: self.refusal(cost.price.likely).map(|refusal| refusal.reason), left, ..cost }
     }
 
     /// Answers `question`; answers younger than `max_age` will do. Returns at once what it will have
@@ -85,7 +85,7 @@ impl Desk {
             let bill = bill.clone();
             async move {
                 // Half an answer would be paid for and of no use.
-                let affordable = self.quote(&question, max_age).await.likely;
+                let affordable = self.quote(&question, max_age).await.price.likely;
                 let result = match self.refusal(affordable) {
                     Some(refusal) => Err(refusal),
                     None => {

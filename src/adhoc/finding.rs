@@ -5,8 +5,8 @@ use tiktok_api::{HashtagRecord, Post};
 use units::Timestamp;
 
 use super::{Left, Refusal};
+use crate::gateway::refresh::Route;
 use crate::model::SampleStats;
-use crate::refresh::Route;
 
 /// The answer to one question, and what it cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,21 +9,17 @@ use units::{Credits, Timestamp};
 
 use super::desk::{KnownIds, Road};
 use super::{Question, asking};
-use crate::budget::{Purpose, Standing, Window};
-use crate::gateway::RETRIES;
-use crate::refresh::{Listing, Paging, Sampling};
-
-/// Requests that it takes to find a hashtag in the worst case: by name, by search, by id.
-const LOOK_UP_MOST: u64 = 3;
+use crate::credits::cost::Price;
+use crate::credits::{Standing, Window};
+use crate::gateway::refresh::{Listing, Paging, Sampling};
+use crate::model::Purpose;
 
 /// What an answer would cost, in credits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quote {
-    /// If nothing fails and every hashtag answers to its name. Pages of which there may be fewer are
-    /// all counted.
-    pub likely: u64,
-    /// If names do not resolve and requests must be sent again.
-    pub most: u64,
+    /// Retries are among the most.
+    #[serde(flatten)]
+    pub price: Price,
     /// What is left for people before it.
     pub left: Left,
     /// Why it would be refused, if it would.
@@ -57,23 +53,24 @@ pub(super) async fn cost(
     now: Timestamp,
 ) -> Quote {
     let peek = Peek { road, max_age };
-    let mut quote = Quote::default();
+    let mut price = Price::FREE;
     if question.region() != Region::Any {
         let listed = Peek { road, max_age: Duration::MAX };
-        quote.add(listed.missing(&Query::Regions).await, 1);
+        price += listed.request(&Query::Regions).await;
     }
-    match question {
-        Question::Regions => quote.add(peek.missing(&Query::Regions).await, 1),
-        Question::Lookup { hashtag } => peek.look_up(&mut quote, hashtag, known, now).await,
+    let asked = match question {
+        Question::Regions => peek.request(&Query::Regions).await,
+        Question::Lookup { hashtag } => peek.look_up(hashtag, known, now).await,
         Question::Posts { hashtag, region, .. } => {
-            let id = peek.id(&mut quote, hashtag, known, now).await;
+            let (found, id) = peek.id(hashtag, known, now).await;
+            price += found;
             let mut pages = 0;
             if let Some(id) = id {
                 let paging = Paging { pages_max: question.pages(), page_size: road.page_size };
                 let listing = Listing::Hashtag(id);
                 let mut sampling = Sampling::new(paging);
-                // Pages that are remembered lead to the next one.
-                while let Some(answered) = peek.look(&sampling.query(&listing, *region)).await {
+                // A cached page leads to the next one.
+                while let Some(answered) = peek.answer(&sampling.query(&listing, *region)).await {
                     let Ok(page) = answered.posts() else { break };
                     pages += 1;
                     if sampling.take(page, now) {
@@ -82,72 +79,54 @@ pub(super) async fn cost(
                     }
                 }
             }
-            quote.add(true, u64::from(question.pages().saturating_sub(pages)));
+            Price::pages(question.pages().saturating_sub(pages))
         }
         Question::Search { .. } | Question::Videos { .. } => {
-            let remembered = match asking::first_page(question, road) {
-                Some(query) => !peek.missing(&query).await,
+            let cached = match asking::first_page(question, road) {
+                Some(query) => peek.answer(&query).await.is_some(),
                 None => false,
             };
-            let pages = u64::from(question.pages()) - u64::from(remembered);
-            quote.add(pages > 0, pages);
+            Price::pages(question.pages() - u32::from(cached))
         }
-    }
-    if quote.most > 0 {
-        quote.most += u64::from(RETRIES);
-    }
-    quote
+    };
+    price += asked;
+    Quote { price: price.with_retries(), ..Quote::default() }
 }
 
-impl Quote {
-    fn add(&mut self, is_missing: bool, credits: u64) {
-        if is_missing {
-            self.likely += credits;
-            self.most += credits;
-        }
-    }
-}
-
-/// Looks at what is remembered.
+/// Looks into the cache.
 struct Peek<'a> {
     road: &'a Road,
     max_age: Duration,
 }
 
 impl Peek<'_> {
-    async fn look(&self, query: &Query) -> Option<Answer> {
+    async fn answer(&self, query: &Query) -> Option<Answer> {
         self.road.gateway.peek(query, self.max_age).await
     }
 
-    async fn missing(&self, query: &Query) -> bool {
-        self.look(query).await.is_none()
+    /// One request, unless its answer is in the cache.
+    async fn request(&self, query: &Query) -> Price {
+        self.unless_cached(query, Price::REQUEST).await
     }
 
-    /// The id of a hashtag, if it is remembered; else what it takes to learn it is added.
-    async fn id(
-        &self,
-        quote: &mut Quote,
-        hashtag: &Hashtag,
-        known: &KnownIds,
-        now: Timestamp,
-    ) -> Option<ChallengeId> {
+    async fn unless_cached(&self, query: &Query, price: Price) -> Price {
+        if self.answer(query).await.is_some() { Price::FREE } else { price }
+    }
+
+    /// The id of a hashtag if it is known, and what it costs to learn it.
+    async fn id(&self, hashtag: &Hashtag, known: &KnownIds, now: Timestamp) -> (Price, Option<ChallengeId>) {
         if let Some(resolved) = asking::trusted(known(hashtag), now) {
-            return Some(resolved.id);
+            return (Price::FREE, Some(resolved.id));
         }
-        self.look_up(quote, hashtag, known, now).await;
-        let answer = self.look(&Query::HashtagByName(hashtag.clone())).await?;
-        Some(answer.hashtag().ok()?.id)
+        let price = self.look_up(hashtag, known, now).await;
+        let answer = self.answer(&Query::HashtagByName(hashtag.clone())).await;
+        (price, answer.and_then(|answer| Some(answer.hashtag().ok()?.id)))
     }
 
-    async fn look_up(&self, quote: &mut Quote, hashtag: &Hashtag, known: &KnownIds, now: Timestamp) {
+    async fn look_up(&self, hashtag: &Hashtag, known: &KnownIds, now: Timestamp) -> Price {
         match asking::trusted(known(hashtag), now) {
-            Some(resolved) => quote.add(self.missing(&Query::HashtagById(resolved.id)).await, 1),
-            None => {
-                if self.missing(&Query::HashtagByName(hashtag.clone())).await {
-                    quote.add(true, 1);
-                    quote.most += LOOK_UP_MOST - 1;
-                }
-            }
+            Some(resolved) => self.request(&Query::HashtagById(resolved.id)).await,
+            None => self.unless_cached(&Query::HashtagByName(hashtag.clone()), Price::LOOK_UP).await,
         }
     }
 }

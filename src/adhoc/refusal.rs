@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tiktok_api::{Class, Provider};
 
-use crate::budget::{Denial, Trip};
+use crate::credits::Denial;
 use crate::gateway::Failure;
+use crate::model::Trip;
 
 /// Why there is no answer, for a program and for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use units::{Clock, Credits, Problems, SystemClock, duration};
 use super::EXIT_CONFIG;
 use super::text::{count, say};
 use crate::config::{self, ApiKey, Config, Loaded};
-use crate::estimate::{Estimate, MONTH_DAYS};
-use crate::watchlist::Watched;
+use crate::credits::{Estimate, MONTH_DAYS, cost};
+use crate::watch::Watched;
 use crate::web::Rules;
 
 /// Flags of `check`.
@@ -94,9 +94,9 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         .collect();
     let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.terms.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
-    let need = config.most_needed();
-    let estimate = Estimate::new(config, None, config.api.provider().usd_per_100_000);
-    let cost = |days: f64| {
+    let need = cost::most_needed(watchlist, &config.following);
+    let estimate = Estimate::new(&config.workload(), None, config.api.provider().usd_per_100_000);
+    let credits = |days: f64| {
         let [total, totals, posts, discovery] =
             [need.total(), need.totals, need.posts, need.discovery].map(|c| Credits::estimated(c * days));
         let discovery =
@@ -116,8 +116,8 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         ("pages per sample", format!("at most {} of {} posts", pages.join(", "), config.posts.page_size)),
         ("values shown for", distinct(config, |entry| entry.terms.max_age)),
         ("discovery", discovery(config)),
-        ("credits per day", cost(1.0)),
-        ("credits per 30 days", cost(MONTH_DAYS)),
+        ("credits per day", credits(1.0)),
+        ("credits per 30 days", credits(MONTH_DAYS)),
         ("rate limit", format!("{rate} requests per minute, {share:.2} % of it needed")),
         ("API", config.api.base_url.to_string()),
         ("API key", key.map_or("missing".to_owned(), |key| format!("from {}", key.source))),

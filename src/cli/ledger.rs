@@ -9,9 +9,10 @@ use units::{Clock, Credits, Date, SystemClock, Timestamp};
 
 use super::text::{say, table};
 use super::{EXIT_CONFIG, EXIT_USAGE, Format};
-use crate::budget::{Purpose, Standing, Window};
 use crate::config::{self, Config};
-use crate::ledger;
+use crate::credits;
+use crate::credits::{Standing, Window};
+use crate::model::Purpose;
 use crate::store::{Beside, Line, StoreError};
 
 /// Flags of `ledger`.
@@ -90,7 +91,7 @@ fn reset_balance(config: &Config, share: Credits, now: Timestamp) -> Result<Stri
     let beside = Beside::open(&config.store.path, true)?;
     let standing = beside.amend(|books| {
         books.count(share, now)?;
-        ledger::standing(books, config.budget, now)
+        credits::standing(books, config.budget, now)
     })?;
     if standing.limit(Window::Balance) != Some(share) {
         return Ok(
@@ -138,7 +139,7 @@ struct LineReport {
 fn show(args: &Args, config: &Config, now: Timestamp) -> Result<String, StoreError> {
     let beside = Beside::open(&config.store.path, false)?;
     let (standing, lines) =
-        beside.read(|books| Ok((ledger::standing(books, config.budget, now)?, books.lines(args.since)?)))?;
+        beside.read(|books| Ok((credits::standing(books, config.budget, now)?, books.lines(args.since)?)))?;
     let report = Report {
         windows: Window::ALL.map(|window| window_report(&standing, window)).into(),
         lines: lines.into_iter().map(LineReport::from).collect(),

@@ -8,8 +8,8 @@ use units::{Clock, Credits, SystemClock};
 use super::text::{say, table};
 use super::{EXIT_CONFIG, Format};
 use crate::config::{self, Config};
-use crate::estimate::{Effect, Estimate};
-use crate::ledger;
+use crate::credits;
+use crate::credits::{Effect, Estimate};
 use crate::store::Beside;
 
 /// Flags of `plan`.
@@ -50,9 +50,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     // What was spent already matters to the balance alone; without a ledger it is as counted.
     let beside = Beside::open(&config.store.path, false);
-    let standing = beside.and_then(|beside| beside.read(|books| ledger::standing(books, config.budget, now)));
+    let standing =
+        beside.and_then(|beside| beside.read(|books| credits::standing(books, config.budget, now)));
     let price = args.price.unwrap_or(config.api.provider().usd_per_100_000);
-    let estimate = Estimate::new(&config, standing.ok().as_ref(), price);
+    let estimate = Estimate::new(&config.workload(), standing.ok().as_ref(), price);
     let text = match args.report_format {
         Format::Text => text(&config, &estimate, price),
         Format::Json => match serde_json::to_string_pretty(&estimate) {
@@ -105,7 +106,7 @@ fn costs(estimate: &Estimate) -> String {
     let heading =
         ["group", "kind", "every", "jobs", "credits/hour", "credits/day", "credits/30 days", "USD/30 days"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    let figures = |cost: &crate::estimate::Cost| {
+    let figures = |cost: &crate::credits::Cost| {
         [
             rounded(cost.credits_per_hour),
             rounded(cost.credits_per_day),

@@ -4,7 +4,7 @@ use units::{Credits, Date, Problem, Problems, Timestamp};
 
 use super::section::Section;
 use super::value;
-use crate::budget::{Balance, Limits};
+use crate::credits::{Balance, Limits};
 
 pub(super) const KEYS: &[&str] = &["per_day", "per_month", "balance", "balance_counted_on", "reserve"];
 

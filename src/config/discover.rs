@@ -14,7 +14,7 @@ use super::watch::group;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::discovery::{Followed, TRIAL_GROUP};
 use crate::model::Keyword;
-use crate::watchlist::Terms;
+use crate::watch::Terms;
 
 pub(super) const KEYS: &[&str] = &[
     "keyword",

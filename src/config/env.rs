@@ -8,7 +8,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 use units::Problem;
 
-use super::schema::{SECTIONS, WATCH, unknown_variable};
+use super::schema::{LISTS, SECTIONS, unknown_variable};
 
 const PREFIX: &str = "TIKTOK_EXPORTER__";
 
@@ -54,9 +54,9 @@ pub(super) fn variables(
     variables
 }
 
-/// Every section and key that a variable can set.
+/// Every section and key that a variable can set. Lists of blocks are written in the file alone.
 fn settable() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let sections = SECTIONS.into_iter().filter(|(section, _)| *section != WATCH);
+    let sections = SECTIONS.into_iter().filter(|(section, _)| !LISTS.contains(section));
     sections.flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
 }
 

@@ -43,10 +43,9 @@ pub use store::StoreConfig;
 pub(crate) use url::is_loopback;
 pub use web::WebConfig;
 
-use crate::budget::{Limits, Need, Pace};
+use crate::credits::{Limits, Need, Pace, Workload, cost};
 use crate::discovery::Followed;
-use crate::shard::Shard;
-use crate::watchlist::{Block, Watchlist};
+use crate::watch::{Block, Shard, Watchlist};
 use section::Findings;
 use tables::Tables;
 
@@ -86,10 +85,14 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// The most that the loop can need in credits per day, when every look-up succeeds at its interval,
-    /// every sample needs all its pages, and all places on trial are taken.
-    pub fn most_needed(&self) -> Need {
-        most_needed(&self.watchlist, &self.following)
+    /// What it makes the exporter do, and within which limits.
+    pub fn workload(&self) -> Workload<'_> {
+        Workload {
+            watchlist: &self.watchlist,
+            following: &self.following,
+            limits: self.budget,
+            rate_limit_per_minute: self.api.rate_limit_per_minute,
+        }
     }
 }
 
@@ -180,7 +183,7 @@ fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let section = tables.section("shard", findings);
     let shard = shard::read(section, &budget, api.rate_limit_per_minute);
     api.rate_limit_per_minute = shard.share(u64::from(api.rate_limit_per_minute)) as u32;
-    let budget = shard.share_of(budget);
+    let budget = budget.share(shard);
     let elsewhere = watchlist.entries.iter().map(|entry| &entry.hashtag).filter(|name| !shard.holds(name));
     let elsewhere: Arc<BTreeSet<Hashtag>> = Arc::new(elsewhere.cloned().collect());
     let watchlist = part(shard, watchlist, findings);
@@ -188,7 +191,7 @@ fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     for followed in &mut following {
         followed.watched_elsewhere = elsewhere.clone();
     }
-    let need = most_needed(&watchlist, &following);
+    let need = cost::most_needed(&watchlist, &following);
     warn_of_rate(&api, need, findings);
     warn_of_budget(&budget, need, findings);
     Config { api, refresh, posts, budget, prometheus, web, store, shard, watchlist, following }
@@ -217,13 +220,6 @@ fn part(shard: Shard, whole: Watchlist, findings: &mut Findings) -> Watchlist {
         ));
     }
     part
-}
-
-/// The most that the loop can need in credits per day, when nothing fails.
-fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
-    let credits = watchlist.daily_credits();
-    let discovery = following.iter().map(Followed::daily_credits).sum();
-    Need { totals: credits.totals, posts: credits.posts, discovery }
 }
 
 fn warn_of_rate(api: &ApiConfig, need: Need, findings: &mut Findings) {

@@ -1,8 +1,8 @@
 //! `[shard]`: which part of the watchlist this exporter watches.
 
 use super::section::Section;
-use crate::budget::Limits;
-use crate::shard::Shard;
+use crate::credits::Limits;
+use crate::watch::Shard;
 
 pub(super) const KEYS: &[&str] = &["index", "of"];
 
@@ -36,7 +36,7 @@ pub(super) fn read(mut section: Section, budget: &Limits, rate_limit_per_minute:
         section
             .problem("of", format!("{name} is {whole}, which is less than one for each of {of} exporters"));
     }
-    let share = shard.share_of(*budget);
+    let share = budget.share(shard);
     if of > 1
         && [share.per_day, share.per_month].into_iter().flatten().any(|credits| share.reserve >= credits)
     {

@@ -7,7 +7,7 @@ use tiktok_api::{Hashtag, Region};
 use super::refresh::{RefreshConfig, read_ages};
 use super::section::Section;
 use super::{ApiConfig, PostsConfig, posts, value};
-use crate::watchlist::{Block, Terms};
+use crate::watch::{Block, Terms};
 
 pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];
 

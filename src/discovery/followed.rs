@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tiktok_api::Hashtag;
-use units::{DAY, Timestamp, WEEK, per_day};
+use units::{DAY, Timestamp, WEEK};
 
 use super::{Candidate, Candidates, Trials};
 use crate::model::{Keyword, PostSample};
-use crate::watchlist::{Terms, Watched, Watchlist};
+use crate::watch::{Terms, Watched, Watchlist};
 
 /// The group of hashtags on trial, unless the operator names another.
 pub const TRIAL_GROUP: &str = "discovery";
@@ -73,30 +73,6 @@ impl Followed {
     /// Pairs of hashtag and region that its trials can add to the watchlist.
     pub fn pairs(&self) -> usize {
         self.promote * self.terms.regions.len()
-    }
-
-    /// The most its searches for hashtags can cost, in credits per day.
-    pub fn daily_search(&self) -> f64 {
-        per_day(self.search_interval)
-    }
-
-    /// The most its searches for posts can cost, in credits per day.
-    pub fn daily_posts(&self) -> f64 {
-        if self.follow_posts { self.daily_samples() } else { 0.0 }
-    }
-
-    /// The most its trials can cost, in credits per day, when all places are taken.
-    pub fn daily_trials(&self) -> f64 {
-        self.promote as f64 * (per_day(self.terms.totals_interval) + self.daily_samples())
-    }
-
-    /// The most it can cost, in credits per day.
-    pub fn daily_credits(&self) -> f64 {
-        self.daily_search() + self.daily_posts() + self.daily_trials()
-    }
-
-    fn daily_samples(&self) -> f64 {
-        self.terms.regions.len() as f64 * f64::from(self.terms.pages_max) * per_day(self.terms.posts_interval)
     }
 
     fn watched(&self, hashtag: &Hashtag) -> Watched {

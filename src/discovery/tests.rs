@@ -8,7 +8,7 @@ use units::{DAY, HOUR, Timestamp};
 
 use super::*;
 use crate::model::{Keyword, PostSample, SampleStats};
-use crate::watchlist::{Block, Terms, Watchlist};
+use crate::watch::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const TRIAL: Duration = DAY;
@@ -270,16 +270,6 @@ fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_li
     ];
     assert_eq!(shown, want.map(|(name, group, regions, trial)| (name.to_owned(), group, regions, trial)));
     assert_eq!(listed.joined_by(&trials, &[]), listed, "who is not followed any more is gone at once");
-}
-
-#[test]
-fn what_a_keyword_costs() {
-    let followed = Followed { promote: 2, search_interval: HOUR * 12, ..followed("k", 0) };
-    assert_eq!(followed.daily_search(), 2.0);
-    assert_eq!(followed.daily_posts(), 2.0 * 3.0, "regions × pages");
-    assert_eq!(followed.daily_trials(), 2.0 * (4.0 + 2.0 * 3.0), "places × (totals + regions × pages)");
-    assert_eq!(Followed { follow_posts: false, ..followed.clone() }.daily_credits(), 2.0 + 20.0);
-    assert_eq!(followed.pairs(), 4);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use units::{SharedClock, Timestamp};
 
 use super::families::families;
 use super::sheet::{Sheet, describe};
-use crate::budget::{Denial, Purpose, Window};
-use crate::ledger::{Ledger, Statement};
+use crate::credits::{Denial, Ledger, Statement, Window};
+use crate::model::Purpose;
 
 families! {
     ///Credits spent by endpoint and purpose (totals, posts, discovery, or ad_hoc for people's commands). Counted

@@ -24,7 +24,7 @@ use prometheus::{Gauge, Registry, TextEncoder};
 use tokio::sync::watch;
 use units::{SharedClock, Timestamp};
 
-use crate::ledger::{Ledger, Statement};
+use crate::credits::{Ledger, Statement};
 use crate::state::{Snapshot, State};
 use budget::Budget;
 use process::Process;

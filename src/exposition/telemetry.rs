@@ -12,7 +12,8 @@ use tiktok_api::{Class, Operation};
 use units::Timestamp;
 
 use super::Refusal;
-use crate::budget::{Need, Pace, Purpose, Trip};
+use crate::credits::{Need, Pace};
+use crate::model::{Purpose, Trip};
 use crate::state::{JobKind, Outcome};
 
 /// Seconds; the API answers in about 0.75 s and is given up on after 15 s by default.

@@ -8,9 +8,12 @@
 //! Every request passes each of these once, so what is counted here is what is spent. The transport
 //! belongs to the part that reserves the credit: there is no way around it.
 
+mod breaker;
 mod cache;
 mod kept;
+mod limiter;
 mod paid;
+pub mod refresh;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,19 +25,19 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use units::{Credits, SharedClock, Timestamp, duration};
 
+pub use breaker::{Admission, Breaker, Pass};
 pub use cache::Answered;
+pub use limiter::Limiter;
 
-use crate::budget::{Admission, Breaker, Denial, Limiter, Pass, Purpose, Trip};
+use crate::credits::cost::RETRIES;
+use crate::credits::{Denial, Ledger};
 use crate::exposition::Telemetry;
-use crate::ledger::Ledger;
+use crate::model::{Purpose, Trip};
 use crate::store::Store;
 use cache::AnswerCache;
 use kept::Kept;
 use paid::Paid;
 
-/// Requests a refresh may send beyond the first try of each, so a single request is sent at most
-/// three times.
-pub const RETRIES: u32 = 2;
 /// The first back-off is drawn from 0 to this.
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.

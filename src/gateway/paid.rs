@@ -7,8 +7,8 @@ use tiktok_api::{Dialect, Error, Query, RawAnswer, Transport};
 use units::SharedClock;
 
 use super::Errand;
-use crate::budget::{Denial, Expense};
-use crate::ledger::{Ledger, Settlement};
+use crate::credits::{Denial, Ledger, Settlement};
+use crate::model::Expense;
 
 /// Holds the only way to the API, and opens it for a reserved credit at a time.
 pub(super) struct Paid {

@@ -20,10 +20,10 @@ use units::{DAY, Timestamp};
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::exposition::result_families;
+use crate::gateway::refresh::{Listing, Paging, Sampling};
 use crate::model::{PostSample, RecentValues};
-use crate::refresh::{Listing, Paging, Sampling};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
-use crate::watchlist::{Watched, Watchlist};
+use crate::watch::{Watched, Watchlist};
 
 /// What the exporter would have shown of itself is written for the last days alone, which is as far as
 /// its dashboard looks back.

@@ -10,11 +10,11 @@ use tiktok_api::Operation;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
-use crate::budget::{Purpose, Spent, Standing};
+use crate::credits::{ByKind, Standing, Statement};
 use crate::exposition::{Telemetry, own_families};
-use crate::ledger::{ByKind, Statement};
+use crate::model::{Purpose, Spent};
 use crate::state::HashtagState;
-use crate::watchlist::Watched;
+use crate::watch::Watched;
 
 /// The operations that repeat; the others would be lines of zeros.
 const ASKED: [Operation; 2] = [Operation::HashtagById, Operation::Posts];

@@ -5,9 +5,13 @@ mod growth;
 mod keyword;
 mod resolution;
 mod sample;
+mod spending;
+mod trip;
 
 pub use chance::steady_chance;
 pub use growth::Growth;
 pub use keyword::{InvalidKeyword, Keyword};
 pub use resolution::RecentValues;
 pub use sample::{HEATING_UP, PostSample, SampleStats};
+pub use spending::{Expense, Purpose, Spent};
+pub use trip::Trip;

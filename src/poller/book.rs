@@ -10,7 +10,7 @@ use units::Timestamp;
 use super::keywords::Keywords;
 use crate::schedule::{Job, Past, Subject};
 use crate::state::{HashtagState, Refresh, RegionState};
-use crate::watchlist::{Watched, Watchlist};
+use crate::watch::{Watched, Watchlist};
 
 /// What is known of each watched hashtag.
 pub(super) type Book = BTreeMap<Hashtag, Arc<HashtagState>>;

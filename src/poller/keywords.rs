@@ -11,12 +11,12 @@ use super::book::{Book, date_refresh_anew, move_back};
 use super::intake::Refreshed;
 use super::{Plan, Poller};
 use crate::discovery::{Candidate, Candidates, Change, Followed, KeywordStats, Known};
+use crate::gateway::refresh::Collected;
 use crate::model::Keyword;
-use crate::refresh::Collected;
 use crate::schedule::Subject;
 use crate::state::{KeywordRegion, KeywordState, Outcome, Refresh};
 use crate::store::{Discovered, StoredKeyword};
-use crate::watchlist::Watchlist;
+use crate::watch::Watchlist;
 
 /// What is known of each followed keyword.
 pub(super) type Keywords = BTreeMap<Keyword, Arc<KeywordState>>;

@@ -20,18 +20,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use units::{DAY, SharedClock, Timestamp, duration};
 
-use crate::budget::{Admission, Denial};
 use crate::config::Config;
+use crate::credits::cost;
+use crate::credits::{Denial, Ledger, Pacing};
 use crate::discovery::{Followed, Trials};
 use crate::exposition::Telemetry;
+use crate::gateway::Admission;
 use crate::gateway::Gateway;
-use crate::ledger::Ledger;
 use crate::model::Growth;
-use crate::pacing::{self, Pacing};
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};
 use crate::store::{Beside, Discovered, Store, StoreError};
-use crate::watchlist::Watchlist;
+use crate::watch::Watchlist;
 use book::{Book, date_anew, new_entry, past, sorted_out};
 use intake::Refreshed;
 use keywords::{Keywords, new_keywords};
@@ -262,11 +262,14 @@ impl Poller {
         if !is_stale {
             return;
         }
-        let keywords = self.plan.following.iter().map(|followed| {
-            let known = self.keywords.get(&followed.keyword);
-            (followed, known.map(Arc::as_ref))
+        let retry = self.plan.not_found_retry;
+        let hashtags = self.watchlist.entries.iter().flat_map(|watched| {
+            cost::hashtag_tasks(watched, self.book.get(&watched.hashtag).map(Arc::as_ref), retry)
         });
-        let need = pacing::need(&self.watchlist, &self.book, self.plan.not_found_retry, keywords);
+        let keywords = self.plan.following.iter().flat_map(|followed| {
+            cost::keyword_tasks(followed, self.keywords.get(&followed.keyword).map(Arc::as_ref))
+        });
+        let need = hashtags.chain(keywords).collect();
         let changed = self.pacing.measure(need, now);
         let longest = self.plan.longest_interval;
         let weighed = self.pacing.weigh(&self.watchlist, &self.growth, longest, now);

@@ -8,11 +8,11 @@ use units::Timestamp;
 
 use super::intake::Refreshed;
 use super::{Poller, Running};
-use crate::budget::Purpose;
+use crate::credits::{self, cost};
 use crate::gateway::Errand;
+use crate::gateway::refresh::{self, Listing, Paging, Resolved};
 use crate::model::Keyword;
-use crate::pacing;
-use crate::refresh::{self, Listing, Paging, Resolved};
+use crate::model::Purpose;
 use crate::schedule::{Job, Subject};
 use crate::state::JobKind;
 
@@ -38,10 +38,10 @@ impl Poller {
     ) -> Option<(AbortHandle, f64)> {
         let known = self.book.get(hashtag)?;
         let watched = self.watchlist.get(hashtag)?;
-        let cost = pacing::hashtag_cost(watched, Some(known), job.region);
+        let cost = cost::hashtag(watched, Some(known), job.region);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
-        let mut errand = Errand::new(pacing::purpose(kind), Some(hashtag.clone()));
+        let mut errand = Errand::new(credits::purpose(kind), Some(hashtag.clone()));
         let Some(region) = job.region else {
             let max_age = fresh_enough(watched.terms.totals_interval);
             // An id that led nowhere may have a successor, which only the name leads to.
@@ -77,7 +77,7 @@ impl Poller {
     ) -> Option<(AbortHandle, f64)> {
         let followed = self.plan.following.iter().find(|followed| followed.keyword == *keyword)?;
         let known = self.keywords.get(keyword).map(AsRef::as_ref);
-        let cost = pacing::keyword_cost(followed, known, region);
+        let cost = cost::keyword(followed, known, region);
         let (gateway, keyword) = (self.parts.gateway.clone(), keyword.clone());
         let mut errand = Errand::new(Purpose::Discovery, None);
         let handle = match region {

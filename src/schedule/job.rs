@@ -8,7 +8,7 @@ use units::Timestamp;
 use crate::discovery::Followed;
 use crate::model::Keyword;
 use crate::state::{JobKind, Outcome};
-use crate::watchlist::{Watched, Watchlist};
+use crate::watch::{Watched, Watchlist};
 
 /// What a job is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@ use tiktok_api::Region;
 use units::{DAY, HOUR};
 
 use super::*;
-use crate::watchlist::{Block, Terms, Watchlist};
+use crate::watch::{Block, Terms, Watchlist};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const RETRY: Duration = DAY;

@@ -1,11 +1,11 @@
-//! The ledger's rows. What they mean is decided in [`crate::ledger`].
+//! The ledger's rows. What they mean is decided in [`crate::credits`].
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
 use super::{Store, StoreError};
-use crate::budget::{Expense, Purpose, Spent};
+use crate::model::{Expense, Purpose, Spent};
 
 /// The ledger within one durable transaction.
 pub struct Books<'a>(&'a Connection);

@@ -14,8 +14,8 @@ use units::{
 };
 
 use super::candidates;
-use crate::budget::Trip;
 use crate::exposition::Telemetry;
+use crate::model::Trip;
 use crate::model::{HEATING_UP, SampleStats};
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 

@@ -314,6 +314,10 @@ fn variables_that_set_nothing_are_named() {
             "TIKTOK_EXPORTER__WATCH__0__GROUP",
             "is not a setting: [[watch]] blocks are written in the configuration file",
         ),
+        (
+            "TIKTOK_EXPORTER__DISCOVER__KEYWORD",
+            "is not a setting: [[discover]] blocks are written in the configuration file",
+        ),
     ] {
         assert_eq!(problems(WATCH, &[(name, "1")]), format!("{name}: {want}"));
     }

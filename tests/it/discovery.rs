@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tiktok_api::Query;
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::Limits;
 use tiktok_exporter::store::Store;
 use tokio::time::sleep;
 use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};

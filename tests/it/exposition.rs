@@ -12,16 +12,17 @@ use prometheus::TextEncoder;
 use proptest::prelude::*;
 use tiktok_api::{ChallengeId, Hashtag, Post, Region};
 use tiktok_api::{Class, Operation};
-use tiktok_exporter::budget::Limits;
-use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
 use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
 use tiktok_exporter::state::{
     HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
+use tiktok_exporter::{
+    credits::{Ledger, Limits},
+    model::Trip,
+};
 use units::{DAY, HOUR, Timestamp};
 
 use crate::support::snapshot::{MAX_AGE, NOW, SetClock, known, publish, reading, stats, succeed, unknown};

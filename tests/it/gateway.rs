@@ -9,13 +9,15 @@ use tiktok_api::{
     fake::{Body, Request, Settings, Simulator},
 };
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
-use tiktok_exporter::budget::{Limits, Purpose};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::gateway::{Errand, Failure, Gateway};
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::model::RecentValues;
 use tiktok_exporter::state::{HashtagState, Reading};
 use tiktok_exporter::store::Store;
+use tiktok_exporter::{
+    credits::{Ledger, Limits},
+    model::Purpose,
+};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use reqwest::Method;
 use tiktok_api::Hashtag;
-use tiktok_exporter::budget::Trip;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
 use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::model::Keyword;
+use tiktok_exporter::model::Trip;
 use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
 use tiktok_exporter::web::{self, Access};
 use tokio::net::TcpListener;

@@ -9,9 +9,11 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tiktok_api::Hashtag;
 use tiktok_api::Operation;
-use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
-use tiktok_exporter::ledger::{Ledger, Reservation, Settlement};
 use tiktok_exporter::store::{Beside, Store, StoreError};
+use tiktok_exporter::{
+    credits::{Balance, Denial, Ledger, Limits, Reservation, Settlement, Window},
+    model::{Expense, Purpose},
+};
 use units::{Credits, DAY, Date, HOUR, Timestamp};
 
 /// Noon of the last day but one of a month.

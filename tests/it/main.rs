@@ -6,6 +6,7 @@ mod support;
 
 mod alerting;
 mod alerts;
+mod architecture;
 mod brief;
 mod brief_prometheus;
 mod check;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_api::{Operation, Query};
-use tiktok_exporter::budget::{Balance, Expense, Limits, Purpose};
-use tiktok_exporter::ledger::Settlement;
 use tiktok_exporter::store::{Beside, Store};
+use tiktok_exporter::{
+    credits::{Balance, Limits, Settlement},
+    model::{Expense, Purpose},
+};
 use tokio::time::sleep;
 use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 

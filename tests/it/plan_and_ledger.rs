@@ -8,9 +8,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tiktok_api::Hashtag;
 use tiktok_api::Operation;
-use tiktok_exporter::budget::{Expense, Limits, Purpose};
-use tiktok_exporter::ledger::{Ledger, Settlement};
 use tiktok_exporter::store::Store;
+use tiktok_exporter::{
+    credits::{Ledger, Limits, Settlement},
+    model::{Expense, Purpose},
+};
 use units::{Clock, DAY, Date, SystemClock, Timestamp};
 
 /// A directory with a configuration.

@@ -522,7 +522,7 @@ fn requests_that_have_no_answer_are_told_why_with_http_200() {
             200,
             r#"{"message":"Not found videos","status":"error"}"#,
         ),
-        ("elsewhere", "", keyed, 404, r#"{"message":"Operation does not exist"}"#),
+        ("elsewhere", "", keyed, 404, r#"{"message":"Endpoint does not exist"}"#),
     ] {
         let simulator = Simulator::new(Settings { keys: vec!["k".to_owned()], ..Settings::default() });
         let reply = simulator.answer(Request { path, query, key }, NOW);

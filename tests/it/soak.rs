@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tiktok_api::{BoxFuture, Dialect, Error, Query, RawAnswer, Transport};
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::Limits;
 use tiktok_exporter::store::Store;
 use tokio::time::sleep;
 use units::{DAY, HOUR, SharedClock, TimerClock, Timestamp};

@@ -22,11 +22,11 @@ use crate::adhoc::{Desk, Finding, Question, Quote, Road};
 use crate::app;
 use crate::cli::EXIT_CONFIG;
 use crate::config::{self, ApiKey, Config, KeySource, PrometheusConfig};
+use crate::credits::Ledger;
 use crate::exposition::Telemetry;
 use crate::gateway::Bill;
-use crate::ledger::Ledger;
+use crate::gateway::refresh::Resolved;
 use crate::prometheus;
-use crate::refresh::Resolved;
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 

@@ -11,10 +11,10 @@ use crate::cli::text::{count, table};
 /// What all questions together would cost, in credits.
 #[derive(Debug, Serialize)]
 pub(super) struct Estimate {
-    /// If nothing fails and every hashtag answers to its name.
+    /// If nothing fails and every hashtag resolves by its name.
     #[serde(rename = "credits_likely")]
     pub(super) likely: u64,
-    /// If names do not resolve and requests must be sent again.
+    /// If names do not resolve, and with all retries.
     #[serde(rename = "credits_most")]
     most: u64,
     /// What is left for people before it.
@@ -31,8 +31,8 @@ pub(super) async fn estimate(
     let mut sum = Estimate { likely: 0, most: 0, left: Left::default(), denied: None };
     for question in questions {
         let quote = contact.quote(question, common.max_age()).await?;
-        sum.likely += quote.likely;
-        sum.most += quote.most;
+        sum.likely += quote.price.likely;
+        sum.most += quote.price.most;
         sum.left = quote.left;
         sum.denied = sum.denied.or(quote.denied);
     }

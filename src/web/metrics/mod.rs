@@ -139,9 +139,9 @@ mod tests {
 
     use super::MetricsPage;
     use super::joined::FRESH;
-    use crate::budget::Limits;
+    use crate::credits::Ledger;
+    use crate::credits::Limits;
     use crate::exposition::{Exposition, Telemetry};
-    use crate::ledger::Ledger;
     use crate::state::State;
     use crate::store::Store;
     use units::{Clock, SystemClock};

@@ -9,6 +9,7 @@ mod faults;
 mod kills;
 mod lookups;
 mod money;
+mod old_store;
 mod scrapers;
 mod secrets;
 mod serve;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::process::{Metrics, Process, Simulator, serve, write_config};
+use crate::support::process::{Metrics, Process, Simulator, clock_library, serve, write_config};
 
 const STOPPED_BY_LEDGER: &str = "tiktok_exporter_spending_stopped{reason=\"ledger\"}";
 const SPENT: &str = "tiktok_exporter_credits_spent_total";
@@ -287,7 +287,7 @@ fn a_clock_that_jumps_back_a_day_stops_spending_until_it_is_right_again() {
     fs::write(&offset, "+0").unwrap();
     let mut faked = Command::new("env");
     faked
-        .env("LD_PRELOAD", libfaketime())
+        .env("LD_PRELOAD", clock_library())
         .env("FAKETIME_TIMESTAMP_FILE", &offset)
         .env("FAKETIME_NO_CACHE", "1")
         // Only the clock on the wall jumps.
@@ -308,13 +308,6 @@ fn a_clock_that_jumps_back_a_day_stops_spending_until_it_is_right_again() {
     exporter.wait_for("spending again", |metrics| {
         metrics.value(by_clock) == 0.0 && metrics.sum(SPENT) > stopped.sum(SPENT) + 2.0
     });
-}
-
-/// The library that lets a program see another time.
-fn libfaketime() -> std::path::PathBuf {
-    let of = |architecture: fs::DirEntry| architecture.path().join("faketime/libfaketimeMT.so.1");
-    let mut found = fs::read_dir("/usr/lib").unwrap().map(|entry| of(entry.unwrap()));
-    found.find(|path| path.exists()).expect("Debian's faketime is installed (tests/run does it)")
 }
 
 #[test]

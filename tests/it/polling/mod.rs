@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tiktok_api::Query;
-use tiktok_exporter::budget::Limits;
+use tiktok_exporter::credits::Limits;
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
 use tokio::time::{Instant, sleep};

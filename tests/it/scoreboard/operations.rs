@@ -13,9 +13,11 @@ use tiktok_api::{
     BoxFuture, Dialect, Error, Operation, Query, RawAnswer, Transport,
     fake::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World},
 };
-use tiktok_exporter::budget::{Balance, Denial, Expense, Limits, Purpose, Window};
-use tiktok_exporter::ledger::Settlement;
 use tiktok_exporter::store::Store;
+use tiktok_exporter::{
+    credits::{Balance, Denial, Limits, Settlement, Window},
+    model::{Expense, Purpose},
+};
 use units::{Credits, Date, SharedClock, TimerClock, Timestamp};
 
 use super::judge::{self, Score, Stretch, times_by_series};

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_api::Transport;
-use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config;
+use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::gateway::Gateway;
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -288,6 +288,16 @@ pub fn serve(path: &str) -> Process {
     Process::start(&["serve", "--config.file", path, "--web.listen-address", "127.0.0.1:0"])
 }
 
+/// The library that gives a program another clock.
+pub fn clock_library() -> PathBuf {
+    let mut folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let library = folders.find_map(|folder| {
+        let library = folder.join("faketime/libfaketimeMT.so.1");
+        library.exists().then_some(library)
+    });
+    library.expect("libfaketime is missing; ./tests/run installs it")
+}
+
 /// A page of /metrics, by series as they are written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metrics {
@@ -305,6 +315,11 @@ impl Metrics {
             (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number in {line}")))
         });
         Self { text: text.to_owned(), series: series.collect() }
+    }
+
+    /// Every series with its value.
+    pub fn all(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.series.iter().map(|(series, value)| (series.as_str(), *value))
     }
 
     /// The value of a series, spelled as on the page.

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use tiktok_api::Dialect;
 use tiktok_exporter::brief::{BestPosts, Desk};
-use tiktok_exporter::budget::Limits;
 use tiktok_exporter::config::PrometheusConfig;
+use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::ledger::Ledger;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::web::{self, Access, App, MetricsPage, Readiness, ReloadRequest};

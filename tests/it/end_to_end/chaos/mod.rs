@@ -19,7 +19,7 @@ use serde_json::json;
 use truth::Truth;
 use units::{Clock, SystemClock};
 
-use crate::support::process::{Metrics, Process, Simulator, setting};
+use crate::support::process::{Metrics, Process, Simulator, clock_library, setting};
 
 /// Of every kind, but for those that vanish and those that are dead: what is lost when the API knows no hashtag or
 /// no post is not lost by the exporter.
@@ -446,14 +446,4 @@ fn root_page(store: &Path, table: &str) -> usize {
     let connection = rusqlite::Connection::open_with_flags(store, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
     let query = "SELECT rootpage FROM sqlite_master WHERE name = ?1";
     connection.unwrap().query_row(query, [table], |row| row.get::<_, i64>(0)).unwrap() as usize
-}
-
-/// The library that gives a program another clock.
-fn clock_library() -> PathBuf {
-    let mut folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    let library = folders.find_map(|folder| {
-        let library = folder.join("faketime/libfaketimeMT.so.1");
-        library.exists().then_some(library)
-    });
-    library.expect("libfaketime is missing; ./tests/run installs it")
 }

@@ -7,7 +7,8 @@ use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
 use super::{Settlement, Wish};
-use crate::budget::{Balance, Denial, Expense, Limits, Purpose, Spent, Standing};
+use crate::credits::{Balance, Denial, Limits, Standing};
+use crate::model::{Expense, Purpose, Spent};
 use crate::store::Books;
 
 /// A clock this little behind the last entry was set by a time service; entries then count on the

@@ -5,27 +5,7 @@ use std::time::Duration;
 
 use units::Timestamp;
 
-/// Why all spending has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trip {
-    /// The API refuses the key.
-    Auth,
-    /// The account has no credits left.
-    CreditsExhausted,
-}
-
-impl Trip {
-    /// Every reason.
-    pub const ALL: [Trip; 2] = [Trip::Auth, Trip::CreditsExhausted];
-
-    /// The reason as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Trip::Auth => "auth",
-            Trip::CreditsExhausted => "credits_exhausted",
-        }
-    }
-}
+use crate::model::Trip;
 
 /// Stops all requests after a refused key or exhausted credits; once a cool-down is over it lets
 /// one single request through, and opens for all when that one is answered.

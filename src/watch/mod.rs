@@ -2,13 +2,15 @@
 //!
 //! Knows nothing of files: `config` reads the blocks and calls [`Watchlist::merge`].
 
+mod shard;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use shard::Shard;
 use tiktok_api::{Hashtag, Region};
-use units::per_day;
 
 /// Hashtags that are watched alike, as an operator lists them: duplicates are possible, and no region is
 /// any region.
@@ -91,16 +93,6 @@ pub struct Group {
     pub pairs: usize,
 }
 
-/// The most that a watchlist can cost, in credits per day, when every look-up succeeds at its
-/// interval and every sample needs all its pages.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct DailyCredits {
-    /// For look-ups of totals.
-    pub totals: f64,
-    /// For samples of posts.
-    pub posts: f64,
-}
-
 impl Watchlist {
     /// Merges blocks. The first block that lists a hashtag decides its group and its rhythm; the
     /// regions of all blocks are united.
@@ -150,24 +142,6 @@ impl Watchlist {
         }
         let group = |(name, (hashtags, pairs)): (&Arc<str>, _)| Group { name: name.clone(), hashtags, pairs };
         groups.into_iter().map(group).collect()
-    }
-
-    /// The most it can cost in a day.
-    pub fn daily_credits(&self) -> DailyCredits {
-        let mut credits = DailyCredits::default();
-        for entry in &self.entries {
-            let samples = entry.terms.regions.len() as f64 * per_day(entry.terms.posts_interval);
-            credits.totals += per_day(entry.terms.totals_interval);
-            credits.posts += samples * f64::from(entry.terms.pages_max);
-        }
-        credits
-    }
-}
-
-impl DailyCredits {
-    /// For everything.
-    pub fn total(self) -> f64 {
-        self.totals + self.posts
     }
 }
 
@@ -261,19 +235,6 @@ mod tests {
             groups.iter().map(|g| (&*g.name, g.hashtags, g.pairs)).collect::<Vec<_>>(),
             [("first", 2, 3), ("second", 1, 1)]
         );
-    }
-
-    #[test]
-    fn totals_cost_once_per_hashtag_and_posts_once_per_page_and_region() {
-        let mut often = block(&["c"], &[]);
-        let terms = Terms { totals_interval: HOUR, posts_interval: 2 * DAY, pages_max: 10, ..often.terms };
-        often.terms = terms;
-        let (watchlist, _) = Watchlist::merge(&[block(&["a", "b"], &["US", "GB"]), often]);
-        let credits = watchlist.daily_credits();
-        assert!((credits.totals - (2.0 * 4.0 + 24.0)).abs() < 1e-9, "{credits:?}");
-        assert!((credits.posts - (4.0 * 3.0 + 5.0)).abs() < 1e-9, "{credits:?}");
-        assert!((credits.total() - 49.0).abs() < 1e-9, "{credits:?}");
-        assert_eq!(Watchlist::default().daily_credits(), DailyCredits::default());
     }
 
     fn blocks() -> impl Strategy<Value = Vec<Block>> {

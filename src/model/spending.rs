@@ -2,6 +2,7 @@
 
 use tiktok_api::Hashtag;
 use tiktok_api::Operation;
+use units::Credits;
 
 /// What a credit is spent for. In the order in which a short budget is handed out: what comes
 /// later is stretched first.
@@ -46,4 +47,23 @@ pub struct Expense {
     pub purpose: Purpose,
     /// The hashtag it is about, if it is about one. Only shown to people, never decided by.
     pub hashtag: Option<Hashtag>,
+}
+
+/// What was spent in one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// For any purpose.
+    pub all: Credits,
+    /// Of these, for people's ad-hoc commands.
+    pub ad_hoc: Credits,
+}
+
+impl Spent {
+    /// Adds one credit.
+    pub fn add(&mut self, purpose: Purpose) {
+        self.all += Credits::ONE;
+        if purpose == Purpose::AdHoc {
+            self.ad_hoc += Credits::ONE;
+        }
+    }
 }

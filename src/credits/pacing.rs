@@ -2,20 +2,19 @@
 //!
 //! Told the time; neither sleeps nor sends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiktok_api::{Hashtag, Region};
-use units::{Credits, Timestamp, per_day};
+use tiktok_api::Hashtag;
+use units::{Credits, Timestamp};
 
-use crate::budget::{Candidate, Denial, Need, Pace, Pacer, Purpose, Share, intervals, is_scarce};
-use crate::discovery::Followed;
-use crate::ledger::Ledger;
+use crate::credits::{Candidate, Denial, Ledger, Need, Pace, Pacer, Share, intervals, is_scarce};
 use crate::model::Growth;
+use crate::model::Purpose;
 use crate::schedule::{Job, Rhythm, Subject};
-use crate::state::{HashtagState, JobKind, KeywordState};
-use crate::watchlist::{Watched, Watchlist};
+use crate::state::JobKind;
+use crate::watch::{Watched, Watchlist};
 
 /// How often the need is compared with what is left.
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
@@ -24,8 +23,6 @@ const TOLERANCE: f64 = 0.05;
 /// Weighed intervals are planned for this part of what there is, and of the longest wait: a queue that
 /// is always full would be served in turn, and no weight would matter.
 const AIM: f64 = 0.9;
-/// Requests that it takes to find out that a hashtag does not exist: by name, then by search.
-const NOT_FOUND_COST: f64 = 2.0;
 
 /// The loop's share of the budget.
 pub struct Pacing {
@@ -196,76 +193,4 @@ fn report(kind: JobKind, old: f64, new: f64) {
     } else {
         tracing::debug!(kind, factor = format!("{new:.2}"), "intervals are stretched by another factor");
     }
-}
-
-/// What the loop would spend a day with all intervals as configured. Samples are taken to need as
-/// many pages as they last did.
-pub fn need<'a>(
-    watchlist: &Watchlist,
-    book: &BTreeMap<Hashtag, Arc<HashtagState>>,
-    not_found_retry: Duration,
-    keywords: impl IntoIterator<Item = (&'a Followed, Option<&'a KeywordState>)>,
-) -> Need {
-    let mut need = Need::default();
-    for watched in &watchlist.entries {
-        let known = book.get(&watched.hashtag).map(Arc::as_ref);
-        let (totals, posts) = daily_need(watched, known, not_found_retry);
-        if watched.on_trial {
-            need.discovery += totals + posts;
-        } else {
-            need.totals += totals;
-            need.posts += posts;
-        }
-    }
-    for (followed, known) in keywords {
-        need.discovery += per_day(followed.search_interval);
-        let pages = |region: &Region| keyword_cost(followed, known, Some(*region));
-        let regions = followed.terms.regions.iter().filter(|_| followed.follow_posts);
-        need.discovery += regions.map(pages).sum::<f64>() * per_day(followed.terms.posts_interval);
-    }
-    need
-}
-
-/// Credits a day for the totals of a hashtag, and for its posts.
-fn daily_need(watched: &Watched, known: Option<&HashtagState>, not_found_retry: Duration) -> (f64, f64) {
-    if known.is_some_and(is_gone) {
-        let every = not_found_retry.max(watched.terms.totals_interval);
-        return (NOT_FOUND_COST * per_day(every), 0.0);
-    }
-    let pages: f64 =
-        watched.terms.regions.iter().map(|region| hashtag_cost(watched, known, Some(*region))).sum();
-    (per_day(watched.terms.totals_interval), pages * per_day(watched.terms.posts_interval))
-}
-
-/// Credits that one look at a hashtag's totals, or at its posts in a region, is likely to cost, without
-/// retries.
-pub fn hashtag_cost(watched: &Watched, known: Option<&HashtagState>, region: Option<Region>) -> f64 {
-    let Some(region) = region else {
-        return if known.is_some_and(is_gone) { NOT_FOUND_COST } else { 1.0 };
-    };
-    let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    pages(
-        known.and_then(|state| state.sample.as_ref()).map(|sample| sample.stats().pages),
-        watched.terms.pages_max,
-    )
-}
-
-/// Credits that one search by a keyword, for hashtags or for posts in a region, is likely to cost,
-/// without retries.
-pub fn keyword_cost(followed: &Followed, known: Option<&KeywordState>, region: Option<Region>) -> f64 {
-    let Some(region) = region else { return 1.0 };
-    let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
-    pages(
-        known.and_then(|state| state.sample.as_ref()).map(|(_, stats)| stats.pages),
-        followed.terms.pages_max,
-    )
-}
-
-/// As many pages as last time, or as many as there may be.
-fn pages(last: Option<u32>, max: u32) -> f64 {
-    f64::from(last.unwrap_or(max).clamp(1, max))
-}
-
-fn is_gone(known: &HashtagState) -> bool {
-    known.found == Some(false)
 }

@@ -2,7 +2,8 @@
 
 use units::{Credits, Date, Timestamp};
 
-use super::Purpose;
+use crate::model::{Purpose, Spent};
+use crate::watch::Shard;
 
 /// Days of a month, on average.
 const MEAN_MONTH_DAYS: f64 = 365.2425 / 12.0;
@@ -55,6 +56,18 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The share of `shard`; the shares of all add up to these limits.
+    #[must_use]
+    pub fn share(self, shard: Shard) -> Self {
+        let share = |credits: Credits| Credits::new(shard.share(credits.get()));
+        Self {
+            per_day: self.per_day.map(share),
+            per_month: self.per_month.map(share),
+            balance: self.balance.map(|balance| Balance { credits: share(balance.credits), ..balance }),
+            reserve: share(self.reserve),
+        }
+    }
+
     /// Credits a day that the loop may spend in the long run; `None` is without limit. A balance has
     /// no such rate.
     pub fn daily_allowance(&self) -> Option<f64> {
@@ -71,25 +84,6 @@ pub struct Balance {
     pub credits: Credits,
     /// On which day. Everything spent on that day counts as spent after it.
     pub counted_on: Date,
-}
-
-/// What was spent in one window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Spent {
-    /// For any purpose.
-    pub all: Credits,
-    /// Of these, for people's ad-hoc commands.
-    pub ad_hoc: Credits,
-}
-
-impl Spent {
-    /// Adds one credit.
-    pub fn add(&mut self, purpose: Purpose) {
-        self.all += Credits::ONE;
-        if purpose == Purpose::AdHoc {
-            self.ad_hoc += Credits::ONE;
-        }
-    }
 }
 
 /// What the budgets are measured by, at one moment: what is allowed and what was spent, by window

@@ -20,7 +20,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use units::{Credits, Timestamp};
 
-use crate::budget::{Denial, Expense, Limits, Purpose, Standing};
+use crate::credits::{Denial, Limits, Standing};
+use crate::model::{Expense, Purpose};
 use crate::store::{Books, Store, StoreError};
 use account::Account;
 

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tiktok_api::Region;
-use units::{DAY, HOUR, duration};
+use units::{HOUR, duration};
 
-use crate::budget::{Limits, Need, Pace, Purpose, Share, Standing, Window};
-use crate::config::Config;
+use crate::credits::{Limits, Need, Pace, Share, Standing, Window};
+use crate::model::Purpose;
+use crate::watch::{Terms, Watched, Watchlist};
+
+use super::cost::{self, Task, TaskKind};
 use crate::discovery::Followed;
 use crate::state::JobKind;
-use crate::watchlist::Watched;
 
 /// Days of a month, for estimates.
 pub const MONTH_DAYS: f64 = 30.0;
@@ -111,18 +113,19 @@ pub struct Lever {
 impl Estimate {
     /// The estimate for `config`, at a price in US dollars per 100,000 credits. `standing` is what
     /// the ledger says, if there is one yet.
-    pub fn new(config: &Config, standing: Option<&Standing>, price: f64) -> Self {
-        let entries = &config.watchlist.entries;
-        let need = config.most_needed();
+    pub fn new(work: &Workload<'_>, standing: Option<&Standing>, price: f64) -> Self {
+        let Workload { watchlist, following, limits, rate_limit_per_minute } = work;
+        let entries = &watchlist.entries;
+        let need = cost::most_needed(watchlist, following);
         let per_minute = need.total() / (24.0 * 60.0);
+        let searches = following.iter().flat_map(|followed| cost::keyword_tasks(followed, None));
         Self {
-            jobs: job_costs(entries, &config.following, price),
+            jobs: job_costs(entries, following, price),
             all: Cost::of(need.total(), price),
-            first_look_credits: entries.iter().map(|w| 1.0 + posts_of(w)).sum::<f64>()
-                + config.following.iter().map(first_searches).sum::<f64>(),
-            rate_limit_share: per_minute / f64::from(config.api.rate_limit_per_minute),
-            budget: budget_effect(&config.budget, entries, &config.following, need, standing),
-            levers: levers(entries, &config.following),
+            first_look_credits: entries.iter().flat_map(tasks).chain(searches).map(|task| task.credits).sum(),
+            rate_limit_share: per_minute / f64::from(*rate_limit_per_minute),
+            budget: budget_effect(limits, entries, following, need, standing),
+            levers: levers(entries, following),
         }
     }
 
@@ -144,78 +147,51 @@ impl Cost {
     }
 }
 
-/// Credits of one sample in each region.
-fn posts_of(watched: &Watched) -> f64 {
-    watched.terms.regions.len() as f64 * f64::from(watched.terms.pages_max)
+/// What costs credits, and what limits it.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload<'a> {
+    /// The watched hashtags.
+    pub watchlist: &'a Watchlist,
+    /// The followed keywords.
+    pub following: &'a [Followed],
+    /// The budget.
+    pub limits: Limits,
+    /// Requests per minute at the most.
+    pub rate_limit_per_minute: u32,
 }
 
-/// Credits of the first searches by a keyword; who joins on trial is not known yet.
-fn first_searches(followed: &Followed) -> f64 {
-    1.0 + followed.daily_posts() * followed.terms.posts_interval.as_secs_f64() / DAY.as_secs_f64()
-}
-
-/// The different intervals of what a keyword makes the loop ask for.
-fn discovery_intervals(followed: &Followed) -> impl Iterator<Item = Duration> {
-    let has_posts = followed.follow_posts || followed.promote > 0;
-    let posts = has_posts.then_some(followed.terms.posts_interval);
-    let totals = (followed.promote > 0).then_some(followed.terms.totals_interval);
-    [Some(followed.search_interval), totals, posts].into_iter().flatten()
-}
-
-/// Credits a day for the totals of one hashtag.
-fn daily_totals(watched: &Watched) -> f64 {
-    DAY.as_secs_f64() / watched.terms.totals_interval.as_secs_f64()
-}
-
-/// Credits a day for the posts of one hashtag.
-fn daily_posts(watched: &Watched) -> f64 {
-    posts_of(watched) * DAY.as_secs_f64() / watched.terms.posts_interval.as_secs_f64()
+/// The tasks of a watched hashtag of which nothing is known: each sample takes all its pages.
+fn tasks(watched: &Watched) -> impl Iterator<Item = Task> + '_ {
+    cost::hashtag_tasks(watched, None, Duration::ZERO)
 }
 
 fn job_costs(entries: &[Watched], following: &[Followed], price: f64) -> Vec<JobCost> {
-    let mut groups: BTreeMap<&Arc<str>, Vec<&Watched>> = BTreeMap::new();
+    let row = |group: String, kind: &'static str, tasks: Vec<Task>| JobCost {
+        group,
+        kind,
+        jobs: tasks.len(),
+        intervals: distinct(tasks.iter().map(|task| task.interval)),
+        cost: Cost::of(tasks.iter().map(Task::per_day).sum(), price),
+    };
+    let mut groups: BTreeMap<&Arc<str>, Vec<Task>> = BTreeMap::new();
     for watched in entries {
-        groups.entry(&watched.terms.group).or_default().push(watched);
+        groups.entry(&watched.terms.group).or_default().extend(tasks(watched));
     }
-    let of_group = |(group, watched): (&&Arc<str>, &Vec<&Watched>)| {
-        let totals = JobCost {
-            group: group.to_string(),
-            kind: JobKind::Totals.as_str(),
-            jobs: watched.len(),
-            intervals: distinct(watched.iter().map(|w| w.terms.totals_interval)),
-            cost: Cost::of(watched.iter().map(|w| daily_totals(w)).sum(), price),
-        };
-        let posts = JobCost {
-            group: group.to_string(),
-            kind: JobKind::Posts.as_str(),
-            jobs: watched.iter().map(|w| w.terms.regions.len()).sum(),
-            intervals: distinct(watched.iter().map(|w| w.terms.posts_interval)),
-            cost: Cost::of(watched.iter().map(|w| daily_posts(w)).sum(), price),
-        };
-        [totals, posts]
+    let of_group = |(group, tasks): (&Arc<str>, Vec<Task>)| {
+        let (totals, posts) = tasks.into_iter().partition(|task| task.kind == TaskKind::Totals);
+        [
+            row(group.to_string(), JobKind::Totals.as_str(), totals),
+            row(group.to_string(), JobKind::Posts.as_str(), posts),
+        ]
     };
     let of_keyword = |followed: &Followed| {
-        let regions = followed.terms.regions.len();
-        let rows = [
-            ("search", 1, vec![followed.search_interval], followed.daily_search()),
-            ("search posts", regions, vec![followed.terms.posts_interval], followed.daily_posts()),
-            (
-                "trials",
-                followed.promote * (1 + regions),
-                vec![followed.terms.totals_interval, followed.terms.posts_interval],
-                followed.daily_trials(),
-            ),
-        ];
-        let row = |(kind, jobs, intervals, per_day): (_, _, Vec<Duration>, f64)| JobCost {
-            group: format!("\"{}\"", followed.keyword),
-            kind,
-            jobs,
-            intervals: distinct(intervals.into_iter()),
-            cost: Cost::of(per_day, price),
-        };
-        rows.into_iter().filter(|(.., per_day)| *per_day > 0.0).map(row).collect::<Vec<_>>()
+        let (search, posts) =
+            cost::keyword_tasks(followed, None).partition(|task| task.kind == TaskKind::Search);
+        let rows = [("search", search), ("search posts", posts), ("trials", cost::trial_tasks(followed))];
+        let group = format!("\"{}\"", followed.keyword);
+        rows.map(|(kind, tasks)| row(group.clone(), kind, tasks)).into_iter().filter(|row| row.jobs > 0)
     };
-    groups.iter().flat_map(of_group).chain(following.iter().flat_map(of_keyword)).collect()
+    groups.into_iter().flat_map(of_group).chain(following.iter().flat_map(of_keyword)).collect()
 }
 
 fn budget_effect(
@@ -242,8 +218,8 @@ fn budget_effect(
     let discovery: Vec<Shown> = following
         .iter()
         .flat_map(|f| {
-            discovery_intervals(f).map(|interval| Shown {
-                interval,
+            cost::keyword_tasks(f, None).chain(cost::trial_tasks(f)).map(|task| Shown {
+                interval: task.interval,
                 max_age: f.terms.max_age,
                 hashtag: false,
             })
@@ -291,15 +267,16 @@ fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
     let mut groups: BTreeMap<&Arc<str>, [f64; 3]> = BTreeMap::new();
     let mut regions: BTreeMap<Region, f64> = BTreeMap::new();
     for watched in entries {
-        let (totals, posts) = (daily_totals(watched), daily_posts(watched));
+        let saves = |change: &dyn Fn(&mut Terms)| daily(watched) - daily(&with(watched, change));
         let saved = groups.entry(&watched.terms.group).or_default();
-        saved[0] += posts * (1.0 - 1.0 / f64::from(watched.terms.pages_max));
-        saved[1] += posts / 2.0;
-        saved[2] += totals / 2.0;
+        saved[0] += saves(&|terms| terms.pages_max = 1);
+        saved[1] += saves(&|terms| terms.posts_interval *= 2);
+        saved[2] += saves(&|terms| terms.totals_interval *= 2);
         // The last region of a hashtag cannot be dropped: none means any.
         if watched.terms.regions.len() > 1 {
             for region in &watched.terms.regions {
-                *regions.entry(*region).or_default() += posts / watched.terms.regions.len() as f64;
+                *regions.entry(*region).or_default() +=
+                    saves(&|terms| terms.regions.retain(|it| it != region));
             }
         }
     }
@@ -314,10 +291,16 @@ fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
         change: format!("do not sample posts in {region}"),
         saves_credits_per_day: *saved,
     });
-    let dearest = following.iter().max_by(|a, b| a.daily_credits().total_cmp(&b.daily_credits()));
+    let of_keyword = |followed: &Followed| -> f64 {
+        cost::keyword_tasks(followed, None)
+            .chain(cost::trial_tasks(followed))
+            .map(|task| task.per_day())
+            .sum()
+    };
+    let dearest = following.iter().max_by(|a, b| of_keyword(a).total_cmp(&of_keyword(b)));
     let no_keyword = dearest.map(|followed| Lever {
         change: format!("do not follow the keyword \"{}\"", followed.keyword),
-        saves_credits_per_day: followed.daily_credits(),
+        saves_credits_per_day: of_keyword(followed),
     });
     let mut levers: Vec<Lever> = [
         best_group(0, &|group| format!("pages_max = 1 in group {group}")),
@@ -335,6 +318,18 @@ fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
     levers.sort_by(|a, b| best_first(a, b).then_with(|| a.change.cmp(&b.change)));
     levers.truncate(LEVERS_SHOWN);
     levers
+}
+
+/// Credits per day for a hashtag.
+fn daily(watched: &Watched) -> f64 {
+    tasks(watched).map(|task| task.per_day()).sum()
+}
+
+/// The hashtag on other terms.
+fn with(watched: &Watched, change: &dyn Fn(&mut Terms)) -> Watched {
+    let mut terms = Terms::clone(&watched.terms);
+    change(&mut terms);
+    Watched { terms: terms.into(), ..watched.clone() }
 }
 
 /// Without the noise of floating-point sums, which would decide between equals.
@@ -363,7 +358,7 @@ mod tests {
 
     fn estimate(toml: &str) -> Estimate {
         let config = config::load_str(toml, []).unwrap().config;
-        Estimate::new(&config, None, 9.90)
+        Estimate::new(&config.workload(), None, 9.90)
     }
 
     /// 20 hashtags in two groups: 10 × 24 + 10 × 4 credits for totals, 20 × 3 + 10 × 3 for posts.

@@ -1,10 +1,8 @@
 //! Which part of one watchlist an exporter watches, when several share it. Pure.
 
 use tiktok_api::Hashtag;
-use units::Credits;
 
-use crate::budget::{Balance, Limits};
-use crate::watchlist::Watchlist;
+use crate::watch::Watchlist;
 
 /// One exporter among several that share a watchlist, an account and its rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +54,6 @@ impl Shard {
     pub fn share(self, whole: u64) -> u64 {
         let (index, of) = (u64::from(self.index), u64::from(self.of));
         whole / of + u64::from(index < whole % of)
-    }
-
-    /// Its share of the budgets.
-    pub fn share_of(self, whole: Limits) -> Limits {
-        let share = |credits: Credits| Credits::new(self.share(credits.get()));
-        Limits {
-            per_day: whole.per_day.map(share),
-            per_month: whole.per_month.map(share),
-            balance: whole.balance.map(|balance| Balance { credits: share(balance.credits), ..balance }),
-            reserve: share(whole.reserve),
-        }
     }
 }
 

@@ -1,0 +1,23 @@
+//! Why all requests are stopped.
+
+/// Why all spending has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trip {
+    /// The API refuses the key.
+    Auth,
+    /// The account has no credits left.
+    CreditsExhausted,
+}
+
+impl Trip {
+    /// Every reason.
+    pub const ALL: [Trip; 2] = [Trip::Auth, Trip::CreditsExhausted];
+
+    /// The reason as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trip::Auth => "auth",
+            Trip::CreditsExhausted => "credits_exhausted",
+        }
+    }
+}
