@@ -16,6 +16,7 @@ COPY .cargo .cargo
 # Systems for arm64 have pages of 4, 16 or 64 KiB; an allocator that knows of smaller ones than it meets gives up.
 RUN if [ "$TARGETARCH" = arm64 ]; then echo 'JEMALLOC_SYS_WITH_LG_PAGE = "16"' >>.cargo/config.toml; fi
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \
     && mkdir src \
     && echo 'fn main() {}' >src/main.rs \

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use exporter_web::{Access, InvalidConfig, ListenAddress, ListenError, ListenErrors};
 use secrecy::ExposeSecret;
 use tiktok_api::{HttpSettings, HttpTransport, Provider, SetupError};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::gateway::{Admission, refresh::Resolved};
 use crate::poller::{Parts, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
-use crate::web::{self, Access, Readiness, ReloadRequest};
+use crate::web::{self, Readiness, ReloadRequest};
 
 /// Where the configuration comes from, again at every reload.
 #[derive(Debug, Clone)]
@@ -44,8 +44,8 @@ pub enum Source {
 /// What the command line says beyond the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Listens here instead of where the configuration says.
-    pub listen_address: Option<SocketAddr>,
+    /// Listens here instead of at `web.listen_address`. Empty: as configured.
+    pub listen_address: Vec<ListenAddress>,
     /// Whether `/-/reload` works.
     pub enable_lifecycle: bool,
     /// The web configuration file, if one is used.
@@ -72,6 +72,9 @@ pub enum StartError {
     /// The configuration is unusable.
     #[error(transparent)]
     Config(#[from] Problems),
+    /// The web configuration file is invalid.
+    #[error(transparent)]
+    WebConfig(#[from] InvalidConfig),
     /// The store is unusable.
     #[error("store.path: {0}")]
     Store(#[from] StoreError),
@@ -84,16 +87,9 @@ pub enum StartError {
          store.path of its own)"
     )]
     Simulated,
-    /// The address is taken or not ours.
-    #[error(
-        "web.listen_address: cannot listen on {address}: {source} (choose another with --web.listen-address)"
-    )]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    /// Addresses are in use, or not addresses of this machine.
+    #[error("{}", listen_lines(.0))]
+    Listen(#[from] ListenErrors),
     /// The client of Prometheus cannot be set up.
     #[error("prometheus.url: cannot set up the HTTP client: {0}")]
     Prometheus(reqwest::Error),
@@ -141,7 +137,7 @@ pub struct App {
     desk: Desk,
     api: ApiConfig,
     key: ApiKey,
-    fixed: (SocketAddr, PathBuf),
+    fixed: (Vec<ListenAddress>, PathBuf),
     by_hand: Arc<adhoc::Desk>,
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -179,10 +175,13 @@ impl App {
         let (Loaded { config, warnings }, key) = source.load(clock.now())?;
         warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
 
-        let address = options.listen_address.unwrap_or(config.web.listen_address);
-        let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let bound = listener.local_addr().map_err(listen)?;
+        let addresses = match options.listen_address.as_slice() {
+            [] => &config.web.listen_address,
+            given => given,
+        };
+        let listeners = exporter_web::bind(addresses).await?;
+        let bound: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
 
         let path = match &options.stored {
             Stored::AsConfigured => Some(config.store.path.clone()),
@@ -194,8 +193,8 @@ impl App {
         let state = State::default();
         let telemetry = Arc::new(Telemetry::new().map_err(PageError::from)?);
         telemetry.reloaded(clock.now());
-        let access = access(&options, bound, &telemetry)?;
-        let scheme = if access.rules().speak_tls() { "https" } else { "http" };
+        let access = access(&options, &bound, &telemetry)?;
+        let scheme = if access.current().has_tls() { "https" } else { "http" };
         let simulated = store.holds_simulated()?;
         if simulated && config.api.is_vendor() {
             return Err(StartError::Simulated);
@@ -225,7 +224,7 @@ impl App {
             telemetry: telemetry.clone(),
             clock: clock.clone(),
         };
-        let fixed = (config.web.listen_address, config.store.path.clone());
+        let fixed = (config.web.listen_address.clone(), config.store.path.clone());
         let api = config.api.clone();
         let desk =
             Desk::new(&config.prometheus, best_posts(store.clone())).map_err(StartError::Prometheus)?;
@@ -235,7 +234,7 @@ impl App {
         let (provider_sender, provider) = watch::channel(api.provider());
         let readiness = Readiness::default();
         let page = web::MetricsPage::new(exposition)?;
-        let router = web::router(web::App {
+        let app = web::App {
             page: page.clone(),
             state: state.clone(),
             telemetry: telemetry.clone(),
@@ -243,22 +242,25 @@ impl App {
             clock: clock.clone(),
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
-            access: access.clone(),
             provider,
-        });
+        };
         let tasks = TaskTracker::new();
         tasks.spawn(page.keep_printing(stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
-        tasks.spawn(access.clone().keep_current(stopping.clone()));
-        tasks.spawn(web::serve(listener, router, access.clone(), stopping.clone()));
+        let server = web::server(app, access.clone());
+        tasks.spawn(server.serve(listeners, stopping.clone().cancelled_owned()));
         if let Some(counter) = counter {
             tasks.spawn(counter.serve(by_hand.clone(), stopping.clone()));
         }
         // The store is open and the first snapshot stands.
         readiness.set();
-        let url = format!("{scheme}://{bound}");
-        tracing::info!(address = %bound, "listening on {url}");
+        for address in &bound {
+            tracing::info!(%address, "listening on {scheme}://{address}");
+        }
+        let url = bound.first().map_or(String::new(), |address| {
+            format!("{scheme}://{}", ListenAddress::from(*address).local_authority())
+        });
         Ok(Self {
             source,
             clock,
@@ -282,7 +284,7 @@ impl App {
         })
     }
 
-    /// Where the web server listens, without a slash at the end.
+    /// The URL of the web server for clients on this machine, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -328,7 +330,7 @@ impl App {
     }
 
     async fn try_reload(&mut self) -> Result<(), String> {
-        self.access.read_again().await?;
+        self.access.reload().await.map_err(|invalid| invalid.to_string())?;
         // Small files, read in a millisecond, but from whatever disk they are on.
         let source = self.source.clone();
         let now = self.clock.now();
@@ -336,7 +338,7 @@ impl App {
         let (Loaded { config, warnings }, key) =
             loaded.map_err(|error| error.to_string())?.map_err(|problems| problems.to_string())?;
         warnings.iter().chain(&key.warnings).for_each(|warning| tracing::warn!("{warning}"));
-        if self.fixed != (config.web.listen_address, config.store.path.clone()) {
+        if self.fixed != (config.web.listen_address.clone(), config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
         if self.telemetry.is_simulated() && config.api.is_vendor() {
@@ -370,21 +372,32 @@ impl App {
     }
 }
 
-/// Who may come in. Warns when everybody can reload who reaches the port.
-fn access(options: &Options, bound: SocketAddr, telemetry: &Arc<Telemetry>) -> Result<Access, Problems> {
-    let access = match &options.web_config {
-        Some(path) => Access::from_file(path.clone(), telemetry.clone())?,
-        None => Access::open(telemetry.clone()),
-    };
-    let rules = access.rules();
-    rules.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    if options.enable_lifecycle && rules.are_open() && !bound.ip().is_loopback() {
-        tracing::warn!(
-            "--web.enable-lifecycle: whoever reaches {bound} can reload (ask for passwords or certificates with \
-             --web.config.file)"
-        );
+/// Reads the web configuration file. Warns if everyone who can reach the port can reload.
+fn access(
+    options: &Options,
+    bound: &[SocketAddr],
+    telemetry: &Arc<Telemetry>,
+) -> Result<Access, InvalidConfig> {
+    let access = Access::from_file(options.web_config.clone(), telemetry.clone())?;
+    let config = access.current();
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    if options.enable_lifecycle && config.is_open() {
+        for address in bound.iter().filter(|address| !address.ip().is_loopback()) {
+            tracing::warn!(
+                "--web.enable-lifecycle: everyone who can reach {address} can reload (require passwords or \
+                 certificates with --web.config.file)"
+            );
+        }
     }
     Ok(access)
+}
+
+/// The errors as lines of `key: what is wrong (what helps)`.
+fn listen_lines(errors: &ListenErrors) -> String {
+    let line = |error: &ListenError| {
+        format!("web.listen_address: {error} (choose another with --web.listen-address)")
+    };
+    errors.as_slice().iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The socket for people's commands. Without it the exporter does all else.

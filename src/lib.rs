@@ -32,7 +32,7 @@
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot |
 //! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
-//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; who may come in; the page that shows notifications |
+//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |

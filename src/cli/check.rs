@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use exporter_web::AccessConfig;
 use units::{Clock, Credits, Problems, SystemClock, duration};
 
 use super::EXIT_CONFIG;
@@ -12,7 +13,6 @@ use super::text::{count, say};
 use crate::config::{self, ApiKey, Config, Loaded};
 use crate::credits::{Estimate, MONTH_DAYS, cost};
 use crate::watch::Watched;
-use crate::web::Rules;
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) struct Args {
 struct Checked {
     loaded: Loaded,
     key: Option<ApiKey>,
-    web: Option<Rules>,
+    web: Option<AccessConfig>,
 }
 
 /// Exits with 0 and a summary on standard output, or with 78 and every problem on standard error.
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             let variable = loaded.config.api.provider().key_variable;
             let missing = format!("{variable}: no API key is set; it is needed to serve");
             let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
-            let web_warnings = web.as_ref().map_or(&[][..], Rules::warnings);
+            let web_warnings = web.as_ref().map_or(&[][..], AccessConfig::warnings);
             for warning in loaded.warnings.iter().chain(&key_warnings).chain(web_warnings) {
                 say(std::io::stderr(), &format!("warning: {warning}"));
             }
@@ -53,23 +53,27 @@ pub(super) fn run(args: &Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            for problems in &problems {
-                say(std::io::stderr(), &problems.to_string());
+            for problem in &problems {
+                say(std::io::stderr(), problem);
             }
-            let found: usize = problems.iter().map(|problems| problems.as_slice().len()).sum();
-            let found = count(found, "problem");
+            let found = count(problems.len(), "problem");
             say(std::io::stderr(), &format!("{found} in the configuration"));
             ExitCode::from(EXIT_CONFIG)
         }
     }
 }
 
-/// Reads both files, or tells what is wrong with either.
-fn load(args: &Args) -> Result<Checked, Vec<Problems>> {
-    let web = args.web_config.as_deref().map(Rules::load).transpose();
+/// Reads both files. The error has one line for every problem of either.
+fn load(args: &Args) -> Result<Checked, Vec<String>> {
+    let web = args.web_config.as_deref().map(AccessConfig::load).transpose();
     match (load_main(args), web) {
         (Ok((loaded, key)), Ok(web)) => Ok(Checked { loaded, key, web }),
-        (main, web) => Err(main.err().into_iter().chain(web.err()).collect()),
+        (main, web) => {
+            let main = main.err().map(|problems| problems.to_string());
+            let web = web.err().map(|invalid| invalid.to_string());
+            let lines = main.iter().chain(&web).flat_map(|problems| problems.lines());
+            Err(lines.map(str::to_owned).collect())
+        }
     }
 }
 
@@ -105,6 +109,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     };
     let rate = config.api.rate_limit_per_minute;
     let share = estimate.rate_limit_share * 100.0;
+    let listen_address: Vec<String> = config.web.listen_address.iter().map(ToString::to_string).collect();
     let facts = [
         ("shard", shard(config)),
         ("hashtags", watchlist.entries.len().to_string()),
@@ -122,7 +127,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
         ("API", config.api.base_url.to_string()),
         ("API key", key.map_or("missing".to_owned(), |key| format!("from {}", key.source))),
         ("store", config.store.path.display().to_string()),
-        ("listens on", config.web.listen_address.to_string()),
+        ("listens on", listen_address.join(", ")),
     ];
     facts.map(|(name, value)| fact(name, &value)).join("\n")
 }

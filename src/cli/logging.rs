@@ -7,6 +7,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+/// The crates of this workspace, whose logs contain no secrets.
+const WORKSPACE: [&str; 4] = [env!("CARGO_CRATE_NAME"), "exporter_web", "metrics_page", "tiktok_api"];
+
 /// Flags of every subcommand.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,11 +36,8 @@ enum Format {
     Json,
 }
 
-/// The crates of this workspace.
-const OWN_CRATES: [&str; 3] = [env!("CARGO_CRATE_NAME"), "tiktok_api", "units"];
-
-/// Starts logging, at `info` unless a level is given; without a level and with `quiet`, not at all. Other crates log at
-/// `warn` at most: their detailed messages include headers and URLs.
+/// Starts logging: without a level at `info`, or not at all if `quiet`. Libraries log at `warn` at most,
+/// because their details include headers and URLs.
 pub(super) fn start(args: &Args, quiet: bool) {
     let level = match args.level {
         None if quiet => LevelFilter::OFF,
@@ -47,9 +47,8 @@ pub(super) fn start(args: &Args, quiet: bool) {
         Some(Level::Debug) => LevelFilter::DEBUG,
         Some(Level::Trace) => LevelFilter::TRACE,
     };
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_targets(OWN_CRATES.map(|name| (name, level)));
+    let own = WORKSPACE.map(|name| (name, level));
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(own);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match args.format {
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),

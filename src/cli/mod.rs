@@ -20,6 +20,8 @@ mod text;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use exporter_web::ListenAddress;
+use tokio::net::TcpListener;
 use units::SystemClock;
 
 use crate::app::{App, Options, Source, StartError};
@@ -76,7 +78,7 @@ enum Command {
     Regions(lookups::RegionsArgs),
     /// Show what was spent, by day, endpoint and hashtag
     Ledger(ledger::Args),
-    /// Ask a running exporter whether it is well; for health checks
+    /// Check that a running exporter is healthy; for health checks of containers
     Health(health::Args),
     /// Show on a page what Alertmanager sends to it
     Notifications(notifications::Args),
@@ -139,6 +141,16 @@ fn with_runtime(subcommand: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
+/// Listens on all `addresses`, for a program without a configuration; prints what fails.
+async fn listen(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, ExitCode> {
+    exporter_web::bind(addresses).await.map_err(|errors| {
+        for error in errors.as_slice() {
+            eprintln!("{error} (choose another with --web.listen-address)");
+        }
+        ExitCode::FAILURE
+    })
+}
+
 /// Starts the exporter, lets `greet` say where it is, and runs it to its end.
 async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> ExitCode {
     let app = match App::start(source, options, std::sync::Arc::new(SystemClock)).await {
@@ -156,7 +168,7 @@ async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> 
 fn failed(error: &StartError) -> ExitCode {
     eprintln!("{error}");
     match error {
-        StartError::Config(_) => ExitCode::from(EXIT_CONFIG),
+        StartError::Config(_) | StartError::WebConfig(_) => ExitCode::from(EXIT_CONFIG),
         _ => ExitCode::FAILURE,
     }
 }

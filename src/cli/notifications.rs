@@ -1,54 +1,50 @@
 //! `notifications`: a page that shows what Alertmanager sends, for those who have nowhere to send it yet.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use exporter_web::{Access, ListenAddress, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use units::SystemClock;
 
-use crate::exposition::Telemetry;
-use crate::web;
-use crate::web::Access;
+use super::listen;
+use crate::web::notifications::{LARGEST, router};
 
 /// Flags of `notifications`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to listen
-    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10112")]
-    listen_address: SocketAddr,
+    /// Where to listen (repeatable)
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10112")]
+    listen_address: Vec<ListenAddress>,
 }
 
 pub(super) async fn run(args: Args) -> ExitCode {
-    match serve(args.listen_address).await {
+    let listeners = match listen(&args.listen_address).await {
+        Ok(listeners) => listeners,
+        Err(code) => return code,
+    };
+    match serve(listeners).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
-                "cannot listen on {}: {error} (choose another with --web.listen-address)",
-                args.listen_address
-            );
+            eprintln!("cannot start: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(address: SocketAddr) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+async fn serve(listeners: Vec<TcpListener>) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    println!("notifications: listening on http://{}", listener.local_addr()?);
-    let stopping = CancellationToken::new();
-    let telemetry = Arc::new(Telemetry::new().map_err(std::io::Error::other)?);
-    let router = web::notifications::router(Arc::new(SystemClock));
-    let serving = web::serve(listener, router, Access::open(telemetry), stopping.clone());
+    for listener in &listeners {
+        println!("notifications: listening on http://{}", listener.local_addr()?);
+    }
+    let server = Server::new(router(Arc::new(SystemClock)), Access::unrestricted(Arc::new(())));
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        stopping.cancel();
     };
-    tokio::join!(serving, stop);
+    server.max_body_bytes(LARGEST as u64).serve(listeners, stop).await;
     Ok(())
 }

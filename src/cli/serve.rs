@@ -1,8 +1,9 @@
 //! `serve`: the exporter over the real API.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use exporter_web::ListenAddress;
 
 use super::run_app;
 use crate::app::{Options, Source};
@@ -20,13 +21,14 @@ pub(super) struct Args {
 /// Flags of every subcommand that serves the exporter's pages.
 #[derive(Debug, clap::Args)]
 pub(super) struct WebArgs {
-    /// Listen here, whatever the configuration says; port 0 takes a free one
-    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
-    pub(super) listen_address: Option<SocketAddr>,
+    /// Listen here instead of at web.listen_address (repeatable): :10110 for all addresses, localhost:10110,
+    /// 127.0.0.1:10110 or [::1]:10110; port 0 takes a free port
+    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    pub(super) listen_address: Vec<ListenAddress>,
     /// TLS, users and headers, in the format of Prometheus' exporter-toolkit (YAML)
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub(super) web_config: Option<PathBuf>,
-    /// Let POST or PUT /-/reload read the configuration anew (SIGHUP always does)
+    /// Let POST or PUT /-/reload reload the configuration (SIGHUP always does)
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
 }

@@ -1,25 +1,26 @@
 //! `simulate`: the simulated API alone, for any client of it.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use exporter_web::ListenAddress;
 use tiktok_api::Dialect;
 use tiktok_api::fake::{self, Faults, Settings, Simulator, World};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use units::{SystemClock, Timestamp};
 
-use super::EXIT_USAGE;
+use super::{EXIT_USAGE, listen};
 
 /// Flags of `simulate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to listen
+    /// Where to listen (repeatable)
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10111")]
-    listen_address: SocketAddr,
+    listen_address: Vec<ListenAddress>,
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -62,31 +63,36 @@ pub(super) async fn run(args: Args) -> ExitCode {
         keys: args.keys,
         faults,
     };
-    match serve(args.listen_address, settings).await {
+    let listeners = match listen(&args.listen_address).await {
+        Ok(listeners) => listeners,
+        Err(code) => return code,
+    };
+    match serve(listeners, settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
-                "cannot listen on {}: {error} (choose another with --web.listen-address)",
-                args.listen_address
-            );
+            eprintln!("the simulator failed: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(address: SocketAddr, settings: Settings) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+async fn serve(listeners: Vec<TcpListener>, settings: Settings) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    println!("simulated API, no data is real: listening on http://{}", listener.local_addr()?);
     let stopping = CancellationToken::new();
     let simulator = Arc::new(Simulator::new(settings));
-    let serving = fake::serve(listener, simulator, Arc::new(SystemClock), stopping.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        stopping.cancel();
-    });
-    serving.await
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        println!("simulated API, no data is real: listening on http://{}", listener.local_addr()?);
+        serving.spawn(fake::serve(listener, simulator.clone(), Arc::new(SystemClock), stopping.clone()));
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = serving.join_next() => ended??,
+    }
+    stopping.cancel();
+    while let Some(ended) = serving.join_next().await {
+        ended??;
+    }
+    Ok(())
 }

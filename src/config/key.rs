@@ -110,12 +110,12 @@ fn shown(path: &Path) -> String {
 
 /// Whether users who have nothing to do with the file can read it.
 #[cfg(unix)]
-pub(crate) fn is_readable_by_all(path: &Path) -> bool {
+fn is_readable_by_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_readable_by_all(_: &Path) -> bool {
+fn is_readable_by_all(_: &Path) -> bool {
     false
 }

@@ -34,7 +34,6 @@ use units::{Credits, Problem, Problems};
 pub use api::ApiConfig;
 pub use budget::check_dates;
 pub use env::process_environment;
-pub(crate) use key::is_readable_by_all;
 pub use key::{ApiKey, KeySource, api_key, key_variable};
 pub use posts::PostsConfig;
 pub use prometheus::PrometheusConfig;

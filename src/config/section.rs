@@ -50,6 +50,11 @@ impl<'a> Section<'a> {
         self.given.iter().any(|given| given == key)
     }
 
+    /// Whether the value of `key` is a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        matches!(self.values.get(key), Some(Value::Array(..)))
+    }
+
     /// Whether nothing was wrong with `keys` so far, here or where a block inherits them from.
     pub(super) fn is_sound(&self, keys: &[&str]) -> bool {
         let origin = |key: &str| match self.place {

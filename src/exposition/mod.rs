@@ -9,7 +9,6 @@ mod jobs;
 mod keywords;
 mod print;
 mod process;
-mod refusal;
 mod results;
 mod sheet;
 mod telemetry;
@@ -32,7 +31,6 @@ use results::Directory;
 use text::TextSink;
 
 pub use print::{COMPRESSION_LEVEL, Pieces, Print};
-pub use refusal::Refusal;
 pub use results::result_families;
 pub use telemetry::Telemetry;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use exporter_web::Refusal;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
@@ -11,7 +12,6 @@ use prometheus::{
 use tiktok_api::{Class, Operation};
 use units::Timestamp;
 
-use super::Refusal;
 use crate::credits::{Need, Pace};
 use crate::model::{Purpose, Trip};
 use crate::state::{JobKind, Outcome};

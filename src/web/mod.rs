@@ -1,15 +1,13 @@
-//! What the exporter answers over HTTP. Reads the snapshot and the counters, and asks the upstream for
-//! nothing. The brief alone asks elsewhere: the store for posts, and a Prometheus, if there is one.
+//! The pages of the exporter. They read the snapshot and the counters and never send a request to the API.
+//! Only the brief reads more: posts from the store, and growth from a Prometheus if one is configured.
+//! Connections, TLS, users and limits are in `exporter-web`.
 
-mod access;
 mod brief;
 mod candidates;
-mod gate;
 mod landing;
 mod metrics;
 pub mod notifications;
 mod runbooks;
-mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use exporter_web::{Access, Observer, Refusal, Server};
 use tiktok_api::Provider;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
@@ -29,11 +27,9 @@ use crate::brief::Desk;
 use crate::exposition::Telemetry;
 use crate::state::State;
 
-pub use access::{Access, Rules};
 pub use metrics::MetricsPage;
-pub use server::serve;
 
-/// A wish to reload, and where to tell how it went.
+/// A request to reload the configuration. The result is sent back on it.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
 /// What the pages are made from.
@@ -44,26 +40,24 @@ pub struct App {
     pub state: State,
     /// The exporter's own counters.
     pub telemetry: Arc<Telemetry>,
-    /// Where briefs and trends are asked for.
+    /// Makes briefs and trends.
     pub desk: Desk,
     /// The time.
     pub clock: SharedClock,
-    /// Whether the first snapshot stands.
+    /// Whether there is a first snapshot.
     pub readiness: Readiness,
-    /// Who reloads, if that is allowed over HTTP.
+    /// Receives requests to reload, if that is allowed over HTTP.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
-    /// Who may come in.
-    pub access: Access,
-    /// Whose API is asked. A reload may change it.
+    /// The provider whose API is used. A reload may change it.
     pub provider: watch::Receiver<&'static Provider>,
 }
 
-/// A latch: once ready, ready for good.
+/// Whether the exporter is ready. Once set it stays set.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// From now on.
+    /// Marks the exporter as ready.
     pub fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -73,9 +67,23 @@ impl Readiness {
     }
 }
 
+/// A server of all pages for the clients that `access` allows.
+pub fn server(app: App, access: Access) -> Server {
+    Server::new(router(app), access).realm("tiktok-exporter")
+}
+
+impl Observer for Telemetry {
+    fn refused(&self, reason: Refusal) {
+        Telemetry::refused(self, reason);
+    }
+
+    fn config_reloaded(&self, valid: bool) {
+        self.web_config_is(valid);
+    }
+}
+
 /// All routes. GET routes answer HEAD as well; other methods get 405, other paths 404.
-pub fn router(app: App) -> Router {
-    let gate = Arc::new(gate::Gate::new(app.access.clone()));
+fn router(app: App) -> Router {
     Router::new()
         .route("/", get(landing_page))
         .route("/metrics", get(metrics::metrics))
@@ -86,7 +94,6 @@ pub fn router(app: App) -> Router {
         .merge(runbooks::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
         .with_state(Arc::new(app))
-        .layer(from_fn_with_state(gate, gate::pass))
 }
 
 async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {

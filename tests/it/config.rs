@@ -93,12 +93,21 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("[store]\npath = \"\"", "store.path: is blank"),
         ("api = 3", "api: is not a table (write its keys below a line [api])"),
         (
-            "[web]\nlisten_address = \":10110\"",
-            "web.listen_address: \":10110\" is not an IP address with a port (as 127.0.0.1:10110 or [::]:10110)",
+            "[web]\nlisten_address = \"10110\"",
+            "web.listen_address: \"10110\" has no port (allowed: :PORT, HOST:PORT, IPv4:PORT, [IPv6]:PORT)",
         ),
         // The dialect.
         ("[api]\ndialect = \"tikwn\"", "api.dialect: \"tikwn\" is not a known dialect (tiklive)"),
         ("[api]\ndialect = 1", "api.dialect: 1 is not text (put it in quotes)"),
+        (
+            "[web]\nlisten_address = [\":1\", \"::1:1\", \":http\"]",
+            "web.listen_address[1]: \"::1:1\" is an IPv6 address without brackets \
+             (allowed: :PORT, HOST:PORT, IPv4:PORT, [IPv6]:PORT)\n\
+             web.listen_address[2]: \":http\" has no valid port: a number from 0 to 65535 \
+             (allowed: :PORT, HOST:PORT, IPv4:PORT, [IPv6]:PORT)",
+        ),
+        ("[web]\nlisten_address = []", "web.listen_address: is empty (list at least one)"),
+        ("[web]\nlisten_address = 10110", "web.listen_address: 10110 is not text (put it in quotes)"),
         // The base URL.
         (
             "[api]\nbase_url = \"ftp://a.b\"",
@@ -400,7 +409,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     assert_eq!(config.api.timeout, Duration::from_secs(30));
     assert_eq!(config.api.concurrency, 4);
     assert_eq!(config.api.connect_timeout, Duration::from_secs(5));
-    assert_eq!(config.web.listen_address.to_string(), "[::]:1");
+    assert_eq!(config.web.listen_address, ["[::]:1".parse().unwrap()]);
 }
 
 #[test]
@@ -752,4 +761,20 @@ proptest! {
     fn no_key_makes_it_panic(key in any::<String>()) {
         let _ = api_key(&ApiConfig::default(), Some(key));
     }
+}
+
+#[test]
+fn the_listen_address_is_one_address_or_a_list() {
+    for (value, expected) in [
+        ("\":10110\"", &[":10110"][..]),
+        ("\" localhost:1 \"", &["localhost:1"]),
+        ("[\"127.0.0.1:1\", \"[::1]:1\", \":2\"]", &["127.0.0.1:1", "[::1]:1", ":2"]),
+    ] {
+        let config = load(&format!("[web]\nlisten_address = {value}\n{WATCH}")).config;
+        let addresses: Vec<String> = config.web.listen_address.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, expected);
+    }
+    let variable = "TIKTOK_EXPORTER__WEB__LISTEN_ADDRESS";
+    let said = problems(WATCH, &[(variable, "nowhere")]);
+    assert!(said.ends_with(&format!("[IPv6]:PORT); set by {variable}")), "{said}");
 }

@@ -8,13 +8,10 @@ use std::time::Duration;
 use reqwest::Method;
 use tiktok_api::Hashtag;
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
-use tiktok_exporter::exposition::Telemetry;
 use tiktok_exporter::model::Keyword;
 use tiktok_exporter::model::Trip;
 use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
-use tiktok_exporter::web::{self, Access};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use units::HOUR;
 
 use crate::support::browser;
@@ -279,8 +276,7 @@ async fn laid_out(page: &str, widths: [u32; 5]) -> String {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let answer = axum::response::Html(html);
     let router = axum::Router::new().route("/", axum::routing::get(move || async { answer }));
-    let access = Access::open(Arc::new(Telemetry::new().unwrap()));
-    tokio::spawn(web::serve(listener, router, access, CancellationToken::new()));
+    tokio::spawn(axum::serve(listener, router).into_future());
     let document = browser::document(&url).await;
     let measured = document.split_once("measured:").and_then(|(_, rest)| rest.split_once(';'));
     measured.unwrap_or_else(|| panic!("nothing was measured: {document}")).0.to_owned()

@@ -1,6 +1,5 @@
 //! Where a brief comes from: a running exporter, or the store.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,10 +91,10 @@ pub(super) async fn ask(source: &Source, question: Question) -> Result<(Report, 
         true => None,
         false => Some(config::load(file, config::process_environment())?.config),
     };
-    let address =
-        config.as_ref().map_or(WebConfig::default().listen_address, |config| config.web.listen_address);
-    let address = reachable(address);
-    let shown = format!("http://{address}/");
+    let shown = match &config {
+        Some(config) => config.web.local_url(),
+        None => WebConfig::default().local_url(),
+    };
     let asked = match Url::parse(&shown) {
         Ok(url) => ask_exporter(&url, &question).await,
         Err(error) => Err(Refusal::Other(error.to_string())),
@@ -113,16 +112,6 @@ pub(super) async fn ask(source: &Source, question: Question) -> Result<(Report, 
             Err(source) => Err(Failure::Store { url: shown, why, source }),
         },
     }
-}
-
-/// Where an exporter that listens on `address` can be reached from this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 /// The address without a password.

@@ -21,7 +21,7 @@ use message::Message;
 /// How many notifications are kept.
 const KEPT: usize = 100;
 /// Alertmanager sends less, unless a group has thousands of alerts.
-const LARGEST: usize = 1024 * 1024;
+pub(crate) const LARGEST: usize = 1024 * 1024;
 
 /// A message, and when it came.
 type Received = (Timestamp, Message);

@@ -12,7 +12,7 @@ mod web_config;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    if let Ok(rules) = web_config::parse(text) {
-        web_config::is_as_closed_as_it_says(&rules, text);
+    if let Ok(config) = web_config::parse(text) {
+        web_config::is_as_closed_as_it_says(&config, text);
     }
 });

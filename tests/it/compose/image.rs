@@ -62,15 +62,16 @@ fn dependencies_have_a_layer_of_their_own_and_nothing_private_is_sent() {
 
     let lines: Vec<String> = read(".dockerignore").lines().map(str::to_owned).collect();
     let rules: Vec<&String> = lines.iter().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(rules, ["*", "!.cargo", "!Cargo.toml", "!Cargo.lock", "!src", "!docs/runbooks"]);
+    assert_eq!(rules, ["*", "!.cargo", "!Cargo.toml", "!Cargo.lock", "!src", "!crates", "!docs/runbooks"]);
     assert!(at("COPY docs/runbooks docs/runbooks") < at("COPY src src"), "{build:?}");
-    // Nothing outside of src is compiled in, but for the runbooks.
+    assert!(at("COPY crates crates") < first_build, "{build:?}");
+    // Nothing outside of src and crates is compiled in, but for the runbooks.
     let outside = std::process::Command::new("grep")
         .args([
             "-rnE",
             r#"include_(str|bytes)!\((concat!\()?"(\.\./)+(alerts|dashboards|docs|deploy|tests|README|tiktok)"#,
         ])
-        .arg(super::project().join("src"))
+        .args([super::project().join("src"), super::project().join("crates")])
         .output()
         .unwrap();
     let outside = String::from_utf8(outside.stdout).unwrap();
@@ -85,6 +86,9 @@ fn what_is_sent_is_all_that_cargo_asks_for() {
     for file in ["Cargo.toml", "Cargo.lock"] {
         std::fs::copy(super::project().join(file), context.path().join(file)).unwrap();
     }
+    succeed(
+        std::process::Command::new("cp").arg("-r").arg(super::project().join("crates")).arg(context.path()),
+    );
     let build = stage("build");
     let prepare = build.iter().find(|line| line.contains("src/main.rs")).unwrap();
     let prepare = prepare.strip_prefix("RUN ").unwrap().split("&& cargo build").next().unwrap();

@@ -299,6 +299,13 @@ fn a_start_that_cannot_be_says_what_to_do() {
         (vec!["serve", "--web.listen-address", "nowhere"], 64, "nowhere"),
         (vec!["demo", "--web.listen-address", &address], 1, "choose another with --web.listen-address"),
         (vec!["simulate", "--web.listen-address", &address], 1, "choose another with --web.listen-address"),
+        (
+            vec!["notifications", "--web.listen-address", &address],
+            1,
+            "choose another with --web.listen-address",
+        ),
+        (vec!["demo", "--web.listen-address", "::1:10110"], 64, "an IPv6 address without brackets"),
+        (vec!["simulate", "--web.listen-address", ":http"], 64, "no valid port: a number from 0 to 65535"),
         (vec!["simulate", "--faults", "{\"fault\": 1}"], 64, "unknown field"),
         (vec![], 64, "Usage"),
         (vec!["frobnicate"], 64, "frobnicate"),
@@ -309,6 +316,43 @@ fn a_start_that_cannot_be_says_what_to_do() {
         assert!(!message.contains("panicked"), "{message}");
     }
     assert!(String::from_utf8(run(&["--version"]).stdout).unwrap().starts_with("tiktok-exporter 0."));
+}
+
+#[test]
+fn every_address_that_is_given_is_listened_on_and_health_and_brief_find_the_exporter() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = Process::start(&["demo", "--web.listen-address", ":0", "--web.listen-address", "127.0.0.2:0"]);
+    demo.wait_for_output("listening on http://127.0.0.2:");
+    let port = demo.url().rsplit_once(':').unwrap().1.to_owned();
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let addresses = [format!(":{port}"), format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+    let ipv6 = [format!("[::1]:{port}"), format!("[::]:{port}")];
+    for address in addresses.iter().chain(ipv6.iter().filter(|_| has_ipv6)) {
+        let (exit, message) = exit_and_message(&run(&["health", "--web.listen-address", address]));
+        assert_eq!((exit, message.as_str()), (Some(0), ""), "{address}");
+    }
+    let config = directory.path().join("exporter.toml");
+    let toml =
+        format!("[web]\nlisten_address = [\":{port}\", \":1\"]\n[[watch]]\nhashtags = [\"booktok\"]\n");
+    fs::write(&config, toml).unwrap();
+    let (exit, message) = exit_and_message(&run(&["brief", "--config.file", config.to_str().unwrap()]));
+    let expected = format!("from the exporter at http://127.0.0.1:{port}/; cost no credits\n");
+    assert_eq!((exit, message), (Some(0), expected));
+    demo.wait_for_output("Ctrl-C");
+    assert!(demo.output().contains(&format!("http://127.0.0.1:{port}/metrics")), "{}", demo.output());
+    let (status, _) = demo.terminate();
+    assert!(status.success());
+
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [first, second] = taken.each_ref().map(|listener| listener.local_addr().unwrap().to_string());
+    let args = ["demo", "--web.listen-address", &first, "--web.listen-address", &second];
+    let (exit, message) = exit_and_message(&run(&args));
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!((exit, lines.len()), (Some(1), 2), "{message}");
+    for (line, address) in lines.iter().zip([first, second]) {
+        let start = format!("web.listen_address: cannot listen on {address}: Address already in use");
+        assert!(line.starts_with(&start), "{line}");
+    }
 }
 
 #[test]

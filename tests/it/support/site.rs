@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use exporter_web::Access;
 use tiktok_api::Dialect;
 use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::config::PrometheusConfig;
@@ -14,7 +15,7 @@ use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::exposition::{Exposition, Telemetry};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::{self, Access, App, MetricsPage, Readiness, ReloadRequest};
+use tiktok_exporter::web::{self, App, MetricsPage, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -49,19 +50,18 @@ impl Site {
         reload: Option<mpsc::Sender<ReloadRequest>>,
         prometheus: &PrometheusConfig,
     ) -> Self {
-        Self::open(reload, prometheus, Access::open).await
+        Self::open(reload, prometheus, None).await
     }
 
     /// Serves an empty watchlist to whom this web configuration file lets in.
     pub async fn guarded(web_config: &Path) -> Self {
-        let access = |telemetry| Access::from_file(web_config.to_owned(), telemetry).unwrap();
-        Self::open(None, &PrometheusConfig::default(), access).await
+        Self::open(None, &PrometheusConfig::default(), Some(web_config.to_owned())).await
     }
 
     async fn open(
         reload: Option<mpsc::Sender<ReloadRequest>>,
         prometheus: &PrometheusConfig,
-        access: impl FnOnce(Arc<Telemetry>) -> Access,
+        web_config: Option<PathBuf>,
     ) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
         let telemetry = Arc::new(Telemetry::new().unwrap());
@@ -72,7 +72,7 @@ impl Site {
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
         tokio::spawn(page.clone().keep_printing(stopping.clone()));
-        let access = access(telemetry.clone());
+        let access = Access::from_file(web_config, telemetry.clone()).unwrap();
         let app = App {
             page,
             state: state.clone(),
@@ -81,12 +81,12 @@ impl Site {
             clock,
             readiness: readiness.clone(),
             reload,
-            access: access.clone(),
             provider: watch::channel(Dialect::default().provider()).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(web::serve(listener, web::router(app), access, stopping.clone()));
+        let serving =
+            tokio::spawn(web::server(app, access).serve([listener], stopping.clone().cancelled_owned()));
         // Fails when a provider is installed already, which is as good. None is used: no TLS here.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A page that never comes is to fail its test, not to hang it.

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
+use exporter_web::AccessConfig;
 use fastrand::Rng;
 use serde_norway::Value;
-use tiktok_exporter::web::Rules;
 
 use crate::wild_input::mutate::mutate;
 
@@ -29,29 +29,29 @@ rate_limit:
 /// Most of a hash. Pieces of one may be taken for keys by the damage, and named.
 const SECRET: &str = "aaaaaaaaaaOUbWaPNO2qDB5LGFNmbGb21QtxtR";
 
-pub fn parse(text: &str) -> Result<Rules, String> {
-    Rules::parse("web.yml", text, Path::new("/nonexistent")).map_err(|problems| problems.to_string())
+pub fn parse(text: &str) -> Result<AccessConfig, String> {
+    AccessConfig::parse("web.yml", text, Path::new("/nonexistent")).map_err(|problems| problems.to_string())
 }
 
-/// Checks the rules against what another reader of YAML makes of the text.
-pub fn is_as_closed_as_it_says(rules: &Rules, text: &str) {
+/// Checks the configuration against what another reader of YAML makes of the text.
+pub fn is_as_closed_as_it_says(config: &AccessConfig, text: &str) {
     let tree = serde_norway::from_str::<Value>(text).ok();
     let users = tree.as_ref().and_then(|tree| tree.get("basic_auth_users")?.as_mapping());
     if let Some(users) = users {
-        assert_eq!(rules.are_open(), users.is_empty(), "{} users: {text}", users.len());
+        assert_eq!(config.is_open(), users.is_empty(), "{} users: {text}", users.len());
     }
 }
 
 #[test]
 fn a_spoilt_web_configuration_is_refused_or_as_closed_as_it_says() {
-    assert!(!parse(GOOD).unwrap().are_open());
+    assert!(!parse(GOOD).unwrap().is_open());
     let mut random = Rng::with_seed(8);
     let (mut accepted, mut refused) = (0, 0);
     for _ in 0..CASES {
         let text = String::from_utf8_lossy(&mutate(GOOD.as_bytes(), &mut random)).into_owned();
         match parse(&text) {
-            Ok(rules) => {
-                is_as_closed_as_it_says(&rules, &text);
+            Ok(config) => {
+                is_as_closed_as_it_says(&config, &text);
                 accepted += 1;
             }
             Err(problems) => {

@@ -1,6 +1,6 @@
-//! The text of a web configuration file, in the format of Prometheus' exporter-toolkit.
+//! Reads the text of a web configuration file, in the format of Prometheus' exporter-toolkit.
 //!
-//! Every mistake is collected. No value is quoted where a password, its hash or a key may stand.
+//! All problems are collected. Values that may be a password, a hash or a private key are never quoted.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
-use units::{Problem, duration};
 
 use super::users;
+use crate::Problem;
 
-/// What the file says, each value by itself in order.
+/// The contents of the file. Each value is valid by itself.
 #[derive(Default)]
-pub(super) struct Format {
-    pub(super) tls: Option<TlsFormat>,
+pub(super) struct Contents {
+    pub(super) tls: Option<TlsSection>,
     pub(super) http2: bool,
     pub(super) headers: HeaderMap,
     /// Bcrypt hashes by user.
     pub(super) users: BTreeMap<String, String>,
-    pub(super) rate: Option<Rate>,
+    pub(super) rate_limit: Option<RateLimit>,
 }
 
 /// `tls_server_config`.
 #[derive(Default)]
-pub(super) struct TlsFormat {
+pub(super) struct TlsSection {
     pub(super) certificate: Option<Pem>,
     pub(super) key: Option<Pem>,
     pub(super) client_ca: Option<Pem>,
@@ -38,17 +38,17 @@ pub(super) struct TlsFormat {
     pub(super) server_chooses: bool,
 }
 
-/// Where something in PEM stands.
+/// A PEM text.
 pub(super) enum Pem {
-    /// In the file itself.
+    /// In the web configuration file itself.
     Inline(String),
     /// In a file of its own.
     File(PathBuf),
 }
 
-/// `rate_limit`: one request per `interval`, and `burst` at once.
+/// `rate_limit`: one request per `interval` on average, and `burst` at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rate {
+pub(super) struct RateLimit {
     pub(super) interval: Duration,
     pub(super) burst: u32,
 }
@@ -71,7 +71,7 @@ const TLS_KEYS: &[&str] = &[
     "curve_preferences",
 ];
 
-/// The headers that may be set, and the values they may have, if not any.
+/// The headers that can be set, each with its allowed values; an empty list allows any.
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
     ("X-Frame-Options", &["deny", "sameorigin"]),
@@ -80,17 +80,17 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("Strict-Transport-Security", &[]),
 ];
 
-/// Longer keys are not shown whole. No known one is as long, and a bcrypt hash is longer.
-const SHOWN: usize = 32;
+/// Longer keys are cut in messages. No known key is as long, and a bcrypt hash is longer.
+const KEY_SHOWN_MAX: usize = 32;
 
-/// Reads the text of a file in `directory`. What is wrong goes to `problems`.
-pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<Problem>) -> Format {
-    let mut format = Format { http2: true, ..Format::default() };
+/// Reads the text of a file in `directory`. Adds to `problems` whatever is wrong.
+pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<Problem>) -> Contents {
+    let mut contents = Contents { http2: true, ..Contents::default() };
     let tree = match parse(text) {
         Ok(tree) => tree,
         Err((place, why)) => {
             problems.push(Problem::new(format!("{name}{place}"), format!("is not YAML: {why}")));
-            return format;
+            return contents;
         }
     };
     let mut file = Table::open(String::new(), tree, problems);
@@ -100,31 +100,31 @@ pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<
     let rate = file.table("rate_limit");
     file.finish(SECTIONS);
     if let Some(fields) = tls {
-        format.tls = read_tls(Table::at("tls_server_config", fields, problems), directory);
+        contents.tls = read_tls(Table::at("tls_server_config", fields, problems), directory);
     }
     if let Some(fields) = http {
         let mut table = Table::at("http_server_config", fields, problems);
-        format.http2 = table.flag("http2", true);
+        contents.http2 = table.flag("http2", true);
         let headers = table.table("headers");
         table.finish(&["http2", "headers"]);
-        format.headers =
+        contents.headers =
             read_headers(Table::at("http_server_config.headers", headers.unwrap_or_default(), problems));
     }
     if let Some(fields) = users {
-        format.users = read_users(Table::at("basic_auth_users", fields, problems));
+        contents.users = read_users(Table::at("basic_auth_users", fields, problems));
     }
     if let Some(fields) = rate {
-        format.rate = read_rate(Table::at("rate_limit", fields, problems));
+        contents.rate_limit = read_rate_limit(Table::at("rate_limit", fields, problems));
     }
-    format
+    contents
 }
 
-/// The tree of a YAML text; else where it ends being one, as `:line:column`, and why.
+/// The tree of a YAML text. The error is the place of the mistake as `:line:column`, and the reason.
 fn parse(text: &str) -> Result<Value, (String, String)> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }
-    // The lines themselves are not quoted: they may hold secrets.
+    // The lines themselves are not quoted: they may contain secrets.
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column()));
@@ -134,8 +134,8 @@ fn parse(text: &str) -> Result<Value, (String, String)> {
     })
 }
 
-fn read_tls(mut table: Table, directory: &Path) -> Option<TlsFormat> {
-    let tls = TlsFormat {
+fn read_tls(mut table: Table, directory: &Path) -> Option<TlsSection> {
+    let tls = TlsSection {
         certificate: table.pem("cert", "cert_file", directory),
         key: table.pem("key", "key_file", directory),
         client_ca: table.pem("client_ca", "client_ca_file", directory),
@@ -147,31 +147,31 @@ fn read_tls(mut table: Table, directory: &Path) -> Option<TlsFormat> {
         curves: table.texts("curve_preferences"),
         server_chooses: table.flag("prefer_server_cipher_suites", true),
     };
-    // As in the toolkit: other keys alone do not switch TLS on.
-    let on = tls.certificate.is_some()
+    // As in the toolkit: the other keys alone do not enable TLS.
+    let enabled = tls.certificate.is_some()
         || tls.key.is_some()
         || tls.client_ca.is_some()
         || tls.client_auth.is_some();
-    if on && tls.certificate.is_none() {
+    if enabled && tls.certificate.is_none() {
         table.problem("cert_file", "is missing (the file of the server's certificate, in PEM)");
     }
-    if on && tls.key.is_none() {
+    if enabled && tls.key.is_none() {
         table.problem("key_file", "is missing (the file of the certificate's private key, in PEM)");
     }
-    if !on && !table.given.is_empty() {
+    if !enabled && !table.given.is_empty() {
         table.problem(
             "cert_file",
-            "is missing: without a certificate there is no TLS that the other keys could be about",
+            "is missing: without a certificate there is no TLS, and the other keys have no effect",
         );
     }
     table.finish(TLS_KEYS);
-    on.then_some(tls)
+    enabled.then_some(tls)
 }
 
 fn read_headers(mut table: Table) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in HEADERS {
-        // Blank is unset, as in the toolkit.
+        // As in the toolkit, an empty text means unset.
         let Some(value) = table.text(name).filter(|value| !value.is_empty()) else { continue };
         if !values.is_empty() && !values.contains(&value.as_str()) {
             table.problem(name, format!("{value:?} is not one of: {}", values.join(", ")));
@@ -181,7 +181,7 @@ fn read_headers(mut table: Table) -> HeaderMap {
             (Ok(name), Ok(value)) => {
                 headers.insert(name, value);
             }
-            _ => table.problem(name, "contains what no header can hold"),
+            _ => table.problem(name, "contains characters that a header cannot contain"),
         }
     }
     table.finish(&HEADERS.map(|(name, _)| name));
@@ -192,12 +192,15 @@ fn read_users(mut table: Table) -> BTreeMap<String, String> {
     let mut users = BTreeMap::new();
     for name in table.fields.keys().cloned().collect::<Vec<_>>() {
         if !table.given.contains(&name) {
-            // Not to be passed over: the door would be open to everybody.
-            table.problem(&name, "has no hash of a password");
+            // Not to be ignored: everyone would have access.
+            table.problem(&name, "has no password hash");
         }
         let Some(hash) = table.text(&name) else { continue };
         if name.contains(':') {
-            table.problem(&name, "is no name for a user: with basic authentication a colon ends the name");
+            table.problem(
+                &name,
+                "is not a valid user name: basic authentication does not allow a colon in it",
+            );
         }
         match users::check_hash(&hash) {
             Ok(()) => {
@@ -209,9 +212,9 @@ fn read_users(mut table: Table) -> BTreeMap<String, String> {
     users
 }
 
-fn read_rate(mut table: Table) -> Option<Rate> {
+fn read_rate_limit(mut table: Table) -> Option<RateLimit> {
     let interval = table.text("interval").filter(|text| text != "0");
-    let interval = match interval.as_deref().map(duration::parse) {
+    let interval = match interval.as_deref().map(parse_duration) {
         Some(Err(why)) => {
             table.problem("interval", why);
             None
@@ -222,22 +225,30 @@ fn read_rate(mut table: Table) -> Option<Rate> {
     let burst = match table.fields.remove("burst") {
         None => 0,
         Some(value) => value.as_u64().and_then(|burst| u32::try_from(burst).ok()).unwrap_or_else(|| {
-            table.problem("burst", "is not a whole number from 1 on");
+            table.problem("burst", "is not a whole number of at least 1");
             1
         }),
     };
     if interval.is_some() && burst == 0 {
-        table.problem("burst", "lets no request through: 1 at least");
+        table.problem("burst", "allows no request (at least 1)");
     }
     table.finish(&["interval", "burst"]);
-    interval.map(|interval| Rate { interval, burst })
+    interval.map(|interval| RateLimit { interval, burst })
+}
+
+/// A duration with its unit, as in `15s` or `1m30s`. The error completes a sentence that begins with the key.
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    if !text.contains(char::is_alphabetic) {
+        return Err("has no unit (a number and a unit, as in 500ms or 15s)");
+    }
+    humantime::parse_duration(text).map_err(|_| "is not a duration (a number and a unit, as in 500ms or 15s)")
 }
 
 /// A mapping of the file, read key by key.
 struct Table<'a> {
-    /// The full name, empty for the file itself.
+    /// The full key, empty for the file itself.
     place: String,
-    /// The values not read yet.
+    /// The values that have not been read yet.
     fields: Map<String, Value>,
     /// The keys that have a value.
     given: Vec<String>,
@@ -293,7 +304,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A text; a bare number is one, too.
+    /// A text. A number without quotes is accepted as text.
     fn text(&mut self, key: &str) -> Option<String> {
         match self.take(key)? {
             Value::String(text) => Some(text),
@@ -314,7 +325,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// What is given either as it is or by the name of a file, which is relative to `directory`.
+    /// A PEM text, given either inline or as a file, whose path is relative to `directory`.
     fn pem(&mut self, inline: &str, file: &str, directory: &Path) -> Option<Pem> {
         let text = self.text(inline).filter(|text| !text.is_empty());
         let path = self.text(file).filter(|path| !path.is_empty());
@@ -329,10 +340,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Notes every key that nobody asked for as unknown.
+    /// Reports every key that is not in `known`.
     fn finish(mut self, known: &[&str]) {
         for key in std::mem::take(&mut self.fields).into_iter().map(|(key, _)| key) {
-            let message = format!("is not a known key; known here: {}", known.join(", "));
+            let message = format!("is not a known key (known here: {})", known.join(", "));
             if !known.contains(&key.as_str()) {
                 self.problem(&key, message);
             }
@@ -340,10 +351,10 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A key as a message names it: on one line, and not so long that it could be a misplaced secret.
+/// A key as messages show it: on one line, and cut if it may be a misplaced secret.
 fn shown(key: &str) -> String {
-    let start: String = key.chars().take(SHOWN).collect();
-    match key.chars().nth(SHOWN) {
+    let start: String = key.chars().take(KEY_SHOWN_MAX).collect();
+    match key.chars().nth(KEY_SHOWN_MAX) {
         Some(_) => format!("{:?}…", start.chars().take(8).collect::<String>()),
         None if start.chars().all(|c| c.is_ascii_alphanumeric() || "_-.@".contains(c)) => start,
         None => format!("{start:?}"),

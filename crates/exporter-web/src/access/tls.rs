@@ -1,4 +1,4 @@
-//! From `tls_server_config` to what rustls needs.
+//! Builds the configuration of rustls from `tls_server_config`.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use units::Problem;
 
-use super::clients::{AnyCertificate, Named};
-use super::files::Files;
-use super::format::{Pem, TlsFormat};
+use super::client_certs::{AllowedNames, AnyCertificate};
+use super::files::{WatchedFiles, is_world_readable};
+use super::format::{Pem, TlsSection};
+use crate::Problem;
 
 const SECTION: &str = "tls_server_config";
 
-/// Names of the format for key exchanges that there are, by Go's names.
+/// The key exchanges that are supported, by Go's names.
 const CURVES: [(&str, NamedGroup); 3] = [
     ("X25519", NamedGroup::X25519),
     ("CurveP256", NamedGroup::secp256r1),
     ("CurveP384", NamedGroup::secp384r1),
 ];
 
-/// Those that Go knows and this program does not.
+/// Key exchanges that Go knows and rustls with ring does not.
 const OTHER_CURVES: [&str; 2] = ["CurveP521", "X25519MLKEM768"];
 
-/// Go's names of suites that it knows and this program does not speak, because they are weak.
+/// Weak cipher suites that Go knows and rustls does not support, by Go's names.
 const WEAK_SUITES: [&str; 9] = [
     "TLS_RSA_WITH_AES_128_CBC_SHA",
     "TLS_RSA_WITH_AES_256_CBC_SHA",
@@ -41,19 +41,24 @@ const WEAK_SUITES: [&str; 9] = [
     "TLS_FALLBACK_SCSV",
 ];
 
-/// What came of a section, beside its problems.
+/// The result of reading the section, besides its problems.
 #[derive(Default)]
 pub(super) struct Built {
     pub(super) config: Option<Arc<ServerConfig>>,
-    /// Whether every client must show a certificate of a known authority.
-    pub(super) verified: bool,
-    /// A few words for `check`.
+    /// Whether every client must present a certificate of a known authority.
+    pub(super) verifies_clients: bool,
+    /// Versions and client certificates in a few words.
     pub(super) summary: String,
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads the files that `tls` names and puts all of it together.
-pub(super) fn build(tls: &TlsFormat, http2: bool, files: &mut Files, problems: &mut Vec<Problem>) -> Built {
+/// Reads the files that `tls` names and builds the configuration.
+pub(super) fn build(
+    tls: &TlsSection,
+    http2: bool,
+    files: &mut WatchedFiles,
+    problems: &mut Vec<Problem>,
+) -> Built {
     let mut builder = Builder { files, problems, built: Built::default() };
     let before = builder.problems.len();
     let versions = builder.versions(tls);
@@ -89,7 +94,7 @@ pub(super) fn build(tls: &TlsFormat, http2: bool, files: &mut Files, problems: &
     }
     config.alpn_protocols.push(b"http/1.1".to_vec());
     if verifier.is_some() {
-        // A resumed session would not show its certificate again: it may have expired meanwhile.
+        // A resumed session would not present its certificate again, which may have expired since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
@@ -97,16 +102,16 @@ pub(super) fn build(tls: &TlsFormat, http2: bool, files: &mut Files, problems: &
         versions.iter().map(|version| if *version == &TLS12 { "1.2" } else { "1.3" }).collect();
     built.summary = format!("TLS {}", names.join(" and "));
     if let Some(verifier) = verifier {
-        let whom = if verifier.client_auth_mandatory() { "required" } else { "possible" };
-        built.summary += &format!(", client certificates {whom}");
+        let mode = if verifier.client_auth_mandatory() { "required" } else { "possible" };
+        built.summary += &format!(", client certificates {mode}");
     }
-    built.verified = tls.client_auth.as_deref() == Some("RequireAndVerifyClientCert");
+    built.verifies_clients = tls.client_auth.as_deref() == Some("RequireAndVerifyClientCert");
     built.config = Some(Arc::new(config));
     built
 }
 
 struct Builder<'a> {
-    files: &'a mut Files,
+    files: &'a mut WatchedFiles,
     problems: &'a mut Vec<Problem>,
     built: Built,
 }
@@ -120,14 +125,14 @@ impl Builder<'_> {
         self.built.warnings.push(format!("{SECTION}.{key}: {why}"));
     }
 
-    fn versions(&mut self, tls: &TlsFormat) -> Vec<&'static SupportedProtocolVersion> {
+    fn versions(&mut self, tls: &TlsSection) -> Vec<&'static SupportedProtocolVersion> {
         let min = self.version("min_version", tls.min_version.as_deref()).unwrap_or(12);
         let max = self.version("max_version", tls.max_version.as_deref()).unwrap_or(13);
         if min < 12 {
-            self.warn("min_version", "TLS 1.2 is the oldest that is spoken");
+            self.warn("min_version", "TLS 1.2 is the oldest supported version");
         }
         if max < 12 {
-            self.problem("max_version", "TLS 1.2 is the oldest that is spoken");
+            self.problem("max_version", "TLS 1.2 is the oldest supported version (allowed: TLS12, TLS13)");
         } else if max < min {
             self.problem("max_version", "is below min_version");
         }
@@ -149,26 +154,26 @@ impl Builder<'_> {
         found
     }
 
-    /// The algorithms, without those that are not to be used.
-    fn provider(&mut self, tls: &TlsFormat) -> CryptoProvider {
+    /// The algorithms that the section allows.
+    fn provider(&mut self, tls: &TlsSection) -> CryptoProvider {
         let mut provider = ring_provider::default_provider();
         if !tls.cipher_suites.is_empty() {
             let all = std::mem::take(&mut provider.cipher_suites);
-            // As in Go, those of TLS 1.3 are not for choice, being all good.
+            // As in Go, the suites of TLS 1.3 cannot be chosen: all of them are strong.
             let (modern, mut older): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|suite| suite.version() == &TLS13);
             let name = |suite: &rustls::SupportedCipherSuite| {
                 let name = format!("{:?}", suite.suite());
                 name.replacen("TLS13_", "TLS_", 1)
             };
-            // Go's names of two suites go on where the registry's end.
+            // Go's names of two suites have a suffix that the registry's names have not.
             let same = |given: &str, name: &str| given == name || given.strip_suffix("_SHA256") == Some(name);
             let mut chosen = Vec::new();
             for given in &tls.cipher_suites {
                 if let Some(at) = older.iter().position(|suite| same(given, &name(suite))) {
                     chosen.push(older.remove(at));
                 } else if WEAK_SUITES.contains(&given.as_str()) {
-                    self.warn("cipher_suites", &format!("{given} is weak and left out"));
+                    self.warn("cipher_suites", &format!("{given} is weak and is left out"));
                 } else if !modern.iter().chain(&chosen).any(|suite| same(given, &name(suite))) {
                     let names: Vec<String> = older.iter().chain(&chosen).map(name).collect();
                     self.problem("cipher_suites", format!("{given:?} is not one of: {}", names.join(", ")));
@@ -183,21 +188,24 @@ impl Builder<'_> {
                 if let Some(group) = provider.kx_groups.iter().find(|group| Some(group.name()) == named) {
                     chosen.push(*group);
                 } else if OTHER_CURVES.contains(&given.as_str()) {
-                    self.warn("curve_preferences", &format!("{given} is not spoken and left out"));
+                    self.warn("curve_preferences", &format!("{given} is not supported and is left out"));
                 } else {
                     let names = CURVES.map(|(name, _)| name).join(", ");
                     self.problem("curve_preferences", format!("{given:?} is not one of: {names}"));
                 }
             }
             if chosen.is_empty() {
-                self.problem("curve_preferences", "leaves none");
+                self.problem(
+                    "curve_preferences",
+                    format!("has no supported curve (allowed: {})", CURVES.map(|(name, _)| name).join(", ")),
+                );
             }
             provider.kx_groups = chosen;
         }
         provider
     }
 
-    /// The bytes of something in PEM.
+    /// The bytes of a PEM text.
     fn bytes(&mut self, key: &str, pem: Option<&Pem>) -> Option<Vec<u8>> {
         match pem? {
             Pem::Inline(text) => Some(text.clone().into_bytes()),
@@ -229,13 +237,13 @@ impl Builder<'_> {
     fn key(&mut self, pem: Option<&Pem>) -> Option<PrivateKeyDer<'static>> {
         let bytes = self.bytes("key_file", pem)?;
         if let Some(Pem::File(path)) = pem
-            && crate::config::is_readable_by_all(path)
+            && is_world_readable(path)
         {
             self.warn("key_file", &format!("{} is readable by every user; chmod 600 it", path.display()));
         }
         let key = PrivateKeyDer::from_pem_slice(&bytes);
         if key.is_err() {
-            // The error is not shown: it might quote the key.
+            // The error is not shown: it may quote the key.
             self.problem(
                 "key_file",
                 "holds no private key in PEM without a password (-----BEGIN PRIVATE KEY-----)",
@@ -244,10 +252,10 @@ impl Builder<'_> {
         key.ok()
     }
 
-    /// Who checks the certificates of clients, if somebody does.
+    /// The verifier of client certificates, if the section asks for one.
     fn verifier(
         &mut self,
-        tls: &TlsFormat,
+        tls: &TlsSection,
         provider: &Arc<CryptoProvider>,
     ) -> Option<Arc<dyn ClientCertVerifier>> {
         let kind = tls.client_auth.as_deref().unwrap_or("NoClientCert");
@@ -255,12 +263,11 @@ impl Builder<'_> {
             matches!(kind, "RequireAnyClientCert" | "RequireClientCert" | "RequireAndVerifyClientCert");
         let authorities = self.chain("client_ca_file", tls.client_ca.as_ref());
         if !tls.client_names.is_empty() && !required {
-            let why = "needs client_auth_type RequireAndVerifyClientCert: else a client need not show a certificate";
+            let why = "needs client_auth_type RequireAndVerifyClientCert: otherwise a client can connect without a certificate";
             self.problem("client_allowed_sans", why);
         }
         if let Some(name) = tls.client_names.iter().find(|name| name.contains('@') && !name.contains("://")) {
-            let why =
-                format!("{name:?} is an e-mail address; only DNS names, IP addresses and URIs are compared");
+            let why = format!("{name:?} is an e-mail address (allowed: DNS names, IP addresses, URIs)");
             self.problem("client_allowed_sans", why);
         }
         let verifier: Arc<dyn ClientCertVerifier> = match kind {
@@ -268,20 +275,20 @@ impl Builder<'_> {
                 if tls.client_ca.is_some() {
                     self.problem(
                         "client_auth_type",
-                        "is missing: without it client_ca_file means nothing (RequireAndVerifyClientCert?)",
+                        "is missing: without it client_ca_file has no effect (RequireAndVerifyClientCert?)",
                     );
                 }
                 return None;
             }
             "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
-                self.warn("client_auth_type", &format!("{kind} lets in any certificate, whoever made it"));
+                self.warn("client_auth_type", &format!("{kind} accepts any certificate, whoever issued it"));
                 Arc::new(AnyCertificate::new(provider, required))
             }
             "VerifyClientCertIfGiven" | "RequireAndVerifyClientCert" => {
                 if tls.client_ca.is_none() {
                     self.problem(
                         "client_ca_file",
-                        "is missing (the authority whose clients are let in, in PEM)",
+                        "is missing (the authority that issues the client certificates, in PEM)",
                     );
                 }
                 let mut roots = RootCertStore::empty();
@@ -311,6 +318,6 @@ impl Builder<'_> {
         if tls.client_names.is_empty() {
             return Some(verifier);
         }
-        Some(Arc::new(Named::new(verifier, tls.client_names.clone())))
+        Some(Arc::new(AllowedNames::new(verifier, tls.client_names.clone())))
     }
 }

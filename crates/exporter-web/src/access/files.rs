@@ -1,24 +1,24 @@
-//! Files that are read once and looked at often.
+//! Files that are read once and then checked for changes.
 
 use std::io::{Error, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Configuration and certificates are small; a larger file is another one.
+/// Configurations and certificates are small; a larger file is the wrong file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Files that were read, each as it was just before.
+/// The files that were read, each with its state just before.
 #[derive(Debug, Default)]
-pub(super) struct Files(Vec<(PathBuf, Stamp)>);
+pub(super) struct WatchedFiles(Vec<(PathBuf, Stamp)>);
 
-/// What changes when a file does: inode, length, and when it was written and moved. `None` when
-/// there is no such file. Links are followed, as certificates in a container come by them.
+/// What differs when a file was changed: inode, length, modification and change times. `None` if there
+/// is no such file. Links are followed, because certificates in a container are links.
 type Stamp = Option<(u64, u64, [i64; 4])>;
 
-impl Files {
-    /// Reads one more.
+impl WatchedFiles {
+    /// Reads a file, and watches it from now on.
     pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, Error> {
-        // In this order: what is written after the look is seen at the next one.
+        // In this order: a write after this moment is noticed by the next check.
         self.0.push((path.to_owned(), stamp(path)));
         let mut bytes = Vec::new();
         std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -28,7 +28,7 @@ impl Files {
         Ok(bytes)
     }
 
-    /// Whether any of them is another now.
+    /// Whether a file is different from when it was read.
     pub(super) fn have_changed(&self) -> bool {
         self.0.iter().any(|(path, read)| stamp(path) != *read)
     }
@@ -38,4 +38,9 @@ fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
     let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
     Some((metadata.ino(), metadata.len(), times))
+}
+
+/// Whether users other than the owner and the group can read the file.
+pub(super) fn is_world_readable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
 }

@@ -1,4 +1,4 @@
-//! Who checks the certificates of clients, beyond what rustls brings.
+//! Verifiers of client certificates that rustls does not have.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use webpki::EndEntityCert;
 
-/// Takes every certificate whose key the client has.
+/// Accepts every certificate whose private key the client has.
 #[derive(Debug)]
 pub(super) struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
@@ -66,31 +66,31 @@ impl ClientCertVerifier for AnyCertificate {
     }
 }
 
-/// Takes those of another verifier's certificates that are made out to one of these names.
+/// Accepts the certificates of another verifier if they are issued to one of these names.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct AllowedNames {
     verifier: Arc<dyn ClientCertVerifier>,
     names: Vec<String>,
 }
 
-impl Named {
-    /// `names` are DNS names, IP addresses or URIs, compared as they stand.
+impl AllowedNames {
+    /// `names` are DNS names, IP addresses or URIs; they must match exactly.
     pub(super) fn new(verifier: Arc<dyn ClientCertVerifier>, names: Vec<String>) -> Self {
         Self { verifier, names }
     }
 
-    fn is_named(&self, certificate: &EndEntityCert<'_>) -> bool {
-        let is_wanted = |name: &str| self.names.iter().any(|wanted| wanted == name);
+    fn is_allowed(&self, certificate: &EndEntityCert<'_>) -> bool {
+        let is_listed = |name: &str| self.names.iter().any(|listed| listed == name);
         let has_address = |address: IpAddr| {
             certificate.verify_is_valid_for_subject_name(&ServerName::IpAddress(address.into())).is_ok()
         };
-        certificate.valid_dns_names().any(is_wanted)
-            || certificate.valid_uri_names().any(is_wanted)
+        certificate.valid_dns_names().any(is_listed)
+            || certificate.valid_uri_names().any(is_listed)
             || self.names.iter().filter_map(|name| name.parse().ok()).any(has_address)
     }
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for AllowedNames {
     fn client_auth_mandatory(&self) -> bool {
         self.verifier.client_auth_mandatory()
     }
@@ -107,7 +107,7 @@ impl ClientCertVerifier for Named {
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
         let parsed = EndEntityCert::try_from(certificate);
-        match parsed.is_ok_and(|certificate| self.is_named(&certificate)) {
+        match parsed.is_ok_and(|certificate| self.is_allowed(&certificate)) {
             true => Ok(verified),
             false => Err(CertificateError::ApplicationVerificationFailure.into()),
         }

@@ -1,32 +1,32 @@
-//! Why the web server turned somebody away.
+//! Why a connection or a request was refused.
 
-/// A reason to refuse a connection or a request.
+/// The reason why a connection or a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// As many clients are served as can be.
+    /// The limit of connections is reached, for all clients or for this one. 503, or with TLS no answer.
     TooManyClients,
-    /// As many requests are being answered as may be.
+    /// The limit of concurrent requests is reached. 503.
     TooManyRequests,
-    /// More requests than `rate_limit` of the web configuration file lets through.
+    /// The `rate_limit` of the web configuration file is exceeded. 429.
     RateLimit,
-    /// Plain HTTP where TLS is spoken.
+    /// Plain HTTP on a port that serves HTTPS. 400.
     PlainHttp,
-    /// A TLS handshake that came to no end for another reason than the client's certificate.
+    /// A TLS handshake failed for a reason other than the client certificate.
     Handshake,
-    /// The client's certificate is missing, expired, or of somebody unknown.
+    /// The client certificate is missing, expired, not from a known authority, or not for an allowed name.
     ClientCertificate,
-    /// No user name and password where they are asked for.
+    /// A user name and a password are required, and the request has none. 401.
     NoCredentials,
-    /// A user name and password that are not right.
+    /// The user name or the password is wrong. 401.
     WrongCredentials,
-    /// A request that would change something, sent by a web page.
+    /// A request from a web page with a method other than GET or HEAD. 403.
     CrossSite,
-    /// A body larger than any that is read.
+    /// The announced body is larger than the server accepts. 413.
     TooLarge,
 }
 
 impl Refusal {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Refusal; 10] = [
         Refusal::TooManyClients,
         Refusal::TooManyRequests,
@@ -40,7 +40,7 @@ impl Refusal {
         Refusal::TooLarge,
     ];
 
-    /// The reason as a label value.
+    /// The reason as a label value, such as `too_many_clients`.
     pub fn as_str(self) -> &'static str {
         match self {
             Refusal::TooManyClients => "too_many_clients",
