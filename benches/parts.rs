@@ -112,9 +112,9 @@ mod sample {
 
 mod answer {
     use divan::Bencher;
+    use tiktok_api::fake::{Body, Request, Settings, Simulator};
+    use tiktok_api::{Cursor, Dialect, Query, RawAnswer};
     use tiktok_api::{Hashtag, Region};
-    use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-    use tiktok_exporter::upstream::{Cursor, Query, RawAnswer, read};
 
     use super::NOW;
 
@@ -135,8 +135,8 @@ mod answer {
         };
         let query =
             Query::Posts { id, region: Region::parse("US").unwrap(), count: 35, cursor: Cursor::start() };
-        read(&query, &raw).expect("an answer that can be read");
-        bencher.bench_local(|| read(&query, &raw));
+        Dialect::default().read(&query, &raw).expect("an answer that can be read");
+        bencher.bench_local(|| Dialect::default().read(&query, &raw));
     }
 }
 
@@ -200,9 +200,9 @@ mod ledger {
     use std::sync::Arc;
 
     use divan::Bencher;
+    use tiktok_api::Operation;
     use tiktok_exporter::credits::{Ledger, Settlement};
     use tiktok_exporter::store::Store;
-    use tiktok_exporter::upstream::Endpoint;
     use tiktok_exporter::{
         credits::Limits,
         model::{Expense, Purpose},
@@ -228,7 +228,7 @@ mod ledger {
         let ledger = Ledger::open(Arc::new(store), Limits::default(), NOW).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let expense = Expense {
-            endpoint: Endpoint::ChallengeInfoId,
+            operation: Operation::HashtagById,
             purpose: Purpose::Totals,
             hashtag: world::names(1).next(),
         };

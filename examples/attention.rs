@@ -10,9 +10,9 @@
 use std::time::Duration;
 
 use tiktok_api::Hashtag;
+use tiktok_api::fake::World;
 use tiktok_exporter::credits::{Candidate, intervals, is_scarce};
 use tiktok_exporter::model::Growth;
-use tiktok_exporter::simulator::World;
 use units::{DAY, Timestamp};
 
 /// Credits a day that are tried.

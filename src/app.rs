@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use exporter_web::{Access, InvalidConfig, ListenAddress, ListenError, ListenErrors};
 use secrecy::ExposeSecret;
+use tiktok_api::{HttpSettings, HttpTransport, Provider, SetupError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::{Problem, Problems, SharedClock, Timestamp};
 
 use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
-use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded};
+use crate::config::{self, ApiConfig, ApiKey, Loaded};
 use crate::credits::Ledger;
 use crate::gateway::{self, Gateway};
 use crate::gateway::{Admission, refresh::Resolved};
@@ -23,7 +24,6 @@ use crate::poller::{Parts, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
-use crate::upstream::{HttpSettings, HttpTransport, SetupError};
 use crate::web::{self, Readiness, ReloadRequest};
 
 /// Where the configuration comes from, again at every reload.
@@ -109,17 +109,18 @@ impl Source {
             Self::File(path) => {
                 let loaded = config::load(path, config::process_environment())?;
                 config::check_dates(&loaded.config.budget, now)?;
-                let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-                let key = config::api_key(&loaded.config.api, variable)?.ok_or_else(|| {
+                let api = &loaded.config.api;
+                let key = config::api_key(api, config::key_variable(api))?.ok_or_else(|| {
                     let message = "there is no API key (set this variable, or api.key_file; without a key, try the `demo` subcommand)";
-                    Problem::new(KEY_VARIABLE, message)
+                    Problem::new(api.provider().key_variable, message)
                 })?;
                 Ok((loaded, key))
             }
             Self::Embedded { toml, overrides, key } => {
                 let loaded = config::load_str(toml, overrides.iter().cloned())?;
-                let key = config::api_key(&loaded.config.api, Some((*key).to_owned()))?;
-                let key = key.ok_or_else(|| Problem::new(KEY_VARIABLE, "is missing"))?;
+                let api = &loaded.config.api;
+                let key = config::api_key(api, Some((*key).to_owned()))?;
+                let key = key.ok_or_else(|| Problem::new(api.provider().key_variable, "is missing"))?;
                 Ok((loaded, key))
             }
         }
@@ -142,6 +143,7 @@ pub struct App {
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
     access: Access,
+    provider: watch::Sender<&'static Provider>,
     url: String,
     signals: Signals,
 }
@@ -193,7 +195,7 @@ impl App {
         let access = access(&options, &bound, &telemetry)?;
         let scheme = if access.current().has_tls() { "https" } else { "http" };
         let simulated = store.holds_simulated()?;
-        if simulated && is_real_api(&config.api) {
+        if simulated && config.api.is_vendor() {
             return Err(StartError::Simulated);
         }
         if simulated || matches!(source, Source::Embedded { .. }) {
@@ -234,6 +236,7 @@ impl App {
         let poller = Poller::new(parts, config.into()).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
+        let (provider_sender, provider) = watch::channel(api.provider());
         let readiness = Readiness::default();
         let page = MetricsPage::new(exposition)?;
         let app = web::App {
@@ -243,6 +246,7 @@ impl App {
             clock,
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
+            provider,
         };
         let tasks = TaskTracker::new();
         tasks.spawn(page.keep_rendering(stopping.clone()));
@@ -275,6 +279,7 @@ impl App {
             reloads,
             reload_requests,
             access,
+            provider: provider_sender,
             url,
             signals,
         })
@@ -337,7 +342,7 @@ impl App {
         if self.fixed != (config.web.listen_address.clone(), config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
-        if self.parts.api.is_simulated() && is_real_api(&config.api) {
+        if self.parts.api.is_simulated() && config.api.is_vendor() {
             return Err(StartError::Simulated.to_string());
         }
         let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
@@ -360,15 +365,11 @@ impl App {
             self.gateway = gateway;
         }
         self.by_hand.road_is(Road { gateway: self.gateway.clone(), api: api.base_url.clone(), page_size });
+        self.provider.send_replace(api.provider());
         self.api = api;
         self.key = key;
         Ok(())
     }
-}
-
-/// Whether the vendor itself is asked, and no simulator by another address.
-pub fn is_real_api(api: &ApiConfig) -> bool {
-    api.base_url.host_str() == ApiConfig::default().base_url.host_str()
 }
 
 /// Reads the web configuration file. Warns if everyone who can reach the port can reload.
@@ -434,7 +435,9 @@ pub fn gateway(
     parts: gateway::Parts,
 ) -> Result<Arc<Gateway>, SetupError> {
     let settings = HttpSettings {
+        dialect: api.dialect,
         base_url: api.base_url.clone(),
+        user_agent: concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")).to_owned(),
         key: Some(key.secret.clone()),
         timeout: api.timeout,
         connect_timeout: api.connect_timeout,

@@ -6,7 +6,7 @@
 //! ```text
 //! config → watchlist → schedule → poller ──→ state → page → web
 //!                                  ↑   ↘
-//!                      store ──────┘    refresh → gateway → upstream
+//!                      store ──────┘    refresh → gateway → tiktok_api
 //!                                                (ledger, budget)
 //! ```
 //!
@@ -27,7 +27,7 @@
 //! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
 //! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
 //! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
-//! | [`upstream`] | queries, the HTTP client, and reading answers; the vendor's JSON names stay there |
+//! | [`tiktok_api`], a crate | queries, the HTTP client, reading answers, one dialect per provider, the simulator |
 //! | [`poller`] | the loop that ties these together, and the book of what is known |
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
 //! | [`state`] | the latest results as one immutable snapshot, and the status of the API |
@@ -38,7 +38,6 @@
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | `wording` | numbers and times as people read them |
-//! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
 //!
 //! What is absent, on purpose:
@@ -53,7 +52,7 @@
 //!   ledger, nothing is sent; last values are still served.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
 //!   only `gateway`, `budget` and `poller` wait, `metrics-page` between two renderings, and `web` for its clients.
-//! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
+//! * **A provider's vocabulary** outside `tiktok_api`: here are operations, and a provider is data.
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus', and
 //!   what `history` writes is for it.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
@@ -81,10 +80,8 @@ pub mod page;
 pub mod poller;
 pub mod prometheus;
 pub mod schedule;
-pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod telemetry;
-pub mod upstream;
 pub mod watch;
 pub mod web;

@@ -9,7 +9,7 @@ use exporter_web::{Observer, Refusal};
 use units::Timestamp;
 
 use crate::state::{JobKind, Outcome};
-use crate::upstream::{Class, Endpoint};
+use tiktok_api::{Class, Operation};
 
 /// Seconds. The API answers in about 0.75 s; by default the exporter gives up after 15 s.
 const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 15.0];
@@ -27,10 +27,10 @@ metrics_page::metrics! {
 
     /// Lookups that were answered by the cache, or by a request already in flight, and cost no credit, by
     /// endpoint.
-    counter cache_hit(endpoint: Endpoint) = "tiktok_exporter_cache_hits_total";
+    counter cache_hit(endpoint: Operation) = "tiktok_exporter_cache_hits_total";
 
     /// Lookups in the response cache before a request is sent, by endpoint.
-    counter cache_query(endpoint: Endpoint) = "tiktok_exporter_cache_queries_total";
+    counter cache_query(endpoint: Operation) = "tiktok_exporter_cache_queries_total";
 
     /// Time of the last successful configuration load.
     gauge config_reload_time() = "tiktok_exporter_config_last_reload_success_timestamp_seconds";
@@ -46,15 +46,15 @@ metrics_page::metrics! {
     pub counter store_failed() = "tiktok_exporter_store_errors_total";
 
     /// Time from sending an API request until its response was read or the exporter gave up, by endpoint.
-    histogram request_took(endpoint: Endpoint)
+    histogram request_took(endpoint: Operation)
         = "tiktok_exporter_upstream_request_duration_seconds" in DURATION_BUCKETS;
 
     /// Requests sent to the API by endpoint and outcome. For their cost see tiktok_exporter_credits_spent_total.
-    counter request_ended(endpoint: Endpoint, outcome: RequestOutcome) = "tiktok_exporter_upstream_requests_total";
+    counter request_ended(endpoint: Operation, outcome: RequestOutcome) = "tiktok_exporter_upstream_requests_total";
 
     /// Requests that were sent again after a transient failure, by endpoint. They are included in
     /// tiktok_exporter_upstream_requests_total.
-    pub counter request_retried(endpoint: Endpoint) = "tiktok_exporter_upstream_retries_total";
+    pub counter request_retried(endpoint: Operation) = "tiktok_exporter_upstream_retries_total";
 
     /// 1 if the current web configuration file is in use, or none is configured; 0 if the file, or a file it
     /// refers to, is invalid and the previous configuration is still in use.
@@ -92,7 +92,7 @@ impl RequestOutcome {
 
 impl Telemetry {
     /// A request was sent and ended, after `took`.
-    pub fn request_finished(&self, endpoint: Endpoint, outcome: Result<(), Class>, took: Duration) {
+    pub fn request_finished(&self, endpoint: Operation, outcome: Result<(), Class>, took: Duration) {
         self.request_ended(
             endpoint,
             outcome.map_or_else(RequestOutcome::Failed, |()| RequestOutcome::Success),
@@ -101,7 +101,7 @@ impl Telemetry {
     }
 
     /// The cache was queried, and had the answer or not.
-    pub fn cache_queried(&self, endpoint: Endpoint, hit: bool) {
+    pub fn cache_queried(&self, endpoint: Operation, hit: bool) {
         self.cache_query(endpoint);
         if hit {
             self.cache_hit(endpoint);

@@ -21,8 +21,6 @@ use crate::state::JobKind;
 
 /// Days of a month, for estimates.
 pub const MONTH_DAYS: f64 = 30.0;
-/// What the vendor asks for 100,000 credits, in US dollars, when last seen.
-pub const PRICE_PER_100_000: f64 = 9.90;
 /// Levers that are shown.
 const LEVERS_SHOWN: usize = 3;
 
@@ -360,7 +358,7 @@ mod tests {
 
     fn estimate(toml: &str) -> Estimate {
         let config = config::load_str(toml, []).unwrap().config;
-        Estimate::new(&config.workload(), None, PRICE_PER_100_000)
+        Estimate::new(&config.workload(), None, 9.90)
     }
 
     /// 20 hashtags in two groups: 10 × 24 + 10 × 4 credits for totals, 20 × 3 + 10 × 3 for posts.

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tiktok_api::{Answer, Class, Error, Provider, Query, RawAnswer, Transport};
 use tiktok_api::{Hashtag, HashtagRecord};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +35,6 @@ use crate::model::{Purpose, Trip};
 use crate::state::ApiState;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
-use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
 use cache::AnswerCache;
 use kept::Kept;
 use paid::Paid;
@@ -177,7 +177,7 @@ impl Gateway {
     /// pays for one.
     #[must_use]
     pub fn keeping(self, store: Arc<Store>) -> Self {
-        Self { kept: Some(Kept(store)), ..self }
+        Self { kept: Some(Kept { store, dialect: self.paid.dialect() }), ..self }
     }
 
     /// Takes over from `predecessor`, if there is one: from now on this gateway's state is the published
@@ -196,6 +196,11 @@ impl Gateway {
         *self.shown() = true;
         self.api.set_paused_until(None);
         self.show_breaker();
+    }
+
+    /// Whose API it leads to.
+    pub fn provider(&self) -> &'static Provider {
+        self.paid.dialect().provider()
     }
 
     /// Whether requests would be let through now.
@@ -246,7 +251,7 @@ impl Gateway {
             self.remember_twin(query, *at, record).await;
         }
         let hit = result.as_ref().is_ok_and(|answered| answered.cached);
-        self.telemetry.cache_queried(query.endpoint(), hit);
+        self.telemetry.cache_queried(query.operation(), hit);
         result
     }
 
@@ -272,8 +277,8 @@ impl Gateway {
             if !error.class.is_retryable() || pass.is_trial() || !in_time || !errand.take_retry() {
                 return Err(error.into());
             }
-            tracing::debug!(endpoint = query.endpoint().as_str(), %error, "request failed, trying again");
-            self.telemetry.request_retried(query.endpoint());
+            tracing::debug!(endpoint = query.operation().as_str(), %error, "request failed, trying again");
+            self.telemetry.request_retried(query.operation());
             // Full jitter: those who failed together do not come back together.
             let backoff = ceiling.mul_f64(fastrand::f64()).max(error.retry_after.unwrap_or_default());
             ceiling = (ceiling * 2).min(BACKOFF_MAX);
@@ -329,12 +334,12 @@ impl Gateway {
             self.api.set_simulated();
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
-        let result = raw.and_then(|raw| upstream::read(query, &raw));
+        let result = raw.and_then(|raw| self.paid.dialect().read(query, &raw));
         if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
             kept.keep(query, self.clock.now(), body, self.api.is_simulated()).await;
         }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
-        self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
+        self.telemetry.request_finished(query.operation(), outcome, started.elapsed());
         self.judge(pass, outcome);
         if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
             self.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX));
@@ -388,9 +393,12 @@ impl Gateway {
     }
 
     fn trip(&self, pass: Pass, trip: Trip) {
+        let variable = self.provider().key_variable;
         let advice = match trip {
-            Trip::Auth => "the API refuses the key: check TIKLIVE_API_KEY or api.key_file, then reload",
-            Trip::CreditsExhausted => "the account has no credits left: buy some, then reload or wait",
+            Trip::Auth => format!("the API refuses the key: check {variable} or api.key_file, then reload"),
+            Trip::CreditsExhausted => {
+                "the account has no credits left: buy some, then reload or wait".to_owned()
+            }
         };
         // What a replaced key cannot do is nobody's trouble any more.
         if *self.shown() {

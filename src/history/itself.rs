@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use tiktok_api::Operation;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
@@ -14,11 +15,10 @@ use crate::model::{Purpose, Spent};
 use crate::page::own_families;
 use crate::state::{ApiStatus, HashtagState};
 use crate::telemetry::Telemetry;
-use crate::upstream::Endpoint;
 use crate::watch::Watched;
 
-/// The endpoints that are asked over and over; the others would be lines of zeros.
-const ASKED: [Endpoint; 2] = [Endpoint::ChallengeInfoId, Endpoint::ChallengePosts];
+/// The operations that repeat; the others would be lines of zeros.
+const ASKED: [Operation; 2] = [Operation::HashtagById, Operation::Posts];
 
 pub(super) struct Itself {
     telemetry: Telemetry,
@@ -67,24 +67,24 @@ impl Itself {
         let mut asked = 0;
         for (watched, state) in watched {
             let looks = turns(watched.terms.totals_interval, step, now);
-            asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
+            asked += self.ask(Operation::HashtagById, Purpose::Totals, looks);
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
+                asked += self.ask(Operation::Posts, Purpose::Posts, pages);
             }
         }
         self.api.pace.per_day = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
     }
 
-    fn ask(&mut self, endpoint: Endpoint, purpose: Purpose, times: u64) -> u64 {
+    fn ask(&mut self, operation: Operation, purpose: Purpose, times: u64) -> u64 {
         for _ in 0..times {
-            self.telemetry.cache_queried(endpoint, false);
-            self.telemetry.request_finished(endpoint, Ok(()), self.latency);
+            self.telemetry.cache_queried(operation, false);
+            self.telemetry.request_finished(operation, Ok(()), self.latency);
             self.spent_in_day.add(purpose);
             self.spent_in_month.add(purpose);
         }
-        self.settled.add(endpoint, purpose, Credits::new(times));
+        self.settled.add(operation, purpose, Credits::new(times));
         times
     }
 

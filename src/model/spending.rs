@@ -1,9 +1,8 @@
 //! What credits are spent for.
 
 use tiktok_api::Hashtag;
+use tiktok_api::Operation;
 use units::Credits;
-
-use crate::upstream::Endpoint;
 
 /// What a credit is spent for. In the order in which a short budget is handed out: what comes
 /// later is stretched first.
@@ -43,7 +42,7 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Expense {
     /// Where it is sent.
-    pub endpoint: Endpoint,
+    pub operation: Operation,
     /// What for.
     pub purpose: Purpose,
     /// The hashtag it is about, if it is about one. Only shown to people, never decided by.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Class, Error};
 use tiktok_api::{Hashtag, Post, Region};
 use tokio::task::{Id, JoinError};
 use units::Timestamp;
@@ -17,7 +18,6 @@ use crate::model::{Growth, RecentValues};
 use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};
 use crate::store::{Store, StoreError};
-use crate::upstream::{Class, Error};
 
 /// What a refresh brought.
 pub(super) enum Refreshed {

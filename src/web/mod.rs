@@ -18,7 +18,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use exporter_web::{Access, Server};
-use tokio::sync::{mpsc, oneshot};
+use tiktok_api::Provider;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use units::SharedClock;
 
@@ -43,6 +44,8 @@ pub struct App {
     pub readiness: Readiness,
     /// Receives requests to reload, if that is allowed over HTTP.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// The provider whose API is used. A reload may change it.
+    pub provider: watch::Receiver<&'static Provider>,
 }
 
 /// Whether the exporter is ready. Once set it stays set.
@@ -82,7 +85,12 @@ fn router(app: App) -> Router {
 async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
     let page = spawn_blocking(move || {
         let snapshot = app.state.snapshot();
-        landing::page(&snapshot, &app.state.api().status(), snapshot.now(app.clock.now()))
+        landing::page(
+            &snapshot,
+            &app.state.api().status(),
+            *app.provider.borrow(),
+            snapshot.now(app.clock.now()),
+        )
     });
     match page.await {
         Ok(page) => (landing::HEADERS, page.into_string()).into_response(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use prometheus::TextEncoder;
 use proptest::prelude::*;
 use tiktok_api::{ChallengeId, Hashtag, Post, Region};
+use tiktok_api::{Class, Operation};
 use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
 
 use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
@@ -20,7 +21,6 @@ use tiktok_exporter::state::{
 };
 use tiktok_exporter::store::Store;
 use tiktok_exporter::telemetry::Telemetry;
-use tiktok_exporter::upstream::{Class, Endpoint};
 use tiktok_exporter::{
     credits::{Ledger, Limits},
     model::Trip,
@@ -827,12 +827,12 @@ fn what_happened_is_counted_where_it_happened() {
     let before = shown.page().starting_with("tiktok_exporter_");
     let (telemetry, api) = (&shown.telemetry, shown.state.api());
     let half = Duration::from_millis(500);
-    telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half);
-    telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half * 4);
-    telemetry.request_finished(Endpoint::ChallengePosts, Err(Class::Throttled), half * 60);
-    telemetry.request_retried(Endpoint::ChallengePosts);
-    telemetry.cache_queried(Endpoint::ChallengeInfoId, true);
-    telemetry.cache_queried(Endpoint::ChallengeInfoId, false);
+    telemetry.request_finished(Operation::Posts, Ok(()), half);
+    telemetry.request_finished(Operation::Posts, Ok(()), half * 4);
+    telemetry.request_finished(Operation::Posts, Err(Class::Throttled), half * 60);
+    telemetry.request_retried(Operation::Posts);
+    telemetry.cache_queried(Operation::HashtagById, true);
+    telemetry.cache_queried(Operation::HashtagById, false);
     api.set_stopped(Some(Trip::CreditsExhausted));
     api.set_paused_until(Some(NOW + half * 80));
     telemetry.refreshed(JobKind::Posts, Outcome::NotFound);

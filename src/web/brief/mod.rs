@@ -35,7 +35,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
 async fn brief_page(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     match report(&app, Kind::Brief, query).await {
         Ok(report) => {
-            let page = page::page(&report, &app.state.snapshot(), &app.state.api().status());
+            let page =
+                page::page(&report, &app.state.snapshot(), &app.state.api().status(), *app.provider.borrow());
             (page::HEADERS, page.into_string()).into_response()
         }
         Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),

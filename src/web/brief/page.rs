@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, html};
+use tiktok_api::Provider;
 use tiktok_api::Region;
 
 use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
@@ -31,7 +32,7 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus) -> Markup {
+pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus, provider: &Provider) -> Markup {
     let question = question(report);
     html! {
         (DOCTYPE)
@@ -52,7 +53,7 @@ pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus) -> Mar
                         a href=(format!("brief.json?{}", question.to_query())) { "json" }
                     }
                 }
-                (banners(api))
+                (banners(api, provider))
                 main {
                     p.summary {
                         span { "ranked by " (report.ranking.by.words()) }

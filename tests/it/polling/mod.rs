@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tiktok_api::Query;
 use tiktok_exporter::credits::Limits;
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Query;
 use tokio::time::{Instant, sleep};
 use units::{HOUR, SharedClock, TimerClock, Timestamp};
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::Transport;
 use tiktok_exporter::config;
 use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::gateway::{self, Gateway};
@@ -13,7 +14,6 @@ use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::telemetry::Telemetry;
-use tiktok_exporter::upstream::Transport;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

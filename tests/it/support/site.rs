@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use exporter_web::Access;
+use tiktok_api::Dialect;
 use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::config::PrometheusConfig;
 use tiktok_exporter::credits::{Ledger, Limits};
@@ -17,7 +18,7 @@ use tiktok_exporter::store::Store;
 use tiktok_exporter::telemetry::Telemetry;
 use tiktok_exporter::web::{self, App, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,7 @@ impl Site {
             clock,
             readiness: readiness.clone(),
             reload,
+            provider: watch::channel(Dialect::default().provider()).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use units::SharedClock;
 use url::Url;
 
-use super::{Error, Query};
+use crate::{Dialect, Error, Query, WireRequest};
 
-/// The header by which this program's own simulator says that nothing in the answer is real.
+/// The header with which the simulator marks its answers: nothing in them is real.
 pub const SIMULATED_HEADER: &str = "x-simulated";
 
 /// An answer as it came.
@@ -19,11 +19,11 @@ pub const SIMULATED_HEADER: &str = "x-simulated";
 pub struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// How long the server asked to wait.
+    /// The wait that the server asked for (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// Where a redirect points to. It is not followed: the key would travel with it.
     pub location: Option<String>,
-    /// Whether a simulator says so of itself.
+    /// Whether the answer carries [`SIMULATED_HEADER`].
     pub simulated: bool,
     /// The body, decompressed.
     pub body: Bytes,
@@ -32,17 +32,29 @@ pub struct RawAnswer {
 /// A future on the heap, so that transports can be exchanged at run time.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The way to the API. One call is exactly one request, and so one credit.
+/// The way to the API.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends the request and reads the whole answer. Fails only when there is none.
+    /// Sends one request, which costs one credit, and receives the whole answer, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Transient`](crate::Class::Transient) when there is no whole answer,
+    /// [`Class::Malformed`](crate::Class::Malformed) when it is too large.
     fn send<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<RawAnswer, Error>>;
+
+    /// The dialect that the answers are in.
+    fn dialect(&self) -> Dialect;
 }
 
 /// What an [`HttpTransport`] needs to know.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
+    /// How requests are spelled.
+    pub dialect: Dialect,
     /// Scheme, host, port and path prefix.
     pub base_url: Url,
+    /// The `User-Agent`, sent with every request.
+    pub user_agent: String,
     /// The key, sent with every request.
     pub key: Option<SecretString>,
     /// From the first byte sent to the last byte read.
@@ -56,7 +68,8 @@ pub struct HttpSettings {
 /// The API over HTTP(S).
 pub struct HttpTransport {
     client: reqwest::Client,
-    /// To take it out of what is answered.
+    dialect: Dialect,
+    /// To take it out of answers.
     key: Option<SecretString>,
     base_url: Url,
     max_body_bytes: usize,
@@ -83,10 +96,10 @@ impl HttpTransport {
         if let Some(key) = &settings.key {
             let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| SetupError::Key)?;
             value.set_sensitive(true);
-            headers.insert("x-api-key", value);
+            headers.insert(settings.dialect.provider().key_header, value);
         }
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")))
+            .user_agent(settings.user_agent)
             .default_headers(headers)
             .timeout(settings.timeout)
             .connect_timeout(settings.connect_timeout)
@@ -102,6 +115,7 @@ impl HttpTransport {
         }
         Ok(Self {
             client: builder.build()?,
+            dialect: settings.dialect,
             key: settings.key,
             base_url: settings.base_url,
             max_body_bytes: settings.max_body_bytes,
@@ -138,10 +152,10 @@ impl HttpTransport {
         String::from_utf8(value.to_vec()).ok()
     }
 
-    /// What was answered, without the key: a server may say whom it refuses, and errors quote it.
+    /// The answer without the key: a server may repeat the key that it refuses, and errors quote the server.
     fn without_key(&self, answer: Bytes) -> Bytes {
         let key = self.key.as_ref().map_or("", |key| key.expose_secret());
-        // A real key is longer. A shorter text may stand anywhere.
+        // A real key is longer. A shorter text may occur anywhere.
         if key.len() < 8 || !contains(&answer, key.as_bytes()) {
             return answer;
         }
@@ -149,13 +163,11 @@ impl HttpTransport {
     }
 
     fn url(&self, query: &Query) -> Url {
+        let WireRequest { path, query } = self.dialect.request(query);
         let mut url = self.base_url.clone();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}/{}/", query.endpoint().as_str()));
-        let parameters = query.parameters();
-        if !parameters.is_empty() {
-            url.query_pairs_mut().extend_pairs(parameters);
-        }
+        url.set_path(&format!("{prefix}/{path}"));
+        url.set_query((!query.is_empty()).then_some(&query));
         url
     }
 
@@ -176,6 +188,10 @@ impl Transport for HttpTransport {
     fn send<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<RawAnswer, Error>> {
         Box::pin(self.fetch(query))
     }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
 }
 
 /// Whether the URL leads to this machine.
@@ -195,8 +211,8 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 /// The reason at the bottom of the error's chain, without the URL: that holds names of hashtags,
 /// and a proxy's address may hold a password.
 fn no_answer(error: reqwest::Error) -> Error {
-    // A request is written to a connection that stands. This error means that none came to stand:
-    // the name is unknown, the port closed, or the handshake failed.
+    // A request is written to an open connection. This error means that none could be opened: the name is unknown,
+    // the port closed, or the handshake failed.
     let never_sent = error.is_connect();
     let what = if error.is_connect() {
         "cannot connect"

@@ -98,7 +98,7 @@ impl Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::dice::Dice;
+    use crate::fake::dice::Dice;
     use units::Timestamp;
 
     #[test]

@@ -7,10 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use tiktok_api::{ChallengeId, Hashtag};
-
 use super::catalog::CATALOG;
 use super::dice::Dice;
+use crate::{ChallengeId, Hashtag};
 
 /// The letters of names that can be written as numbers; the place of a letter is its digit less one.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";

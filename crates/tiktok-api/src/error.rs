@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a failure asks of the caller.
+/// What the caller should do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The key is refused: stop spending, tell the operator.
@@ -11,7 +11,7 @@ pub enum Class {
     CreditsExhausted,
     /// Too fast: slow down, then retry.
     Throttled,
-    /// The thing asked for does not exist: remember, ask rarely.
+    /// Nothing was found: remember it, retry rarely.
     NotFound,
     /// The server or the way to it has trouble: retry with back-off.
     Transient,
@@ -48,7 +48,7 @@ impl Class {
     }
 }
 
-/// One request that did not bring what was asked for.
+/// A failed request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {detail}", class.as_str())]
 pub struct Error {
@@ -56,10 +56,9 @@ pub struct Error {
     pub class: Class,
     /// What happened, for a log line: one line, at most 200 characters, without the API key.
     pub detail: String,
-    /// How long the server asked to wait.
+    /// The wait that the server asked for (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// Whether it is certain that no byte of the request left this machine, so that it cannot have
-    /// cost anything.
+    /// Whether it is certain that the request did not leave this machine, so that it cost nothing.
     pub never_sent: bool,
 }
 

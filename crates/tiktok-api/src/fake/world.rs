@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_api::{Hashtag, Region, Totals};
 use units::{HOUR, Timestamp};
 
 use super::catalog::Kind;
@@ -16,10 +15,11 @@ use super::course::Course;
 use super::dice::Dice;
 use super::posts::{self, Page, Upload};
 use super::profile::Profile;
+use crate::{Hashtag, Region, Totals};
 
 /// The end of time: 78 years after the beginning. Later moments look like it.
 const LAST_SECOND: i64 = 78 * 365 * 86_400;
-/// Hashtags whose way is remembered; more are walked anew.
+/// Hashtags whose sums are remembered; beyond that they are computed again.
 const REMEMBERED_MAX: usize = 4_096;
 /// A stale cache is this far behind.
 const STALE_BY: Duration = Duration::from_secs(6 * 3_600);

@@ -1,8 +1,7 @@
 //! The regions of the simulated world, and how much of the world's posting each does.
 
-use tiktok_api::Region;
-
 use super::dice::Dice;
+use crate::Region;
 
 /// Code, name, and share of all posts in an ordinary hashtag (the shares add up to about 1).
 pub(super) const REGIONS: [(&str, &str, f64); 24] = [

@@ -1,4 +1,4 @@
-//! Chance that can be asked for by name: the same question always falls the same way.
+//! Random numbers by name: the same seed and name always give the same number.
 
 /// A source of numbers that depend on nothing but a seed and what was mixed in.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,7 @@ use units::SharedClock;
 
 use super::{Body, Faults, Reply, Request, Simulator};
 
-/// What says on every answer that it is not real.
+/// Marks every answer as simulated.
 const SIMULATED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-simulated"), HeaderValue::from_static("tiktok-exporter"));
 
@@ -61,7 +61,7 @@ async fn api(State(shared): State<Shared>, method: Method, uri: Uri, headers: He
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [SIMULATED], "Only GET.\n").into_response();
     }
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    let key = headers.get(shared.simulator.dialect().provider().key_header).and_then(|key| key.to_str().ok());
     let request = Request { path: uri.path(), query: uri.query().unwrap_or(""), key };
     let reply = shared.simulator.answer(request, shared.clock.now());
     tokio::select! {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::dice::Dice;
+use crate::dialect::Fields;
 
 /// What goes wrong, how often, and where. Written as JSON, for example
 /// `{"faults": [{"kind": "throttle", "retry_after_seconds": 2, "endpoint": "challenge-posts", "times": 3}]}`.
@@ -21,7 +22,8 @@ pub struct Faults {
 pub struct Fault {
     /// What.
     pub kind: FaultKind,
-    /// The endpoint it is limited to, such as `challenge-posts`; every one without it.
+    /// The operation it is limited to, by its name, such as `challenge-posts`; without it, every operation. The names
+    /// are the same in every dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// How likely it strikes, 0 to 1.
@@ -184,37 +186,25 @@ impl Count {
     }
 }
 
-/// The fields that hold counts.
-const COUNTS: [&str; 8] = [
-    "user_count",
-    "view_count",
-    "play_count",
-    "digg_count",
-    "comment_count",
-    "share_count",
-    "collect_count",
-    "download_count",
-];
-
 /// What a fault makes of a good answer. Faults that leave the values alone change nothing.
-pub(super) fn spoil(kind: FaultKind, mut answer: Value, cursor: &str) -> Value {
+pub(super) fn spoil(kind: FaultKind, mut answer: Value, fields: &Fields, cursor: &str) -> Value {
     match kind {
         FaultKind::Array => return json!([answer]),
         FaultKind::CursorLoop => {
-            if let Some(page) = answer.as_object_mut().filter(|page| page.contains_key("hasMore")) {
-                page.insert("cursor".to_owned(), json!(cursor));
-                page.insert("hasMore".to_owned(), json!(true));
+            if let Some(page) = answer.as_object_mut().filter(|page| page.contains_key(fields.has_more)) {
+                page.insert(fields.cursor.to_owned(), json!(cursor));
+                page.insert(fields.has_more.to_owned(), json!(true));
             }
         }
-        _ => each_object(&mut answer, &|object| spoil_fields(kind, object)),
+        _ => each_object(&mut answer, &|object| spoil_fields(kind, object, fields)),
     }
     answer
 }
 
-fn spoil_fields(kind: FaultKind, object: &mut Map<String, Value>) {
+fn spoil_fields(kind: FaultKind, object: &mut Map<String, Value>, fields: &Fields) {
     for (field, value) in object.iter_mut() {
-        let is_id = matches!(field.as_str(), "id" | "video_id");
-        let count = if COUNTS.contains(&field.as_str()) { value.as_u64() } else { None };
+        let is_id = fields.ids.contains(&field.as_str());
+        let count = if fields.counts.contains(&field.as_str()) { value.as_u64() } else { None };
         match (kind, count) {
             (FaultKind::NullFields, _) if !is_id && !value.is_array() && !value.is_object() => {
                 *value = Value::Null

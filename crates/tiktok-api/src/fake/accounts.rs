@@ -1,9 +1,11 @@
-//! Keys: which are good, how fast they may ask, and what they were charged.
+//! Keys: which are accepted, how many requests they may send, and what they were charged.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use units::Timestamp;
+
+use super::call::Rejection;
 
 /// Most requests of one key within any second, unless its rate is higher.
 const PER_SECOND: u32 = 50;
@@ -19,15 +21,6 @@ pub(super) struct Terms {
     pub(super) per_minute: u32,
     /// Credits each key has; `None`: without end.
     pub(super) credits: Option<u64>,
-}
-
-/// Why a request is turned away at the door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    NoKey,
-    BadKey,
-    TooFast,
-    NoCredits,
 }
 
 /// All keys seen so far.
@@ -51,7 +44,7 @@ struct Account {
 pub struct Bill {
     /// All keys together.
     pub total: Charges,
-    /// Each key, in the order of the keys. The keys themselves are not told.
+    /// Each key, in the order of the keys. The keys themselves are not shown.
     pub keys: Vec<Charges>,
 }
 
@@ -72,21 +65,21 @@ impl Accounts {
     }
 
     /// Lets a request in, or not. A request that is turned away costs nothing.
-    pub(super) fn admit(&mut self, key: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
-        let key = key.filter(|key| !key.is_empty()).ok_or(Refusal::NoKey)?;
+    pub(super) fn admit(&mut self, key: Option<&str>, now: Timestamp) -> Result<(), Rejection> {
+        let key = key.filter(|key| !key.is_empty()).ok_or(Rejection::NoKey)?;
         let accepted = self.terms.keys.is_empty() || self.terms.keys.iter().any(|good| good == key);
         let known = self.accounts.contains_key(key) || self.accounts.len() < KEYS_MAX;
         if !accepted || !known {
-            return Err(Refusal::BadKey);
+            return Err(Rejection::BadKey);
         }
         let account = self.accounts.entry(key.to_owned()).or_default();
         account.requests += 1;
         if !account.is_within(self.terms.per_minute, now) {
             account.throttled += 1;
-            return Err(Refusal::TooFast);
+            return Err(Rejection::TooFast);
         }
         if self.terms.credits.is_some_and(|credits| account.credits >= credits) {
-            return Err(Refusal::NoCredits);
+            return Err(Rejection::NoCredits);
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 //! The posts of an hour are those that the totals count. A listing goes back in time, is shuffled
 //! locally, and is cut into pages that overlap, come short, and now and then hold nothing.
 
-use tiktok_api::Region;
 use units::Timestamp;
 
 use super::course::remaining;
@@ -11,6 +10,7 @@ use super::dice::Dice;
 use super::profile::Profile;
 use super::regions::{self, REGIONS};
 use super::world::Moment;
+use crate::Region;
 
 /// Posts this many places apart can appear in either order.
 const SHUFFLED: usize = 60;

@@ -1,18 +1,19 @@
-//! The fake upstream: a deterministic world behind the API's HTTP contract.
+//! The simulator: a deterministic world behind the HTTP contract of a provider, in any dialect.
 //!
-//! Three layers, each of which can be used alone: the [`World`] (what is true at a moment), the
-//! [`Simulator`] (what the API answers to a request at that moment: keys, credits, limits, faults
-//! and pages as irregular as real ones), and [`serve`] (HTTP). Every answer carries the header
-//! `X-Simulated`, so that no one takes it for real.
+//! Three layers, each of which can be used alone: the [`World`] (what is true at a moment), the [`Simulator`] (what
+//! the API answers to a request at that moment: keys, credits, limits, faults, and pages as irregular as real ones),
+//! and [`serve`] (HTTP). Every answer carries the header `X-Simulated`, so that nobody takes it for real.
 //!
-//! What the real API does is known in part only. Where it is not, the simulator takes the likelier
-//! or the harsher side: errors come as HTTP 200, and an answer that says "not found" is charged.
+//! The behaviour of the real APIs is known in part only. Where it is not, the simulator takes the likelier or the
+//! harsher side: errors come as HTTP 200, and an answer that says "not found" is charged.
 
 mod accounts;
+mod answers;
+mod call;
 mod catalog;
+mod content;
 mod course;
 mod dice;
-mod endpoints;
 mod faults;
 mod ids;
 mod posts;
@@ -20,7 +21,6 @@ mod profile;
 mod rate;
 mod regions;
 mod server;
-mod wire;
 mod world;
 
 use std::collections::VecDeque;
@@ -29,13 +29,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tiktok_api::{ChallengeId, Hashtag};
 use units::Timestamp;
 
-use accounts::{Accounts, Refusal, Terms};
+use crate::{ChallengeId, Dialect, Hashtag};
+
+use accounts::{Accounts, Terms};
 use dice::Dice;
 use faults::Switchboard;
 use ids::Ids;
+
+pub(crate) use call::{Call, Missing, PageCall, Parameter, Parameters, Rejection};
+pub(crate) use content::{Content, FakeHashtag, FakePost, List};
 
 pub use accounts::{Bill, Charges};
 pub use catalog::{CATALOG, Kind, Listed, NEVER};
@@ -50,6 +54,8 @@ const LOG_MAX: usize = 10_000;
 /// no end of credits; but no latency.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The dialect it speaks.
+    pub dialect: Dialect,
     /// Which world.
     pub seed: u64,
     /// When it began.
@@ -69,6 +75,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            dialect: Dialect::default(),
             seed: 1,
             beginning: World::BEGINNING,
             latency: Duration::ZERO,
@@ -87,7 +94,7 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The query, percent-encoded, without the question mark.
     pub query: &'a str,
-    /// The value of `X-Api-Key`.
+    /// The value of the dialect's key header.
     pub key: Option<&'a str>,
 }
 
@@ -126,7 +133,7 @@ pub enum Body {
 pub struct Logged {
     /// When it came, in milliseconds since the Unix epoch.
     pub at_milliseconds: i64,
-    /// The endpoint, or the path if it leads nowhere.
+    /// The name of the operation, or the path if it leads nowhere.
     pub endpoint: String,
     /// The query as it came.
     pub query: String,
@@ -139,16 +146,17 @@ pub struct Logged {
 /// The fake API without its sockets.
 #[derive(Debug)]
 pub struct Simulator {
+    dialect: Dialect,
     world: World,
     ids: Ids,
     dice: Dice,
     latency: Duration,
-    desk: Mutex<Desk>,
+    session: Mutex<Session>,
 }
 
 /// What changes with every request.
 #[derive(Debug)]
-struct Desk {
+struct Session {
     accounts: Accounts,
     switchboard: Switchboard,
     log: VecDeque<Logged>,
@@ -167,11 +175,12 @@ impl Simulator {
         };
         let dice = Dice::new(settings.seed);
         Self {
+            dialect: settings.dialect,
             world: World::beginning_at(settings.seed, settings.beginning),
             ids: Ids::new(dice),
             dice: dice.named("simulator"),
             latency: settings.latency,
-            desk: Mutex::new(Desk {
+            session: Mutex::new(Session {
                 accounts: Accounts::new(terms),
                 switchboard,
                 log: VecDeque::new(),
@@ -180,7 +189,12 @@ impl Simulator {
         }
     }
 
-    /// The world it tells of.
+    /// The dialect it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The world that it shows.
     pub fn world(&self) -> &World {
         &self.world
     }
@@ -192,27 +206,38 @@ impl Simulator {
 
     /// The answer to a request that comes at `now`.
     pub fn answer(&self, request: Request<'_>, now: Timestamp) -> Reply {
-        let endpoint = request.path.trim_matches('/');
+        let path = request.path.trim_matches('/');
+        let call = self.dialect.language().parse(path, &Parameters::parse(request.query));
+        let endpoint = call.as_ref().map_or(path, |call| call.operation().as_str());
         let (admitted, latency, fault) = {
-            let mut desk = self.desk();
-            desk.requests += 1;
-            let pace = self.dice.named("latency").about(desk.requests).between(0.5, 1.5);
-            let (extra, fault) = desk.switchboard.draw(endpoint, self.dice);
+            let mut session = self.session();
+            session.requests += 1;
+            let pace = self.dice.named("latency").about(session.requests).between(0.5, 1.5);
+            let (extra, fault) = session.switchboard.draw(endpoint, self.dice);
             let latency = self.latency.mul_f64(pace) + Duration::from_millis(extra);
-            (desk.accounts.admit(request.key, now), latency, fault)
+            (session.accounts.admit(request.key, now), latency, fault)
         };
-        let reply = match admitted {
-            Err(refusal) => Reply::refusal(refusal),
-            Ok(()) => self.let_in(endpoint, request.query, fault, now),
+        let endpoint = endpoint.chars().take(100).collect();
+        let (reply, charged) = match admitted {
+            Err(rejection) => (self.reject(rejection, None), false),
+            Ok(()) => match self.let_in(call, fault, now) {
+                Ok(reply) => (reply, true),
+                Err((rejection, retry_after)) => {
+                    // An answer with HTTP 200 costs a credit, whatever it says; unless it says that the account
+                    // cannot pay.
+                    let pays = !matches!(rejection, Rejection::BadKey | Rejection::NoCredits);
+                    (self.reject(rejection, retry_after), pays)
+                }
+            },
         };
-        let charged = admitted.is_ok() && is_charged(&reply);
-        let mut desk = self.desk();
+        let charged = charged && reply.status == 200;
+        let mut session = self.session();
         if charged {
-            desk.accounts.charge(request.key);
+            session.accounts.charge(request.key);
         }
-        desk.remember(Logged {
+        session.remember(Logged {
             at_milliseconds: now.as_millis(),
-            endpoint: endpoint.chars().take(100).collect(),
+            endpoint,
             query: request.query.chars().take(300).collect(),
             status: reply.status,
             charged,
@@ -222,75 +247,85 @@ impl Simulator {
 
     /// Replaces the faults in force.
     pub fn set_faults(&self, faults: Faults) {
-        self.desk().switchboard.set(faults);
+        self.session().switchboard.set(faults);
     }
 
     /// The faults in force.
     pub fn faults(&self) -> Faults {
-        self.desk().switchboard.in_force()
+        self.session().switchboard.in_force()
     }
 
     /// What was charged so far.
     pub fn bill(&self) -> Bill {
-        self.desk().accounts.bill()
+        self.session().accounts.bill()
     }
 
     /// The last requests, oldest first.
     pub fn log(&self) -> Vec<Logged> {
-        self.desk().log.iter().cloned().collect()
+        self.session().log.iter().cloned().collect()
     }
 
-    fn let_in(&self, endpoint: &str, query: &str, fault: Option<Fault>, now: Timestamp) -> Reply {
-        let parameters = endpoints::Parameters::parse(query);
-        let answer = |parameters| endpoints::answer(&self.world, &self.ids, endpoint, parameters, now);
-        let Some(fault) = fault else { return Reply::of(answer(&parameters)) };
+    /// The answer to a request whose key was accepted.
+    fn let_in(
+        &self,
+        call: Option<Call>,
+        fault: Option<Fault>,
+        now: Timestamp,
+    ) -> Result<Reply, (Rejection, Option<u64>)> {
+        let language = self.dialect.language();
+        let rejected = |rejection| (rejection, None);
+        let content = |call: Option<Call>| {
+            let call = call.ok_or(rejected(Rejection::NoSuchPath))?;
+            answers::answer(&self.world, &self.ids, &call, now).map_err(rejected)
+        };
+        let good = |call| Ok(Reply::json(language.wrap(language.write(&content(call)?))));
+        let Some(fault) = fault else { return good(call) };
         match fault.kind {
-            FaultKind::Latency => Reply::of(answer(&parameters)),
-            FaultKind::Hang => Reply { body: Body::Never, ..Reply::json(json!({})) },
-            FaultKind::Throttle => {
-                Reply { retry_after: fault.retry_after_seconds, ..Reply::refusal(Refusal::TooFast) }
-            }
-            FaultKind::ThrottleAs200 => {
-                Reply::json(json!({"code": -1, "msg": "Free Api Limit: 1 request/second."}))
-            }
-            FaultKind::ServerError => Reply {
-                status: fault.status.unwrap_or(500),
-                ..Reply::json(json!({"message": "Internal Server Error"}))
-            },
-            FaultKind::Html => Reply::text("text/html", "<!doctype html><title>Just a moment…</title>"),
-            FaultKind::Empty => Reply::text("application/json", ""),
-            FaultKind::Redirect => Reply {
+            FaultKind::Latency => good(call),
+            FaultKind::Hang => Ok(Reply { body: Body::Never, ..Reply::json(json!({})) }),
+            FaultKind::Throttle => Err((Rejection::TooFast, fault.retry_after_seconds)),
+            FaultKind::ThrottleAs200 => Err(rejected(Rejection::TooFastAs200)),
+            FaultKind::ServerError => Err(rejected(Rejection::ServerError(fault.status.unwrap_or(500)))),
+            FaultKind::Html => Ok(Reply::text("text/html", "<!doctype html><title>Just a moment…</title>")),
+            FaultKind::Empty => Ok(Reply::text("application/json", "")),
+            FaultKind::Redirect => Ok(Reply {
                 status: 302,
                 location: Some("https://elsewhere.invalid/"),
                 ..Reply::text("text/html", "")
-            },
+            }),
             FaultKind::CutOff => {
-                let whole = Reply::of(answer(&parameters));
+                let whole = good(call).unwrap_or_else(|(rejection, _)| self.reject(rejection, None));
                 match whole.body {
-                    Body::Whole(body) => Reply { body: Body::CutOff(body), ..whole },
-                    _ => whole,
+                    Body::Whole(body) => Ok(Reply { body: Body::CutOff(body), ..whole }),
+                    _ => Ok(whole),
                 }
             }
-            FaultKind::Endless => Reply { body: Body::Endless, ..Reply::json(json!({})) },
-            FaultKind::DeadKey => Reply::refusal(Refusal::BadKey),
-            FaultKind::NoCredits => Reply::refusal(Refusal::NoCredits),
-            FaultKind::NotFound => Reply::of(Err(endpoints::Unanswered::NotFound("data"))),
-            FaultKind::WrongHashtag => Reply::of(answer(&parameters.about_another_hashtag())),
+            FaultKind::Endless => Ok(Reply { body: Body::Endless, ..Reply::json(json!({})) }),
+            FaultKind::DeadKey => Err(rejected(Rejection::BadKey)),
+            FaultKind::NoCredits => Err(rejected(Rejection::NoCredits)),
+            FaultKind::NotFound => Err(rejected(Rejection::NotFound(Missing::Data))),
+            FaultKind::WrongHashtag => good(call.map(Call::about_another_hashtag)),
             kind => {
-                let spoilt =
-                    answer(&parameters).map(|good| faults::spoil(kind, good, parameters.text("cursor")));
-                Reply::of(spoilt)
+                let cursor = call.as_ref().map_or("", Call::cursor).to_owned();
+                let value = language.write(&content(call)?);
+                Ok(Reply::json(language.wrap(faults::spoil(kind, value, language.fields(), &cursor))))
             }
         }
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    /// Writes an error.
+    fn reject(&self, rejection: Rejection, retry_after: Option<u64>) -> Reply {
+        let (status, body) = self.dialect.language().reject(rejection);
+        Reply { status, retry_after, ..Reply::json(body) }
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
         // Nothing can panic while the lock is held; counts would still be true.
-        self.desk.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Desk {
+impl Session {
     fn remember(&mut self, request: Logged) {
         if self.log.len() >= LOG_MAX {
             self.log.pop_front();
@@ -299,38 +334,7 @@ impl Desk {
     }
 }
 
-/// Whether an admitted request costs a credit: whatever is answered with HTTP 200, except a refusal
-/// of the account.
-fn is_charged(reply: &Reply) -> bool {
-    let refusals = [Refusal::BadKey, Refusal::NoCredits].map(Reply::refusal);
-    reply.status == 200 && !refusals.iter().any(|refusal| refusal.body == reply.body)
-}
-
 impl Reply {
-    fn of(answer: Result<Value, endpoints::Unanswered>) -> Self {
-        match answer {
-            Ok(answer) => Self::json(answer),
-            Err(endpoints::Unanswered::NotFound(what)) => {
-                Self::json(json!({"status": "error", "message": format!("Not found {what}")}))
-            }
-            Err(endpoints::Unanswered::BadRequest(what)) => {
-                Self::json(json!({"status": "error", "message": format!("Parameter {what}")}))
-            }
-            Err(endpoints::Unanswered::NoSuchEndpoint) => {
-                Self { status: 404, ..Self::json(json!({"message": "Endpoint does not exist"})) }
-            }
-        }
-    }
-
-    fn refusal(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NoKey => Self::json(json!({"message": "Please sign up to tikliveapi.com"})),
-            Refusal::BadKey => Self::json(json!({"message": "Api-Key is not available"})),
-            Refusal::NoCredits => Self::json(json!({"message": "You have no credits left"})),
-            Refusal::TooFast => Self { status: 429, ..Self::json(json!({"message": "Too Many Requests"})) },
-        }
-    }
-
     fn json(value: Value) -> Self {
         Self::text("application/json", value.to_string())
     }

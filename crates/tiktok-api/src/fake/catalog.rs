@@ -1,4 +1,4 @@
-//! What kinds of hashtag there are, and which name is of which kind.
+//! The kinds of hashtags, and the kind of each name.
 //!
 //! Every name that is a hashtag exists in the simulated world, with a kind drawn by its name,
 //! except those that start with [`NEVER`]. The names below have a fixed kind, so that a demo, a test
