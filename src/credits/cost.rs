@@ -1,7 +1,7 @@
-//! The one formula: what a piece of work costs, each time and per day. Pure.
+//! The cost formula: what each job and look-up costs, in credits. Pure.
 //!
-//! A request costs one credit. Everything that forecasts spending adds up these: `plan` and `check`, the
-//! warnings about a short budget, the pacing of the loop, and the quotes of look-ups.
+//! A request costs one credit. All forecasts use these functions: `plan` and `check`, the warnings about a short budget, the
+//! pacing of the loop, and the quotes of look-ups.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::model::Purpose;
 use crate::state::{HashtagState, KeywordState};
 use crate::watch::{Watched, Watchlist};
 
-/// Credits to learn that a hashtag is still unknown: by name, and by search.
+/// Credits for a refresh of a hashtag that is still not found: by name and by search.
 const NOT_FOUND: u64 = 2;
-/// Credits to find a hashtag in the worst case: by name, by search, by id.
+/// Maximum credits to find a hashtag: by name, by search and by id.
 const LOOK_UP_MOST: u64 = 3;
-/// How often one request of a refresh or a look-up is sent again, all its requests together.
+/// Maximum number of retries of a refresh or look-up, over all its requests.
 pub const RETRIES: u32 = 2;
 
 /// Recurring work, such as the posts of one hashtag in one region.
@@ -27,11 +27,11 @@ pub const RETRIES: u32 = 2;
 pub struct Task {
     /// What is refreshed.
     pub kind: TaskKind,
-    /// What its credits are booked for.
+    /// The purpose in the ledger.
     pub purpose: Purpose,
-    /// Credits each time.
+    /// Credits per refresh.
     pub credits: f64,
-    /// Time between two refreshes, as configured.
+    /// The configured interval.
     pub interval: Duration,
 }
 
@@ -55,8 +55,8 @@ impl Task {
     }
 }
 
-/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does not
-/// know costs a look-up per `not_found_retry`, and no posts.
+/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does not know has no
+/// posts, and its totals have an interval of at least `not_found_retry`.
 pub fn hashtag_tasks<'a>(
     watched: &'a Watched,
     known: Option<&'a HashtagState>,
@@ -100,7 +100,7 @@ pub fn keyword_tasks<'a>(
     std::iter::once(search).chain(posts)
 }
 
-/// The tasks of a keyword's trials while all places are taken.
+/// The tasks of a keyword's trials if all places are taken.
 pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     let terms = &followed.terms;
     let task = |kind, credits, interval| Task { kind, purpose: Purpose::Discovery, credits, interval };
@@ -111,8 +111,8 @@ pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     one.repeat(followed.promote)
 }
 
-/// The most that the loop can need: every refresh succeeds at its interval, every sample takes all its
-/// pages, and all places on trial are taken.
+/// The maximum need of the loop: every refresh runs at its interval, every sample takes all its pages, and all places on trial
+/// are taken.
 pub fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
     let hashtags = watchlist.entries.iter().flat_map(|watched| hashtag_tasks(watched, None, Duration::ZERO));
     let keywords =
@@ -120,7 +120,7 @@ pub fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
     hashtags.chain(keywords).collect()
 }
 
-/// Credits that the next refresh of a hashtag is likely to cost: of its totals, or of its posts in `region`.
+/// Likely credits of the next refresh of a hashtag: of its totals, or of its posts in `region`.
 pub fn hashtag(watched: &Watched, known: Option<&HashtagState>, region: Option<Region>) -> f64 {
     let Some(region) = region else {
         let is_gone = known.is_some_and(|known| known.found == Some(false));
@@ -131,7 +131,7 @@ pub fn hashtag(watched: &Watched, known: Option<&HashtagState>, region: Option<R
     pages(sample.map(|sample| sample.stats().pages), watched.terms.pages_max)
 }
 
-/// Credits that the next search by a keyword is likely to cost: for hashtags, or for posts in `region`.
+/// Likely credits of the next search by keyword: for hashtags, or for posts in `region`.
 pub fn keyword(followed: &Followed, known: Option<&KeywordState>, region: Option<Region>) -> f64 {
     let Some(region) = region else { return 1.0 };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
@@ -139,7 +139,7 @@ pub fn keyword(followed: &Followed, known: Option<&KeywordState>, region: Option
     pages(sample.map(|(_, stats)| stats.pages), followed.terms.pages_max)
 }
 
-/// A sample takes as many pages as the last one, or all it may take.
+/// A sample takes as many pages as the last one, or else the maximum.
 fn pages(last: Option<u32>, max: u32) -> f64 {
     f64::from(last.unwrap_or(max).clamp(1, max))
 }
@@ -159,29 +159,29 @@ impl FromIterator<Task> for Need {
     }
 }
 
-/// What an interactive look-up costs, in credits.
+/// The price of an interactive look-up, in credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Price {
-    /// If nothing fails and every hashtag resolves by its name. All pages count, though there may be fewer.
+    /// If nothing fails and every hashtag is found by name. Includes all pages, though there may be fewer.
     pub likely: u64,
-    /// If names do not resolve.
+    /// If no hashtag is found by name.
     pub most: u64,
 }
 
 impl Price {
-    /// Nothing: the answer is in the cache.
+    /// No credits: the answer is in the cache.
     pub const FREE: Price = Price { likely: 0, most: 0 };
-    /// One request, whose answer is certain to come from it.
+    /// One request.
     pub const REQUEST: Price = Price { likely: 1, most: 1 };
-    /// Finding a hashtag by its name.
+    /// Finding a hashtag by name.
     pub const LOOK_UP: Price = Price { likely: 1, most: LOOK_UP_MOST };
 
-    /// That many pages.
+    /// `pages` pages of results.
     pub fn pages(pages: u32) -> Self {
         Self { likely: u64::from(pages), most: u64::from(pages) }
     }
 
-    /// The same with the most retries; free stays free.
+    /// The price with the maximum number of retries. Free stays free.
     #[must_use]
     pub fn with_retries(self) -> Self {
         let retries = if self.most > 0 { u64::from(RETRIES) } else { 0 };
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_cost_nothing_where_nothing_is_sent() {
+    fn free_look_ups_have_no_retries() {
         assert_eq!(Price::FREE.with_retries(), Price::FREE);
         assert_eq!(Price::LOOK_UP.with_retries(), Price { likely: 1, most: 5 });
     }

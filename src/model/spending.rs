@@ -1,29 +1,28 @@
-//! What credits are spent for.
+//! What credits are spent on.
 
 use tiktok_api::Hashtag;
 use units::Credits;
 
 use crate::upstream::Endpoint;
 
-/// What a credit is spent for. In the order in which a short budget is handed out: what comes
-/// later is stretched first.
+/// What a credit is spent on, in order of priority: when the budget is short, the last ones are stretched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
-    /// What a person asks for. Alone may spend what [`super::Limits::reserve`] sets aside.
+    /// Interactive look-ups. Only they may spend the budget's reserve.
     AdHoc,
-    /// The loop's look-ups of totals.
+    /// Totals of listed hashtags.
     Totals,
-    /// The loop's samples of posts.
+    /// Samples of posts of listed hashtags.
     Posts,
-    /// The loop's search for hashtags that nobody listed yet.
+    /// Searches by keyword, and everything about hashtags on trial.
     Discovery,
 }
 
 impl Purpose {
-    /// Every purpose, in the order in which a short budget is handed out.
+    /// All purposes, highest priority first.
     pub const ALL: [Purpose; 4] = [Purpose::AdHoc, Purpose::Totals, Purpose::Posts, Purpose::Discovery];
 
-    /// The purpose as a label value, and as the ledger spells it.
+    /// The purpose as a label value and as a value in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Purpose::AdHoc => "ad_hoc",
@@ -33,29 +32,29 @@ impl Purpose {
         }
     }
 
-    /// The purpose that [`as_str`](Self::as_str) spells so.
+    /// The inverse of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
 
-/// One request, as the ledger books it: one credit.
+/// One request in the ledger; it costs one credit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Expense {
-    /// Where it is sent.
+    /// The endpoint of the request.
     pub endpoint: Endpoint,
-    /// What for.
+    /// What it is spent on.
     pub purpose: Purpose,
-    /// The hashtag it is about, if it is about one. Only shown to people, never decided by.
+    /// The hashtag of the request, if any. Only for display.
     pub hashtag: Option<Hashtag>,
 }
 
-/// What was spent in one window.
+/// Credits spent in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// For any purpose.
+    /// For all purposes.
     pub all: Credits,
-    /// Of these, for people's ad-hoc commands.
+    /// Of these, for interactive look-ups.
     pub ad_hoc: Credits,
 }
 

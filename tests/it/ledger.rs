@@ -214,11 +214,11 @@ async fn a_restart_and_a_reload_know_what_was_spent() {
     drop(ledger);
     let ledger = disk.open(per_day(5), noon() + HOUR);
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 0, "a crash loop gains nothing");
-    ledger.limits_are(per_day(7));
+    ledger.set_limits(per_day(7));
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 2);
-    ledger.limits_are(per_day(1));
+    ledger.set_limits(per_day(1));
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 0);
-    ledger.limits_are(Limits::default());
+    ledger.set_limits(Limits::default());
     spend(&ledger, noon() + HOUR).await.expect("no limit is no limit");
 }
 
@@ -229,28 +229,28 @@ async fn a_balance_counts_from_its_day_and_a_later_count_replaces_it() {
     for _ in 0..4 {
         spend(&ledger, noon()).await.unwrap();
     }
-    ledger.limits_are(balance(10, "2026-03-30"));
+    ledger.set_limits(balance(10, "2026-03-30"));
     let (spent, denial) = spend_all(&ledger, noon()).await;
     assert_eq!(
         (spent, denial),
         (6, Denial::Spent { window: Window::Balance, until: None }),
         "that day counts"
     );
-    ledger.limits_are(balance(10, "2026-03-31"));
+    ledger.set_limits(balance(10, "2026-03-31"));
     assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, noon()).map(|d| d.reason()), Some("balance"));
     let next_day = noon() + DAY;
-    ledger.look(next_day).await;
+    ledger.reload(next_day).await;
     assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, next_day), None, "counted after all of it");
 
     // Counted anew beside the running exporter.
-    ledger.limits_are(balance(10, "2026-03-30"));
+    ledger.set_limits(balance(10, "2026-03-30"));
     let beside = Beside::open(&disk.path, true).unwrap();
     beside.amend(|books| books.count(Credits::new(3), next_day)).unwrap();
     assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 3, "noticed by the next reservation");
     drop(ledger);
     let ledger = disk.open(balance(10, "2026-03-30"), next_day + HOUR);
     assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 0, "and by the next process");
-    ledger.limits_are(balance(2, "2026-04-01"));
+    ledger.set_limits(balance(2, "2026-04-01"));
     assert_eq!(spend_all(&ledger, next_day + DAY).await.0, 2, "until the configuration names a later day");
 }
 
