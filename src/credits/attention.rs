@@ -10,7 +10,7 @@ use units::DAY;
 
 /// A hashtag to refresh.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Weight {
+pub struct Weight {
     /// The chance to take off: positive, and only ratios matter.
     pub chance: f64,
     /// The configured interval, which is the minimum.
@@ -18,14 +18,14 @@ pub(super) struct Weight {
 }
 
 /// Whether there is less than one refresh per hashtag per day.
-pub(super) fn is_scarce(hashtags: usize, per_day: f64) -> bool {
+pub fn is_scarce(hashtags: usize, per_day: f64) -> bool {
     per_day < hashtags as f64
 }
 
 /// The interval of each hashtag, so that all together take `per_day` refreshes a day: proportional to 1/√chance, between the
 /// configured interval and `longest`. If even `longest` for all is too often, all are stretched by the same factor. Empty if
 /// `per_day` is not positive.
-pub(super) fn intervals(hashtags: &[Weight], per_day: f64, longest: Duration) -> Vec<Duration> {
+pub fn weighted_intervals(hashtags: &[Weight], per_day: f64, longest: Duration) -> Vec<Duration> {
     if per_day <= 0.0 {
         return Vec::new();
     }
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn four_times_the_chance_is_half_the_interval() {
         let hashtags = [0.4, 0.1].map(|chance| Weight { chance, configured: HOUR });
-        let [often, rarely] = intervals(&hashtags, 1.0, WEEK)[..] else { panic!() };
+        let [often, rarely] = weighted_intervals(&hashtags, 1.0, WEEK)[..] else { panic!() };
         assert!((rarely.as_secs_f64() / often.as_secs_f64() - 2.0).abs() < 1e-6, "{often:?} {rarely:?}");
         assert!((refreshes(&[often, rarely]) - 1.0).abs() < 1e-6);
     }
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn too_little_for_the_longest_interval_is_shared_evenly() {
         let hashtags = [0.4, 0.1].map(|chance| Weight { chance, configured: HOUR });
-        assert_eq!(intervals(&hashtags, 0.1, WEEK), [DAY * 20, DAY * 20]);
-        assert!(intervals(&hashtags, 0.0, WEEK).is_empty());
+        assert_eq!(weighted_intervals(&hashtags, 0.1, WEEK), [DAY * 20, DAY * 20]);
+        assert!(weighted_intervals(&hashtags, 0.0, WEEK).is_empty());
     }
 
     proptest! {
@@ -87,7 +87,7 @@ mod tests {
                 .map(|(chance, seconds)| Weight { chance, configured: Duration::from_secs(seconds) })
                 .collect();
             let per_day = share * hashtags.len() as f64;
-            let found = intervals(&hashtags, per_day, WEEK);
+            let found = weighted_intervals(&hashtags, per_day, WEEK);
             prop_assert!(refreshes(&found) <= per_day * 1.001, "{} of {per_day}", refreshes(&found));
             let at_longest = share >= 1.0 / 7.0;
             for (interval, hashtag) in found.iter().zip(&hashtags) {

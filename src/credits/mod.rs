@@ -20,6 +20,7 @@ mod pace;
 mod pacing;
 mod plan;
 
+pub use attention::{Weight, is_scarce, weighted_intervals};
 pub use denial::Denial;
 pub use ledger::{ByKind, KINDS, Ledger, Reservation, Settlement, Statement, standing};
 pub use limits::{Balance, Limits, Standing, Window};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tiktok_api::Hashtag;
 use units::{Credits, Timestamp};
 
-use super::attention::{Weight, intervals, is_scarce};
+use super::attention::{Weight, is_scarce, weighted_intervals};
 use crate::credits::{Denial, Ledger, Need, Pace, Pacer, Share};
 use crate::model::Growth;
 use crate::model::Purpose;
@@ -116,7 +116,7 @@ impl Pacing {
             let weights: Vec<Weight> = entries.iter().map(weight).collect();
             let hashtags = entries.iter().map(|watched| watched.hashtag.clone());
             self.weighted = hashtags
-                .zip(intervals(&weights, share.per_day * UTILIZATION, longest.mul_f64(UTILIZATION)))
+                .zip(weighted_intervals(&weights, share.per_day * UTILIZATION, longest.mul_f64(UTILIZATION)))
                 .collect();
         }
         was_weighted || !self.weighted.is_empty()

@@ -173,8 +173,8 @@ fn activity_prolongs_a_trial() {
     let looks: [(&str, Option<SampleStats>, bool); 4] = [
         ("four posts today and none before", Some(sample(4, true)), true),
         ("two posts are a coincidence", Some(sample(2, true)), false),
-        ("a sample that does not reach back says nothing", Some(sample(35, false)), false),
-        ("a count says nothing on the first day", None, false),
+        ("a sample that does not cover the week is ignored", Some(sample(35, false)), false),
+        ("a count is not enough on the first day", None, false),
     ];
     for (note, sample, lively) in looks {
         let following = [followed("k", 1)];
@@ -226,7 +226,7 @@ fn changes_of_the_configuration_end_trials_without_a_rest() {
         ("b is gone", both.to_vec(), knows(&[], &["b"], &[]), vec!["a", "c"]),
         ("one place less", vec![followed("k", 1), both[1].clone()], knows(&[], &[], &[]), vec!["a", "c"]),
         ("k is not followed", vec![both[1].clone()], knows(&[], &[], &[]), vec!["c"]),
-        ("a is being asked for", vec![], knows(&[], &[], &["a"]), vec!["a"]),
+        ("a has a request in flight", vec![], knows(&[], &[], &["a"]), vec!["a"]),
     ] {
         let mut trials = started();
         trials.review(&following, |_| &[], NOW, &knows);
@@ -269,7 +269,7 @@ fn hashtags_on_trial_are_watched_by_the_terms_of_the_keyword_and_listed_ones_by_
         ("z", "mine", 1, false),
     ];
     assert_eq!(shown, want.map(|(name, group, regions, trial)| (name.to_owned(), group, regions, trial)));
-    assert_eq!(listed.with_trials(&trials, &[]), listed, "who is not followed any more is gone at once");
+    assert_eq!(listed.with_trials(&trials, &[]), listed, "without the keyword they leave at once");
 }
 
 #[test]
@@ -320,8 +320,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: never more on trial than there are places, but for those who are being
-    /// asked about; nobody who is listed or gone; quiet ones leave in time and rest; lively ones stay.
+    /// There are never more trials than places, except for requests in flight. Hashtags that are listed or not found leave, quiet
+    /// ones leave in time and rest, active ones stay.
     #[test]
     fn trials_keep_to_their_cap_and_end_in_time(
         steps in prop::collection::vec(step(), 1..80),
@@ -370,7 +370,7 @@ proptest! {
                 match change {
                     Change::Left(_, name, why) => {
                         let was = &before[&name];
-                        prop_assert!(!knows.busy.contains(&name), "{name} is being asked about");
+                        prop_assert!(!knows.busy.contains(&name), "{name} has a request in flight");
                         if why == EndReason::Quiet {
                             prop_assert!(was.active_at.is_none_or(|at| at + TRIAL <= now), "{name} was alive");
                             prop_assert!(was.since + TRIAL <= now && was.refreshed_at.is_some(), "{name}: too soon");

@@ -114,12 +114,12 @@ impl Trials {
     /// From the store. Times after `now` were written by a clock that was wrong, and become `now`: a trial must not last
     /// longer because of that.
     pub fn from_parts(running: Vec<Trial>, resting: BTreeMap<Hashtag, Timestamp>, now: Timestamp) -> Self {
-        let sound = |mut trial: Trial| {
+        let clamped = |mut trial: Trial| {
             trial.since = trial.since.min(now);
             trial.active_at = trial.active_at.map(|at| at.min(now));
             (trial.hashtag.clone(), trial)
         };
-        Self { running: running.into_iter().map(sound).collect(), resting }
+        Self { running: running.into_iter().map(clamped).collect(), resting }
     }
 
     /// The running trials, sorted by hashtag.

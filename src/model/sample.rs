@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(ratio(vec![whole.clone()]), Some(0.133));
         let silent = Post { comments: None, ..whole.clone() };
         assert_eq!(ratio(vec![whole.clone(), silent.clone()]), Some((233.0 + 3.0) / 2_000.0));
-        assert_eq!(ratio(vec![silent]), None, "no post says its comments");
+        assert_eq!(ratio(vec![silent]), None, "no post has a count of comments");
         assert_eq!(ratio(vec![Post { plays: Some(0), ..whole }]), None, "no plays");
         assert_eq!(ratio(vec![]), None);
     }

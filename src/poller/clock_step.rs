@@ -1,12 +1,12 @@
 //! Steps of the wall clock: the only place that handles them.
 //!
 //! When the wall clock is set back by more than a minute, all due times would lie that much further ahead, and all results
-//! would look younger than they are. The monotonic clock tells by how much it was set back, so every timestamp after the
-//! new time is shifted by as much, and all refreshes are scheduled again. Timestamps before the new time stay: they were
+//! would look younger than they are. The monotonic clock shows the size of the step, so every timestamp after the new
+//! time is shifted by as much, and all refreshes are scheduled again. Timestamps before the new time stay: they were
 //! taken before the clock went wrong.
 //!
-//! Timestamps that a wrong clock left in the store are another matter. Nobody knows how old they are
-//! ([`Timestamp::age`] is `None`), so such results are not shown, and what they would delay is treated as done now.
+//! Timestamps that a wrong clock left in the store are a different case. Their age is unknown ([`Timestamp::age`] is
+//! `None`), so such results are not shown, and jobs that ran then count as run now.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,9 +26,9 @@ impl Poller {
         let now = self.parts.clock.now();
         let admission = self.parts.gateway.admission();
         // A store that failed is tried with a single request, as is a key that was rejected.
-        let trouble = self.parts.ledger.trouble();
-        let is_troubled = trouble.is_some();
-        let denial = self.pacing.denial(now).or(trouble);
+        let failure = self.parts.ledger.write_failure();
+        let has_failed = failure.is_some();
+        let denial = self.pacing.denial(now).or(failure);
         let denied = denial.is_some();
         self.log_denial(denial);
         if self.stopped && admission == Admission::All && !denied {
@@ -41,7 +41,7 @@ impl Poller {
             return hold;
         }
         let room = match admission {
-            Admission::All if is_troubled => usize::from(self.running.is_empty()),
+            Admission::All if has_failed => usize::from(self.running.is_empty()),
             Admission::All => self.plan.concurrency.saturating_sub(self.running.len()),
             Admission::Trial(_) => usize::from(self.running.is_empty()),
             Admission::Nothing(_, opens) => return wait_until(opens, now),

@@ -199,15 +199,15 @@ impl Ledger {
     }
 
     /// Why the store cannot be written, if so. Lasts until a write succeeds.
-    pub fn trouble(&self) -> Option<Denial> {
-        self.shared.current().trouble()
+    pub fn write_failure(&self) -> Option<Denial> {
+        self.shared.current().write_failure()
     }
 
     /// All figures at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
         let current = self.shared.current();
         let stopped =
-            current.trouble().or_else(|| current.account.denial(Purpose::Totals, Credits::ONE, now));
+            current.write_failure().or_else(|| current.account.denial(Purpose::Totals, Credits::ONE, now));
         Statement {
             known: current.account.is_known(),
             standing: current.account.standing_at(now),
@@ -225,7 +225,7 @@ impl Ledger {
         let (_, until) = current.failure.as_ref()?;
         // Bounded on both sides, so that a step of the clock does not prolong it.
         let is_fresh = now < *until && *until <= now + STORE_RETRY;
-        current.trouble().filter(|_| is_fresh)
+        current.write_failure().filter(|_| is_fresh)
     }
 
     /// Queues a command and waits until it is committed, by this task or by another one.
@@ -325,7 +325,7 @@ impl Shared {
 }
 
 impl Current {
-    fn trouble(&self) -> Option<Denial> {
+    fn write_failure(&self) -> Option<Denial> {
         let (why, until) = self.failure.as_ref()?;
         Some(Denial::Ledger { why: why.clone(), until: *until })
     }
@@ -350,7 +350,7 @@ pub fn standing(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::
 
 /// The time of the latest reservation among `commands`.
 fn latest(commands: &[LedgerCommand]) -> Option<Timestamp> {
-    let time = |wish: &LedgerCommand| match wish {
+    let time = |command: &LedgerCommand| match command {
         LedgerCommand::Reserve { now, .. } => Some(*now),
         LedgerCommand::Settle { .. } => None,
     };
