@@ -20,11 +20,13 @@ mod page {
     use std::sync::Arc;
 
     use divan::{Bencher, black_box};
+    use metrics_page::PageSource;
     use tiktok_exporter::credits::Ledger;
     use tiktok_exporter::credits::Limits;
-    use tiktok_exporter::exposition::{Exposition, Telemetry};
+    use tiktok_exporter::page::Exposition;
     use tiktok_exporter::state::State;
     use tiktok_exporter::store::Store;
+    use tiktok_exporter::telemetry::Telemetry;
     use units::Clock;
     use units::Timestamp;
 
@@ -41,40 +43,40 @@ mod page {
     fn shown(samples: usize) -> Exposition {
         let state = State::default();
         state.publish(world::snapshot(world::hashtags_for(samples), NOW));
-        let telemetry = Telemetry::new().unwrap();
+        let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
-        Exposition::new(state, ledger, Arc::new(Stopped), &telemetry).unwrap()
+        Exposition::new(state, ledger, Arc::new(Stopped), telemetry)
     }
 
     /// The text alone.
     #[divan::bench(args = [1_500, 15_000, 150_000])]
     fn render(bencher: Bencher, samples: usize) {
         let shown = shown(samples);
-        bencher.bench_local(|| shown.render(|text| _ = black_box(text)));
+        bencher.bench_local(|| shown.write_results(|text| _ = black_box(text)));
     }
 
     /// Rendered and compressed.
     #[divan::bench(args = [1_500, 15_000, 150_000])]
-    fn print(bencher: Bencher, samples: usize) {
+    fn render_and_compress(bencher: Bencher, samples: usize) {
         let shown = shown(samples);
-        bencher.bench_local(|| shown.print());
+        bencher.bench_local(|| shown.render());
     }
 
-    /// What is made anew when a counter has changed.
+    /// What is rendered again when a counter has changed.
     #[divan::bench]
     fn own_figures(bencher: Bencher) {
         let shown = shown(100);
-        let print = shown.print().unwrap();
-        bencher.bench_local(|| shown.own_figures(&print));
+        let rendered = shown.render().unwrap().extra;
+        bencher.bench_local(|| shown.own_figures(&rendered));
     }
 
     /// What is read for every scrape.
     #[divan::bench]
     fn every_scrape(bencher: Bencher) {
         let shown = shown(100);
-        let print = shown.print().unwrap();
-        bencher.bench_local(|| (shown.mark(&print), shown.process_figures()));
+        let rendered = shown.render().unwrap().extra;
+        bencher.bench_local(|| (shown.mark(&rendered), shown.live_figures()));
     }
 }
 
@@ -110,9 +112,9 @@ mod sample {
 
 mod answer {
     use divan::Bencher;
+    use tiktok_api::fake::{Body, Request, Settings, Simulator};
+    use tiktok_api::{Cursor, Dialect, Query, RawAnswer};
     use tiktok_api::{Hashtag, Region};
-    use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-    use tiktok_exporter::upstream::{Cursor, Query, RawAnswer, read};
 
     use super::NOW;
 
@@ -133,8 +135,8 @@ mod answer {
         };
         let query =
             Query::Posts { id, region: Region::parse("US").unwrap(), count: 35, cursor: Cursor::start() };
-        read(&query, &raw).expect("an answer that can be read");
-        bencher.bench_local(|| read(&query, &raw));
+        Dialect::default().read(&query, &raw).expect("an answer that can be read");
+        bencher.bench_local(|| Dialect::default().read(&query, &raw));
     }
 }
 
@@ -198,9 +200,9 @@ mod ledger {
     use std::sync::Arc;
 
     use divan::Bencher;
+    use tiktok_api::Operation;
     use tiktok_exporter::credits::{Ledger, Settlement};
     use tiktok_exporter::store::Store;
-    use tiktok_exporter::upstream::Endpoint;
     use tiktok_exporter::{
         credits::Limits,
         model::{Expense, Purpose},
@@ -226,7 +228,7 @@ mod ledger {
         let ledger = Ledger::open(Arc::new(store), Limits::default(), NOW).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let expense = Expense {
-            endpoint: Endpoint::ChallengeInfoId,
+            operation: Operation::HashtagById,
             purpose: Purpose::Totals,
             hashtag: world::names(1).next(),
         };

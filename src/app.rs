@@ -6,23 +6,24 @@ use std::sync::Arc;
 
 use exporter_web::{Access, InvalidConfig, ListenAddress, ListenError, ListenErrors};
 use secrecy::ExposeSecret;
+use tiktok_api::{HttpSettings, HttpTransport, Provider, SetupError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::{Problem, Problems, SharedClock, Timestamp};
 
 use crate::adhoc::{self, KnownIds, Road, socket};
 use crate::brief::{BestPosts, Desk};
-use crate::config::{self, ApiConfig, ApiKey, KEY_VARIABLE, Loaded};
+use crate::config::{self, ApiConfig, ApiKey, Loaded};
 use crate::credits::Ledger;
-use crate::exposition::{Exposition, PageError, Telemetry};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::gateway::{Admission, refresh::Resolved};
+use crate::page::{Exposition, MetricsPage, PageError};
 use crate::poller::{Parts, Poller, Reload};
 use crate::state::State;
 use crate::store::{Store, StoreError};
-use crate::upstream::{HttpSettings, HttpTransport, SetupError};
+use crate::telemetry::Telemetry;
 use crate::web::{self, Readiness, ReloadRequest};
 
 /// Where the configuration comes from, again at every reload.
@@ -108,17 +109,18 @@ impl Source {
             Self::File(path) => {
                 let loaded = config::load(path, config::process_environment())?;
                 config::check_dates(&loaded.config.budget, now)?;
-                let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-                let key = config::api_key(&loaded.config.api, variable)?.ok_or_else(|| {
+                let api = &loaded.config.api;
+                let key = config::api_key(api, config::key_variable(api))?.ok_or_else(|| {
                     let message = "there is no API key (set this variable, or api.key_file; without a key, try the `demo` subcommand)";
-                    Problem::new(KEY_VARIABLE, message)
+                    Problem::new(api.provider().key_variable, message)
                 })?;
                 Ok((loaded, key))
             }
             Self::Embedded { toml, overrides, key } => {
                 let loaded = config::load_str(toml, overrides.iter().cloned())?;
-                let key = config::api_key(&loaded.config.api, Some((*key).to_owned()))?;
-                let key = key.ok_or_else(|| Problem::new(KEY_VARIABLE, "is missing"))?;
+                let api = &loaded.config.api;
+                let key = config::api_key(api, Some((*key).to_owned()))?;
+                let key = key.ok_or_else(|| Problem::new(api.provider().key_variable, "is missing"))?;
                 Ok((loaded, key))
             }
         }
@@ -128,21 +130,20 @@ impl Source {
 /// The whole exporter, listening and ready to run.
 pub struct App {
     source: Source,
-    clock: SharedClock,
-    telemetry: Arc<Telemetry>,
     gateway: Arc<Gateway>,
-    ledger: Arc<Ledger>,
+    /// What the next gateway works with.
+    parts: gateway::Parts,
     store: Arc<Store>,
     desk: Desk,
     api: ApiConfig,
     key: ApiKey,
     fixed: (Vec<ListenAddress>, PathBuf),
     by_hand: Arc<adhoc::Desk>,
-    stopping: CancellationToken,
     tasks: TaskTracker,
     reloads: mpsc::Sender<Reload>,
     reload_requests: mpsc::Receiver<ReloadRequest>,
     access: Access,
+    provider: watch::Sender<&'static Provider>,
     url: String,
     signals: Signals,
 }
@@ -194,17 +195,23 @@ impl App {
         let access = access(&options, &bound, &telemetry)?;
         let scheme = if access.current().has_tls() { "https" } else { "http" };
         let simulated = store.holds_simulated()?;
-        if simulated && is_real_api(&config.api) {
+        if simulated && config.api.is_vendor() {
             return Err(StartError::Simulated);
         }
         if simulated || matches!(source, Source::Embedded { .. }) {
-            telemetry.upstream_is_simulated();
+            state.api().set_simulated();
         }
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry)
-            .map_err(PageError::from)?;
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), telemetry.clone());
 
         let stopping = CancellationToken::new();
-        let gateway = gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, &stopping)?;
+        let gateway_parts = gateway::Parts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            api: state.api().clone(),
+            stopping: stopping.clone(),
+        };
+        let gateway = gateway(&config.api, &key, &store, gateway_parts.clone())?;
         let counter = path.as_deref().filter(|_| store.is_held()).and_then(open_counter);
         let road = Road {
             gateway: gateway.clone(),
@@ -212,14 +219,14 @@ impl App {
             page_size: config.posts.page_size,
         };
         let known = known_ids(state.clone());
-        let by_hand = adhoc::Desk::new(road, ledger.clone(), telemetry.clone(), known, clock.clone());
+        let by_hand = adhoc::Desk::new(road, ledger.clone(), state.api().clone(), known, clock.clone());
         let by_hand = Arc::new(by_hand);
         let parts = Parts {
             gateway: gateway.clone(),
-            ledger: ledger.clone(),
+            ledger,
             store: store.clone(),
             state: state.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             clock: clock.clone(),
         };
         let fixed = (config.web.listen_address.clone(), config.store.path.clone());
@@ -229,19 +236,20 @@ impl App {
         let poller = Poller::new(parts, config.into()).await?;
 
         let (reload_sender, reload_requests) = mpsc::channel(1);
+        let (provider_sender, provider) = watch::channel(api.provider());
         let readiness = Readiness::default();
-        let page = web::MetricsPage::new(exposition)?;
+        let page = MetricsPage::new(exposition)?;
         let app = web::App {
             page: page.clone(),
-            state: state.clone(),
-            telemetry: telemetry.clone(),
+            state,
             desk: desk.clone(),
-            clock: clock.clone(),
+            clock,
             readiness: readiness.clone(),
             reload: options.enable_lifecycle.then_some(reload_sender),
+            provider,
         };
         let tasks = TaskTracker::new();
-        tasks.spawn(page.keep_printing(stopping.clone()));
+        tasks.spawn(page.keep_rendering(stopping.clone()));
         let (reloads, reload_receiver) = mpsc::channel(1);
         tasks.spawn(poller.run(reload_receiver, stopping.clone()));
         let server = web::server(app, access.clone());
@@ -259,21 +267,19 @@ impl App {
         });
         Ok(Self {
             source,
-            clock,
-            telemetry,
             gateway,
-            ledger,
+            parts: gateway_parts,
             desk,
             api,
             key,
             fixed,
             store,
             by_hand,
-            stopping,
             tasks,
             reloads,
             reload_requests,
             access,
+            provider: provider_sender,
             url,
             signals,
         })
@@ -299,7 +305,7 @@ impl App {
             }
         }
         tracing::info!("stopping");
-        self.stopping.cancel();
+        self.parts.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         tracing::info!("stopped");
@@ -310,12 +316,12 @@ impl App {
     async fn reload(&mut self) -> Result<(), String> {
         match self.try_reload().await {
             Ok(()) => {
-                self.telemetry.reloaded(self.clock.now());
+                self.parts.telemetry.reloaded(self.parts.clock.now());
                 tracing::info!("configuration reloaded");
                 Ok(())
             }
             Err(reason) => {
-                self.telemetry.reload_failed();
+                self.parts.telemetry.reload_failed();
                 for line in reason.lines() {
                     tracing::error!("reload failed, the old configuration stays: {line}");
                 }
@@ -328,7 +334,7 @@ impl App {
         self.access.reload().await.map_err(|invalid| invalid.to_string())?;
         // Small files, read in a millisecond, but from whatever disk they are on.
         let source = self.source.clone();
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let loaded = tokio::task::spawn_blocking(move || source.load(now)).await;
         let (Loaded { config, warnings }, key) =
             loaded.map_err(|error| error.to_string())?.map_err(|problems| problems.to_string())?;
@@ -336,7 +342,7 @@ impl App {
         if self.fixed != (config.web.listen_address.clone(), config.store.path.clone()) {
             tracing::warn!("web.listen_address and store.path change at the next start only");
         }
-        if self.telemetry.is_simulated() && is_real_api(&config.api) {
+        if self.parts.api.is_simulated() && config.api.is_vendor() {
             return Err(StartError::Simulated.to_string());
         }
         let same_key = self.key.secret.expose_secret() == key.secret.expose_secret();
@@ -345,12 +351,11 @@ impl App {
         let (api, gateway) = if keep {
             (self.api.clone(), None)
         } else {
-            let (ledger, store) = (&self.ledger, &self.store);
-            let new = gateway(&config.api, &key, ledger, store, &self.clock, &self.telemetry, &self.stopping);
+            let new = gateway(&config.api, &key, &self.store, self.parts.clone());
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
         self.desk.configure(&config.prometheus).map_err(|error| StartError::Prometheus(error).to_string())?;
-        self.ledger.set_limits(config.budget);
+        self.parts.ledger.set_limits(config.budget);
         let page_size = config.posts.page_size;
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: config.into(), gateway: gateway.clone(), done };
@@ -360,15 +365,11 @@ impl App {
             self.gateway = gateway;
         }
         self.by_hand.road_is(Road { gateway: self.gateway.clone(), api: api.base_url.clone(), page_size });
+        self.provider.send_replace(api.provider());
         self.api = api;
         self.key = key;
         Ok(())
     }
-}
-
-/// Whether the vendor itself is asked, and no simulator by another address.
-pub fn is_real_api(api: &ApiConfig) -> bool {
-    api.base_url.host_str() == ApiConfig::default().base_url.host_str()
 }
 
 /// Reads the web configuration file. Warns if everyone who can reach the port can reload.
@@ -426,32 +427,23 @@ fn known_ids(state: State) -> KnownIds {
     })
 }
 
-/// The road to the upstream, paid for out of `ledger`.
+/// A gateway to the configured API that keeps answers in `store`.
 pub fn gateway(
     api: &ApiConfig,
     key: &ApiKey,
-    ledger: &Arc<Ledger>,
     store: &Arc<Store>,
-    clock: &SharedClock,
-    telemetry: &Arc<Telemetry>,
-    stopping: &CancellationToken,
+    parts: gateway::Parts,
 ) -> Result<Arc<Gateway>, SetupError> {
     let settings = HttpSettings {
+        dialect: api.dialect,
         base_url: api.base_url.clone(),
+        user_agent: concat!("tiktok-exporter/", env!("CARGO_PKG_VERSION")).to_owned(),
         key: Some(key.secret.clone()),
         timeout: api.timeout,
         connect_timeout: api.connect_timeout,
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
     };
-    let transport = Arc::new(HttpTransport::new(settings, clock.clone())?);
-    let gateway = Gateway::new(
-        transport,
-        ledger.clone(),
-        api.rate_limit_per_minute,
-        api.breaker_cooldown,
-        clock.clone(),
-        telemetry.clone(),
-        stopping.clone(),
-    );
+    let transport = Arc::new(HttpTransport::new(settings, parts.clock.clone())?);
+    let gateway = Gateway::new(transport, parts, api.rate_limit_per_minute, api.breaker_cooldown);
     Ok(Arc::new(gateway.keeping(store.clone())))
 }

@@ -4,9 +4,9 @@
 //! so the program is built around the question what is asked when. The way of the data:
 //!
 //! ```text
-//! config → watchlist → schedule → poller ──→ state → exposition → web
+//! config → watchlist → schedule → poller ──→ state → page → web
 //!                                  ↑   ↘
-//!                      store ──────┘    refresh → gateway → upstream
+//!                      store ──────┘    refresh → gateway → tiktok_api
 //!                                                (ledger, budget)
 //! ```
 //!
@@ -27,22 +27,22 @@
 //! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
 //! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
 //! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
-//! | [`upstream`] | queries, the HTTP client, and reading answers; the vendor's JSON names stay there |
+//! | [`tiktok_api`], a crate | queries, the HTTP client, reading answers, one dialect per provider, the simulator |
 //! | [`poller`] | the loop that ties these together, and the book of what is known |
 //! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
-//! | [`state`] | the latest results as one immutable snapshot |
-//! | [`exposition`] | snapshot and ledger → metric families; the exporter's own counters |
+//! | [`state`] | the latest results as one immutable snapshot, and the status of the API |
+//! | [`page`] | snapshot, ledger and API status → metric families; the page itself is `crates/metrics-page` |
+//! | [`telemetry`] | the exporter's own counters: write-only, decisions depend on `state` alone |
 //! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
 //! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | `wording` | numbers and times as people read them |
-//! | [`simulator`] | the fake upstream: a deterministic world behind the real HTTP contract |
 //! | [`clock`] | where "now" comes from |
 //!
 //! What is absent, on purpose:
 //!
-//! * **A scrape that causes a request.** `exposition` reads the snapshot and nothing else; so does `web`,
+//! * **A scrape that causes a request.** `page` reads the snapshot and nothing else; so does `web`,
 //!   but for the brief and the feed, which read posts from the store and may ask a Prometheus, and never
 //!   the upstream.
 //! * **A second road to the upstream.** Only `gateway` holds a transport, and only behind a credit
@@ -51,8 +51,8 @@
 //! * **Spending that nobody can book.** When the store cannot be written, or the clock is behind the
 //!   ledger, nothing is sent; last values are still served.
 //! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
-//!   only `gateway`, `budget` and `poller` wait, and `web` between two prints and for its clients.
-//! * **The vendor's vocabulary** outside `upstream` (and `simulator`, which speaks it back).
+//!   only `gateway`, `budget` and `poller` wait, `metrics-page` between two renderings, and `web` for its clients.
+//! * **A provider's vocabulary** outside `tiktok_api`: here are operations, and a provider is data.
 //! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus', and
 //!   what `history` writes is for it.
 //! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
@@ -72,16 +72,16 @@ pub mod cli;
 pub mod config;
 pub mod credits;
 pub mod discovery;
-pub mod exposition;
+
 pub mod gateway;
 pub mod history;
 pub mod model;
+pub mod page;
 pub mod poller;
 pub mod prometheus;
 pub mod schedule;
-pub mod simulator;
 pub mod state;
 pub mod store;
-pub mod upstream;
+pub mod telemetry;
 pub mod watch;
 pub mod web;

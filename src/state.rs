@@ -1,8 +1,9 @@
-//! The latest results of the whole watchlist, as one immutable snapshot.
+//! The latest results of the whole watchlist, as one immutable snapshot, and the status of the API.
 //!
 //! The poller publishes a new snapshot after every change. A reader keeps the snapshot it started with, so no page mixes two
 //! of them. Entries that did not change are shared between snapshots.
 
+mod api;
 mod sampled;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use units::Timestamp;
 use crate::discovery::{Candidate, Candidates, KeywordStats, Trial};
 use crate::model::{Keyword, RecentValues};
 
+pub use api::{ApiState, ApiStatus, PlannedPace};
 pub use sampled::Sampled;
 
 /// Everything known about the watchlist at one time.
@@ -282,20 +284,28 @@ fn is_current(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     at.age(now).is_some_and(|age| age <= max_age)
 }
 
-/// Passes snapshots from the poller to the readers.
+/// Passes results from the gateway and the poller to the readers. All clones share one state.
 #[derive(Debug, Clone)]
-pub struct State(watch::Sender<Arc<Snapshot>>);
+pub struct State {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    api: ApiState,
+}
 
 impl Default for State {
     fn default() -> Self {
-        Self(watch::Sender::new(Arc::default()))
+        Self { snapshots: watch::Sender::new(Arc::default()), api: ApiState::default() }
     }
 }
 
 impl State {
+    /// The status of the API.
+    pub fn api(&self) -> &ApiState {
+        &self.api
+    }
+
     /// Replaces the snapshot. A snapshot with the same entries as the last one is ignored.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.0.send_if_modified(|last| {
+        self.snapshots.send_if_modified(|last| {
             let changed =
                 !same(&last.hashtags, &snapshot.hashtags) || !same(&last.keywords, &snapshot.keywords);
             if changed {
@@ -307,12 +317,12 @@ impl State {
 
     /// Notifies of new snapshots.
     pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.0.subscribe()
+        self.snapshots.subscribe()
     }
 
     /// The latest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.borrow().clone()
+        self.snapshots.borrow().clone()
     }
 }
 

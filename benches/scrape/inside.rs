@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use metrics_page::{COMPRESSION_LEVEL, PageSource};
 use tiktok_exporter::credits::{Ledger, Limits};
-use tiktok_exporter::exposition::{COMPRESSION_LEVEL, Exposition, Telemetry};
+use tiktok_exporter::page::{Exposition, MetricsPage};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::MetricsPage;
+use tiktok_exporter::telemetry::Telemetry;
 use units::{Clock, SystemClock};
 
 use crate::goals::{Goals, ms, note};
@@ -19,10 +20,10 @@ use crate::timing::{ROUNDS, Spread, cpu_of, median};
 use crate::world;
 
 fn exposition(state: &State) -> Exposition {
-    let telemetry = Telemetry::new().unwrap();
+    let telemetry = Arc::new(Telemetry::new().unwrap());
     let store = Arc::new(Store::in_memory().unwrap());
     let ledger = Arc::new(Ledger::open(store, Limits::default(), SystemClock.now()).unwrap());
-    Exposition::new(state.clone(), ledger, Arc::new(SystemClock), &telemetry).unwrap()
+    Exposition::new(state.clone(), ledger, Arc::new(SystemClock), telemetry)
 }
 
 /// Room for a page that no page has been in: so large an allocation is never memory that was given
@@ -65,7 +66,7 @@ pub fn measure(goals: &mut Goals) {
 
     let rendered = || {
         let mut text = new_memory();
-        shown.render(|part| text.push_str(part));
+        shown.write_results(|part| text.push_str(part));
         text
     };
     let text = rendered();
@@ -77,9 +78,10 @@ pub fn measure(goals: &mut Goals) {
     let how = by_turns(rendered, 3, copied, 3);
     goals.at_most("4. render to memcpy of the page", how.0.median(), 3.0, &how.1);
 
-    // As a print takes it, piece by piece.
+    // Piece by piece, as it is compressed.
     let registry = peers::registry(hashtags, SystemClock.now());
-    let how = by_turns(|| shown.render(|part| _ = black_box(part)), 9, || peers::encoded(&registry), 1);
+    let how =
+        by_turns(|| shown.write_results(|part| _ = black_box(part)), 9, || peers::encoded(&registry), 1);
     goals.at_most("4. render to gather + encode", how.0.median(), 1.0 / 40.0, &how.1);
     drop(registry);
 
@@ -87,8 +89,8 @@ pub fn measure(goals: &mut Goals) {
     let how = by_turns(|| ready.pop().map(MetricsPage::new), 3, || deflated(&text), 3);
     goals.at_most("5. refresh to compressing alone", how.0.median(), 1.4, &how.1);
 
-    let print = shown.print().unwrap();
-    let figures = cpu_of(31, || (shown.mark(&print), shown.process_figures()));
+    let page = shown.render().unwrap().extra;
+    let figures = cpu_of(31, || (shown.mark(&page), shown.live_figures()));
     note("CPU of what is read for every scrape", &ms(figures));
-    note("CPU of the own figures, made when one has changed", &ms(cpu_of(31, || shown.own_figures(&print))));
+    note("CPU of the own figures, made when one has changed", &ms(cpu_of(31, || shown.own_figures(&page))));
 }

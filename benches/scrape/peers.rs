@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
 use tempfile::TempDir;
-use tiktok_exporter::exposition::result_families;
+use tiktok_exporter::page::result_families;
 use tiktok_exporter::state::Snapshot;
 use units::Timestamp;
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tiktok_api::{Class, Cursor, Error, Order, Page, Provider, Query, Since};
 use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
@@ -12,7 +13,6 @@ use super::{Question, Reason, Refusal};
 use crate::gateway::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
 use crate::gateway::{Answered, Errand, Failure};
 use crate::model::{Keyword, PostSample};
-use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// One question on its way.
 pub(super) struct Asking<'a> {
@@ -30,11 +30,13 @@ pub(super) fn trusted(known: Option<Resolved>, now: Timestamp) -> Option<Resolve
 }
 
 /// The first request of a search.
-pub(super) fn first_page(question: &Question, page_size: u32) -> Option<Query> {
+pub(super) fn first_page(question: &Question, road: &Road) -> Option<Query> {
     match question {
-        Question::Search { keyword, .. } => Some(hashtags_page(keyword, Cursor::start())),
+        Question::Search { keyword, .. } => {
+            Some(hashtags_page(keyword, road.gateway.provider(), Cursor::start()))
+        }
         Question::Videos { keyword, since, sort, region, .. } => {
-            Some(videos_page(keyword, *since, *sort, *region, page_size, Cursor::start()))
+            Some(videos_page(keyword, *since, *sort, *region, road.page_size, Cursor::start()))
         }
         _ => None,
     }
@@ -59,11 +61,21 @@ impl Asking<'_> {
                 self.videos(question, keyword, *region, notes).await.map(Finding::Videos)
             }
             Question::Regions => {
-                let answered = self.ask(&Query::Regions).await?;
-                let regions = answered.answer.regions()?;
+                let answered = self.ask(&Query::Regions).await;
+                let regions = answered
+                    .and_then(|answered| Ok(answered.answer.regions()?))
+                    .map_err(|failure| self.refusal(failure))?;
                 Ok(Finding::Regions(regions.iter().map(Region::to_string).collect()))
             }
         }
+    }
+
+    fn provider(&self) -> &'static Provider {
+        self.road.gateway.provider()
+    }
+
+    fn refusal(&self, failure: Failure) -> Refusal {
+        Refusal::of(failure, self.provider())
     }
 
     async fn ask(&mut self, query: &Query) -> Result<Answered, Failure> {
@@ -92,7 +104,7 @@ impl Asking<'_> {
             {
                 Ok(vec![format!("whether the API supports {region} could not be checked: {error}")])
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(self.refusal(failure)),
         }
     }
 
@@ -116,7 +128,7 @@ impl Asking<'_> {
                 Reason::NotFound,
                 format!("#{hashtag}: the API knows no such hashtag, neither by name nor through a search"),
             ),
-            failure => failure.into(),
+            failure => self.refusal(failure),
         })
     }
 
@@ -134,7 +146,8 @@ impl Asking<'_> {
         let paging = Paging { pages_max, page_size: self.road.page_size };
         let listing = Listing::Hashtag(id.clone());
         let collected =
-            refresh::posts(&self.road.gateway, &listing, region, paging, self.max_age, self.errand).await?;
+            refresh::posts(&self.road.gateway, &listing, region, paging, self.max_age, self.errand).await;
+        let collected = collected.map_err(|failure| self.refusal(failure))?;
         if let Some(failure) = &collected.cut_short {
             notes.push(format!("the sample was cut short: {failure}"));
         }
@@ -160,9 +173,9 @@ impl Asking<'_> {
     async fn search(&mut self, keyword: &Keyword, pages: u32) -> Result<Candidates, Refusal> {
         let mut known = HashSet::new();
         let mut hashtags = Vec::new();
-        let mut pager = Pager::default();
+        let mut pager = Pager::new(self.provider());
         while let Some(cursor) = pager.next(pages) {
-            let answered = self.ask(&hashtags_page(keyword, cursor)).await;
+            let answered = self.ask(&hashtags_page(keyword, self.provider(), cursor)).await;
             let page = answered.and_then(|answered| Ok((answered.at, answered.answer.hashtags()?)));
             let Some(page) = pager.turn(page)? else { break };
             let before = hashtags.len();
@@ -189,7 +202,7 @@ impl Asking<'_> {
         };
         let mut known = HashSet::new();
         let mut sample = PostSample::default();
-        let mut pager = Pager::default();
+        let mut pager = Pager::new(self.provider());
         while let Some(cursor) = pager.next(question.pages()) {
             let query = videos_page(keyword, *since, *sort, region, self.road.page_size, cursor);
             let answered = self.ask(&query).await;
@@ -221,8 +234,8 @@ fn nothing_matches(what: &str, keyword: &Keyword) -> Refusal {
     Refusal::new(Reason::NotFound, format!("no {what} matches {:?}", keyword.as_str()))
 }
 
-fn hashtags_page(keyword: &Keyword, cursor: Cursor) -> Query {
-    Query::SearchHashtags { keyword: keyword.to_string(), count: SEARCH_SIZE_MAX, cursor }
+fn hashtags_page(keyword: &Keyword, provider: &Provider, cursor: Cursor) -> Query {
+    Query::SearchHashtags { keyword: keyword.to_string(), count: provider.hashtags_page_max, cursor }
 }
 
 fn videos_page(
@@ -233,12 +246,12 @@ fn videos_page(
     count: u32,
     cursor: Cursor,
 ) -> Query {
-    Query::SearchVideos { keyword: keyword.to_string(), since, order, region, count, cursor }
+    Query::SearchPosts { keyword: keyword.to_string(), since, order, region, count, cursor }
 }
 
 /// Turns the pages of a search.
-#[derive(Default)]
 struct Pager {
+    provider: &'static Provider,
     /// When the first page was given.
     at: Timestamp,
     turned: u32,
@@ -249,6 +262,10 @@ struct Pager {
 }
 
 impl Pager {
+    fn new(provider: &'static Provider) -> Self {
+        Self { provider, at: Timestamp::default(), turned: 0, cursor: None, ended: false, notes: Vec::new() }
+    }
+
     /// Where the page begins that is to be asked for, if one is.
     fn next(&mut self, pages: u32) -> Option<Cursor> {
         if self.ended || self.turned >= pages {
@@ -270,7 +287,7 @@ impl Pager {
                 Ok(Some(page))
             }
             Err(failure) if refresh::is_not_found(&failure) => Ok(None),
-            Err(failure) if is_first => Err(failure.into()),
+            Err(failure) if is_first => Err(Refusal::of(failure, self.provider)),
             Err(failure) => {
                 self.notes.push(format!("there may be more: {failure}"));
                 Ok(None)

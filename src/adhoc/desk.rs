@@ -11,10 +11,10 @@ use super::asking::Asking;
 use super::quote::{self, Left, Quote};
 use super::{Question, Refusal, Reply};
 use crate::credits::Ledger;
-use crate::exposition::Telemetry;
 use crate::gateway::refresh::Resolved;
 use crate::gateway::{Bill, Errand, Gateway};
 use crate::model::Purpose;
+use crate::state::ApiState;
 
 /// Tells the id of a hashtag, if it is known.
 pub type KnownIds = Box<dyn Fn(&Hashtag) -> Option<Resolved> + Send + Sync>;
@@ -34,21 +34,15 @@ pub struct Road {
 pub struct Desk {
     road: RwLock<Road>,
     ledger: Arc<Ledger>,
-    telemetry: Arc<Telemetry>,
+    api: ApiState,
     known: KnownIds,
     clock: SharedClock,
 }
 
 impl Desk {
-    /// A desk that answers by `road`, pays out of `ledger`, and is told ids by `known`.
-    pub fn new(
-        road: Road,
-        ledger: Arc<Ledger>,
-        telemetry: Arc<Telemetry>,
-        known: KnownIds,
-        clock: SharedClock,
-    ) -> Self {
-        Self { road: RwLock::new(road), ledger, telemetry, known, clock }
+    /// A desk that answers by `road`, pays out of `ledger`, reads from `api` whether answers are simulated, and gets ids from `known`.
+    pub fn new(road: Road, ledger: Arc<Ledger>, api: ApiState, known: KnownIds, clock: SharedClock) -> Self {
+        Self { road: RwLock::new(road), ledger, api, known, clock }
     }
 
     /// Answers by another road from now on.
@@ -95,7 +89,7 @@ impl Desk {
                         asking.answer(&question).await
                     }
                 };
-                let simulated = self.telemetry.is_simulated();
+                let simulated = self.api.is_simulated();
                 Reply { credits: bill.spent().get(), left: self.left(), simulated, result }
             }
         };

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tiktok_api::{Hashtag, Region};
+use tiktok_api::{Order, Since};
 
 use crate::model::Keyword;
-use crate::upstream::{Order, Since};
 
 /// Most pages that one question may ask for.
 pub const PAGES_MAX: u32 = 50;

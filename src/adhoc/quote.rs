@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{Answer, Query};
 use tiktok_api::{ChallengeId, Hashtag, Region};
 use units::{Credits, Timestamp};
 
@@ -12,7 +13,6 @@ use crate::credits::cost::Price;
 use crate::credits::{Standing, Window};
 use crate::gateway::refresh::{Listing, Paging, Sampling};
 use crate::model::Purpose;
-use crate::upstream::{Answer, Query};
 
 /// What an answer would cost, in credits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub(super) async fn cost(
             Price::pages(question.pages().saturating_sub(pages))
         }
         Question::Search { .. } | Question::Videos { .. } => {
-            let cached = match asking::first_page(question, road.page_size) {
+            let cached = match asking::first_page(question, road) {
                 Some(query) => peek.answer(&query).await.is_some(),
                 None => false,
             };

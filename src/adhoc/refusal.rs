@@ -1,11 +1,11 @@
 //! Why a question has no answer.
 
 use serde::{Deserialize, Serialize};
+use tiktok_api::{Class, Provider};
 
 use crate::credits::Denial;
 use crate::gateway::Failure;
 use crate::model::Trip;
-use crate::upstream::{Class, Error};
 
 /// Why there is no answer, for a program and for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,38 +38,36 @@ pub enum Reason {
     Settings,
 }
 
+const ACCOUNT: &str = "the account at the API has no credits left (buy some)";
+
 impl Refusal {
     /// A refusal.
     pub fn new(kind: Reason, reason: impl Into<String>) -> Self {
         Self { kind, reason: reason.into() }
     }
-}
 
-const KEY: &str = "the API refuses the key (check TIKLIVE_API_KEY or api.key_file)";
-const ACCOUNT: &str = "the account at the API has no credits left (buy some)";
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Upstream(error) => error.into(),
-            Failure::Stopped(Trip::Auth) => Self::new(Reason::Key, KEY),
-            Failure::Stopped(Trip::CreditsExhausted) => Self::new(Reason::Credits, ACCOUNT),
-            Failure::Denied(denial) => denial.into(),
-            Failure::Retired => Self::new(Reason::Unavailable, "the exporter is reloading; ask again"),
-            Failure::ShuttingDown => Self::new(Reason::Unavailable, "the exporter is stopping; ask again"),
-        }
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
+    /// The refusal that a failure of the gateway means; `provider` is whose API it leads to.
+    pub fn of(failure: Failure, provider: &Provider) -> Self {
+        let key = || format!("the API refuses the key (check {} or api.key_file)", provider.key_variable);
+        let error = match failure {
+            Failure::Upstream(error) => error,
+            Failure::Stopped(Trip::Auth) => return Self::new(Reason::Key, key()),
+            Failure::Stopped(Trip::CreditsExhausted) => return Self::new(Reason::Credits, ACCOUNT),
+            Failure::Denied(denial) => return denial.into(),
+            Failure::Retired => {
+                return Self::new(Reason::Unavailable, "the exporter is reloading; ask again");
+            }
+            Failure::ShuttingDown => {
+                return Self::new(Reason::Unavailable, "the exporter is stopping; ask again");
+            }
+        };
         let detail = &error.detail;
         match error.class {
-            Class::Auth => Self::new(Reason::Key, format!("{KEY}: {detail}")),
+            Class::Auth => Self::new(Reason::Key, format!("{}: {detail}", key())),
             Class::CreditsExhausted => Self::new(Reason::Credits, format!("{ACCOUNT}: {detail}")),
             Class::NotFound => Self::new(Reason::NotFound, format!("not found: {detail}")),
             Class::Throttled => {
-                Self::new(Reason::Unavailable, format!("the API is asked too fast: {detail}"))
+                Self::new(Reason::Unavailable, format!("too many requests for the API: {detail}"))
             }
             Class::Transient => Self::new(Reason::Unavailable, format!("the API has trouble: {detail}")),
             Class::Malformed => {

@@ -10,8 +10,8 @@ use units::{Clock, Credits, Problems, SystemClock, duration};
 
 use super::EXIT_CONFIG;
 use super::text::{count, say};
-use crate::config::{self, ApiKey, Config, KEY_VARIABLE, Loaded};
-use crate::credits::{Estimate, MONTH_DAYS, PRICE_PER_100_000, cost};
+use crate::config::{self, ApiKey, Config, Loaded};
+use crate::credits::{Estimate, MONTH_DAYS, cost};
 use crate::watch::Watched;
 
 /// Flags of `check`.
@@ -36,7 +36,8 @@ struct Checked {
 pub(super) fn run(args: &Args) -> ExitCode {
     match load(args) {
         Ok(Checked { loaded, key, web }) => {
-            let missing = format!("{KEY_VARIABLE}: no API key is set; it is needed to serve");
+            let variable = loaded.config.api.provider().key_variable;
+            let missing = format!("{variable}: no API key is set; it is needed to serve");
             let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
             let web_warnings = web.as_ref().map_or(&[][..], AccessConfig::warnings);
             for warning in loaded.warnings.iter().chain(&key_warnings).chain(web_warnings) {
@@ -79,8 +80,8 @@ fn load(args: &Args) -> Result<Checked, Vec<String>> {
 fn load_main(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
     let loaded = config::load(&args.config_file, config::process_environment())?;
     config::check_dates(&loaded.config.budget, SystemClock.now())?;
-    let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-    let key = config::api_key(&loaded.config.api, variable)?;
+    let api = &loaded.config.api;
+    let key = config::api_key(api, config::key_variable(api))?;
     Ok((loaded, key))
 }
 
@@ -98,7 +99,7 @@ fn summary(config: &Config, key: Option<&ApiKey>) -> String {
     let pages: BTreeSet<u32> = watchlist.entries.iter().map(|entry| entry.terms.pages_max).collect();
     let pages: Vec<String> = pages.iter().map(ToString::to_string).collect();
     let need = cost::most_needed(watchlist, &config.following);
-    let estimate = Estimate::new(&config.workload(), None, PRICE_PER_100_000);
+    let estimate = Estimate::new(&config.workload(), None, config.api.provider().usd_per_100_000);
     let credits = |days: f64| {
         let [total, totals, posts, discovery] =
             [need.total(), need.totals, need.posts, need.discovery].map(|c| Credits::estimated(c * days));

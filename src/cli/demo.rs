@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::fake::{self, Settings, Simulator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use units::SystemClock;
@@ -12,7 +13,6 @@ use units::SystemClock;
 use super::run_app;
 use super::serve::WebArgs;
 use crate::app::{App, Options, Source, Stored};
-use crate::simulator::{self, Settings, Simulator};
 
 /// The demo's configuration.
 pub(super) const DEMO_TOML: &str = include_str!("demo.toml");
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
     let settings =
         Settings { seed: args.seed, latency: LATENCY, rate_limit_per_minute: 3_000, ..Settings::default() };
     let simulator = Arc::new(Simulator::new(settings));
-    tokio::spawn(simulator::serve(listener, simulator, Arc::new(SystemClock), stopping));
+    tokio::spawn(fake::serve(listener, simulator, Arc::new(SystemClock), stopping));
 
     let mut overrides = vec![("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}"))];
     overrides.extend(args.prometheus_url.map(|url| ("TIKTOK_EXPORTER__PROMETHEUS__URL".to_owned(), url)));

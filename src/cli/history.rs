@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tiktok_api::fake::World;
 use units::{Clock, DAY, HOUR, Problems, SystemClock, Timestamp};
 
 use super::EXIT_CONFIG;
@@ -13,7 +14,6 @@ use super::demo::{DEMO_TOML, LATENCY};
 use super::text::say;
 use crate::config::{self, Loaded};
 use crate::history::{Directory, Span, WriteError, backfill, stages, tutorial};
-use crate::simulator::World;
 
 /// Prometheus looks back five minutes for a value; with more between two samples a series would
 /// have holes.

@@ -9,7 +9,7 @@ use super::text::{say, table};
 use super::{EXIT_CONFIG, Format};
 use crate::config::{self, Config};
 use crate::credits;
-use crate::credits::{Effect, Estimate, PRICE_PER_100_000};
+use crate::credits::{Effect, Estimate};
 use crate::store::Beside;
 
 /// Flags of `plan`.
@@ -21,9 +21,9 @@ pub(super) struct Args {
     /// How the plan looks
     #[arg(long = "format", value_enum, default_value = "text")]
     report_format: Format,
-    /// Price of 100,000 credits in US dollars
-    #[arg(long, value_name = "USD", default_value_t = PRICE_PER_100_000, value_parser = price)]
-    price: f64,
+    /// Price of 100,000 credits in US dollars [default: the provider's list price, when last seen]
+    #[arg(long, value_name = "USD", value_parser = price)]
+    price: Option<f64>,
 }
 
 fn price(text: &str) -> Result<f64, String> {
@@ -52,9 +52,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let beside = Beside::open(&config.store.path, false);
     let standing =
         beside.and_then(|beside| beside.read(|books| credits::standing(books, config.budget, now)));
-    let estimate = Estimate::new(&config.workload(), standing.ok().as_ref(), args.price);
+    let price = args.price.unwrap_or(config.api.provider().usd_per_100_000);
+    let estimate = Estimate::new(&config.workload(), standing.ok().as_ref(), price);
     let text = match args.report_format {
-        Format::Text => text(&config, &estimate, args.price),
+        Format::Text => text(&config, &estimate, price),
         Format::Json => match serde_json::to_string_pretty(&estimate) {
             Ok(json) => json,
             Err(error) => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter_web::ListenAddress;
+use tiktok_api::Dialect;
+use tiktok_api::fake::{self, Faults, Settings, Simulator, World};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -12,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use units::{SystemClock, Timestamp};
 
 use super::{EXIT_USAGE, listen};
-use crate::simulator::{self, Faults, Settings, Simulator, World};
 
 /// Flags of `simulate`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
         }
     };
     let settings = Settings {
+        dialect: Dialect::default(),
         seed: args.seed,
         beginning: args.beginning.unwrap_or(World::BEGINNING),
         latency: args.latency,
@@ -81,7 +83,7 @@ async fn serve(listeners: Vec<TcpListener>, settings: Settings) -> std::io::Resu
     let mut serving = JoinSet::new();
     for listener in listeners {
         println!("simulated API, no data is real: listening on http://{}", listener.local_addr()?);
-        serving.spawn(simulator::serve(listener, simulator.clone(), Arc::new(SystemClock), stopping.clone()));
+        serving.spawn(fake::serve(listener, simulator.clone(), Arc::new(SystemClock), stopping.clone()));
     }
     tokio::select! {
         _ = terminate.recv() => {}

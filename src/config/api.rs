@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tiktok_api::{Dialect, Provider, is_vendor};
 use units::WEEK;
-use url::{Host, Url};
+use url::Url;
 
 use super::section::Section;
-use super::url::base_url;
+use super::url::{base_url, is_loopback};
 use super::value;
 
 pub(super) const KEYS: &[&str] = &[
+    "dialect",
     "base_url",
     "key_file",
     "timeout",
@@ -21,16 +23,17 @@ pub(super) const KEYS: &[&str] = &[
     "breaker_cooldown",
 ];
 
-const VENDOR: &str = "tikliveapi.com";
 const MIB: u64 = 1024 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How the upstream is asked.
+/// How requests reach the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
+    /// `api.dialect`: how requests and answers are spelled, which is also whose API it is. Default `tiklive`.
+    pub dialect: Dialect,
     /// `api.base_url`: where the API lives, http or https, without query. Always ends in a slash,
-    /// so that endpoints can be joined to it. Default `https://api.tikliveapi.com/`.
+    /// so that paths can be joined to it. Default: the provider's, `https://api.tikliveapi.com/`.
     pub base_url: Url,
     /// `api.key_file`: file that holds the API key and nothing else; a relative path starts at the
     /// working directory. Absent by default. See [`super::api_key`].
@@ -40,7 +43,8 @@ pub struct ApiConfig {
     /// `api.connect_timeout`: longest wait for a connection, 100ms to 10m and at most `timeout`.
     /// Default 5s, or `timeout` when that is shorter.
     pub connect_timeout: Duration,
-    /// `api.rate_limit_per_minute`: requests started per minute at most, 1 to 6000. Default 200.
+    /// `api.rate_limit_per_minute`: requests started per minute at most, from 1 to what the
+    /// provider can agree to (6000). Default: what it allows everybody (200).
     pub rate_limit_per_minute: u32,
     /// `api.max_body_bytes`: answers larger than this are refused, in bytes, 64 KiB to 1 GiB.
     /// Default 8388608 (8 MiB).
@@ -54,34 +58,53 @@ pub struct ApiConfig {
 
 impl Default for ApiConfig {
     fn default() -> Self {
+        Self::of(Dialect::default())
+    }
+}
+
+impl ApiConfig {
+    /// The defaults in a dialect.
+    fn of(dialect: Dialect) -> Self {
+        let provider = dialect.provider();
         Self {
-            base_url: default_base_url(),
+            dialect,
+            base_url: provider.default_base_url(),
             key_file: None,
             timeout: 15 * SECOND,
             connect_timeout: 5 * SECOND,
-            rate_limit_per_minute: 200,
+            rate_limit_per_minute: provider.requests_per_minute,
             max_body_bytes: 8 * MIB,
             concurrency: 8,
             breaker_cooldown: 15 * MINUTE,
         }
     }
-}
 
-impl ApiConfig {
-    /// Whether requests go to the vendor itself, where they cost money.
+    /// Whose API it is.
+    pub fn provider(&self) -> &'static Provider {
+        self.dialect.provider()
+    }
+
+    /// Whether requests reach a provider itself: real data, for real money.
     pub fn is_vendor(&self) -> bool {
-        let host = self.base_url.host_str().unwrap_or_default();
-        host == VENDOR || host.strip_suffix(VENDOR).is_some_and(|rest| rest.ends_with('.'))
+        is_vendor(&self.base_url)
     }
 }
 
 pub(super) fn read(mut section: Section) -> ApiConfig {
-    let default = ApiConfig::default();
+    let dialect = section.get("dialect", Dialect::default(), |given| {
+        let label = value::text(given)?;
+        Dialect::parse(label).ok_or_else(|| {
+            format!("{} is not a known dialect ({})", value::quote(label), labels().join(", "))
+        })
+    });
+    let default = ApiConfig::of(dialect);
+    let provider = dialect.provider();
     let timeouts = SECOND / 10..=10 * MINUTE;
     let timeout = section.duration("timeout", default.timeout, timeouts.clone());
     let config = ApiConfig {
+        dialect,
         base_url: section.get("base_url", default.base_url, |given| {
-            base_url(value::filled_text(given)?, "https://api.tikliveapi.com")
+            base_url(value::filled_text(given)?, provider.base_url.trim_end_matches('/'))
         }),
         key_file: section.get("key_file", None, |given| Ok(Some(value::filled_text(given)?.into()))),
         timeout,
@@ -89,7 +112,7 @@ pub(super) fn read(mut section: Section) -> ApiConfig {
         rate_limit_per_minute: section.small_integer(
             "rate_limit_per_minute",
             default.rate_limit_per_minute,
-            1..=6_000,
+            1..=provider.requests_per_minute_max,
         ),
         max_body_bytes: section.integer("max_body_bytes", default.max_body_bytes, MIB / 16..=1_024 * MIB),
         concurrency: section.small_integer("concurrency", default.concurrency, 1..=64),
@@ -111,15 +134,6 @@ fn check(config: &ApiConfig, section: &mut Section) {
     }
 }
 
-fn default_base_url() -> Url {
-    Url::parse("https://api.tikliveapi.com/").expect("a constant URL")
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
+fn labels() -> Vec<&'static str> {
+    Dialect::all().map(Dialect::label).collect()
 }

@@ -9,9 +9,6 @@ use units::Problem;
 use super::api::ApiConfig;
 use super::source;
 
-/// The environment variable that holds the API key.
-pub const KEY_VARIABLE: &str = "TIKLIVE_API_KEY";
-
 const KEY_FILE: &str = "api.key_file";
 
 /// Keys of the vendor are far shorter; a longer text is the wrong file.
@@ -31,8 +28,8 @@ pub struct ApiKey {
 /// Where the API key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// [`KEY_VARIABLE`].
-    Environment,
+    /// The provider's environment variable, by its name.
+    Environment(&'static str),
     /// The file that `api.key_file` names.
     File(PathBuf),
 }
@@ -40,29 +37,33 @@ pub enum KeySource {
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Environment => f.write_str(KEY_VARIABLE),
+            Self::Environment(variable) => f.write_str(variable),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
 }
 
-/// Finds the API key: `variable` is the value of [`KEY_VARIABLE`], which wins over the file that
+/// The value of the provider's key variable in the environment of this process.
+pub fn key_variable(config: &ApiConfig) -> Option<String> {
+    std::env::var_os(config.provider().key_variable).map(|key| key.to_string_lossy().into_owned())
+}
+
+/// Finds the API key: `variable` is the value of the provider's key variable, which wins over the file that
 /// `api.key_file` names, unless it is blank, as an unset variable comes out of a compose file. `None`
-/// when neither is set. Reads the file anew each time, so that a
-/// reload picks up a changed key.
+/// when neither is set. Reads the file each time, so that a reload picks up a changed key.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, or when the key is blank, longer than 512 bytes, or holds
 /// anything but visible ASCII characters.
 pub fn api_key(config: &ApiConfig, variable: Option<String>) -> Result<Option<ApiKey>, Problem> {
+    let name = config.provider().key_variable;
     if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
-        let secret = clean(&text).map_err(|why| Problem::new(KEY_VARIABLE, why))?;
-        let unused =
-            config.key_file.as_ref().map(|_| format!("{KEY_FILE}: is not read, {KEY_VARIABLE} is set"));
+        let secret = clean(&text).map_err(|why| Problem::new(name, why))?;
+        let unused = config.key_file.as_ref().map(|_| format!("{KEY_FILE}: is not read, {name} is set"));
         return Ok(Some(ApiKey {
             secret,
-            source: KeySource::Environment,
+            source: KeySource::Environment(name),
             warnings: unused.into_iter().collect(),
         }));
     }

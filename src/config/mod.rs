@@ -34,11 +34,12 @@ use units::{Credits, Problem, Problems};
 pub use api::ApiConfig;
 pub use budget::check_dates;
 pub use env::process_environment;
-pub use key::{ApiKey, KEY_VARIABLE, KeySource, api_key};
+pub use key::{ApiKey, KeySource, api_key, key_variable};
 pub use posts::PostsConfig;
 pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
+pub(crate) use url::is_loopback;
 pub use web::WebConfig;
 
 use crate::credits::{Limits, Need, Pace, Workload, cost};
@@ -156,7 +157,7 @@ fn load_named(
 fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let mut api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
-    let posts = posts::read(tables.section("posts", findings));
+    let posts = posts::read(tables.section("posts", findings), &api);
     let budget = budget::read(tables.section("budget", findings));
     let prometheus = prometheus::read(tables.section("prometheus", findings));
     let web = web::read(tables.section("web", findings));

@@ -1,5 +1,8 @@
 //! `[posts]`: how large a sample of posts is.
 
+use tiktok_api::Dialect;
+
+use super::ApiConfig;
 use super::section::Section;
 
 pub(super) const KEYS: &[&str] = &["pages_max", "page_size"];
@@ -13,21 +16,23 @@ pub struct PostsConfig {
     /// `posts.pages_max`: pages asked for per sample at most, one credit each, 1 to 150, unless a
     /// watch block says otherwise. Default 3.
     pub pages_max: u32,
-    /// `posts.page_size`: posts asked for per page, 1 to 35. Default 35.
+    /// `posts.page_size`: posts asked for per page, from 1 to the most that the provider has on a page (35). Default:
+    /// the most.
     pub page_size: u32,
 }
 
 impl Default for PostsConfig {
     fn default() -> Self {
-        Self { pages_max: 3, page_size: 35 }
+        Self { pages_max: 3, page_size: Dialect::default().provider().posts_page_max }
     }
 }
 
-pub(super) fn read(mut section: Section) -> PostsConfig {
+pub(super) fn read(mut section: Section, api: &ApiConfig) -> PostsConfig {
     let default = PostsConfig::default();
+    let page_max = api.provider().posts_page_max;
     let config = PostsConfig {
         pages_max: read_pages_max(&mut section, default.pages_max),
-        page_size: section.small_integer("page_size", default.page_size, 1..=35),
+        page_size: section.small_integer("page_size", page_max, 1..=page_max),
     };
     section.finish();
     config

@@ -1,5 +1,6 @@
 //! Which keys exist, and what somebody who wrote another one may have meant.
 
+use tiktok_api::Dialect;
 use units::Problem;
 
 use super::{api, budget, discover, env, posts, prometheus, refresh, shard, store, value, watch, web};
@@ -25,8 +26,14 @@ pub(super) const DISCOVER: &str = "discover";
 pub(super) const LISTS: [&str; 2] = [WATCH, DISCOVER];
 
 /// What to do with the API key instead of writing it among the settings.
-const KEY_HINT: &str = "is not a setting: the API key is kept out of the settings; put it into the \
-    environment variable TIKLIVE_API_KEY, or into a file that api.key_file names";
+fn key_hint() -> String {
+    let variables: Vec<&str> = Dialect::all().map(|dialect| dialect.provider().key_variable).collect();
+    format!(
+        "is not a setting: the API key is kept out of the settings; put it into the environment variable {}, or \
+         into a file that api.key_file names",
+        variables.join(" or ")
+    )
+}
 
 /// Two names at least this alike are taken for one, mistyped.
 const ALIKE: f64 = 0.6;
@@ -73,7 +80,7 @@ impl Place {
 /// may be a secret in the wrong place.
 pub(super) fn unknown_key(place: &Place, key: &str) -> Problem {
     if looks_like_the_api_key(key) {
-        return Problem::new(place.key(key), KEY_HINT);
+        return Problem::new(place.key(key), key_hint());
     }
     let here = place.keys().into_iter().map(|name| (name, place.key(name)));
     let elsewhere = SECTIONS.iter().flat_map(|(section, keys)| {
@@ -94,7 +101,7 @@ pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
     let variable = variable.escape_debug().to_string();
     let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
     if looks_like_the_api_key(leaf) {
-        return Problem::new(variable, KEY_HINT);
+        return Problem::new(variable, key_hint());
     }
     if let Some(list) = LISTS.into_iter().find(|list| dotted.split('.').next() == Some(list)) {
         let message = format!("is not a setting: [[{list}]] blocks are written in the configuration file");
@@ -128,17 +135,14 @@ fn most_alike<'n>(key: &str, candidates: impl Iterator<Item = (&'n str, String)>
 
 /// Names under which people put the API key into a configuration.
 fn looks_like_the_api_key(key: &str) -> bool {
-    let bare: String = key.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
-    matches!(
-        bare.as_str(),
-        "key"
-            | "apikey"
-            | "xapikey"
-            | "tiklivekey"
-            | "tikliveapikey"
-            | "apitoken"
-            | "token"
-            | "secret"
-            | "password"
-    )
+    let bare = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
+    };
+    let key = bare(key);
+    matches!(key.as_str(), "key" | "apikey" | "xapikey" | "apitoken" | "token" | "secret" | "password")
+        || Dialect::all().map(Dialect::provider).any(|provider| {
+            key == bare(provider.key_variable)
+                || key == bare(provider.key_header)
+                || key == bare(&format!("{}key", provider.dialect))
+        })
 }

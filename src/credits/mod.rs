@@ -26,6 +26,4 @@ pub use ledger::{ByKind, KINDS, Ledger, Reservation, Settlement, Statement, stan
 pub use limits::{Balance, Limits, Standing, Window};
 pub use pace::{Need, Pace, Pacer, Share};
 pub use pacing::{Pacing, purpose};
-pub use plan::{
-    BudgetEffect, Cost, Effect, Estimate, JobCost, Lever, MONTH_DAYS, PRICE_PER_100_000, Workload,
-};
+pub use plan::{BudgetEffect, Cost, Effect, Estimate, JobCost, Lever, MONTH_DAYS, Workload};

@@ -14,7 +14,7 @@ use crate::credits::{Denial, Ledger, Need, Pace, Pacer, Share};
 use crate::model::Growth;
 use crate::model::Purpose;
 use crate::schedule::{Job, Rhythm, Subject};
-use crate::state::JobKind;
+use crate::state::{JobKind, PlannedPace};
 use crate::watch::{Watched, Watchlist};
 
 /// How often the need is compared with the budget.
@@ -122,11 +122,6 @@ impl Pacing {
         was_weighted || !self.weighted.is_empty()
     }
 
-    /// The shares at the last measurement.
-    pub fn pace(&self) -> &Pace {
-        &self.pace
-    }
-
     /// How the budget changes the interval of a job.
     pub fn rhythm(&self, job: &Job, kind: JobKind) -> Rhythm {
         let weighted = match &job.subject {
@@ -159,6 +154,12 @@ impl Pacing {
     pub fn started(&mut self, kind: JobKind, cost: f64, now: Timestamp) {
         let share = self.share(kind);
         self.pacers[kind as usize].started(Credits::estimated(cost), share, now);
+    }
+
+    /// The pace since the last measurement, for the metrics page.
+    pub fn planned(&self) -> PlannedPace {
+        let stretch = JobKind::ALL.map(|kind| self.share(kind).stretch);
+        PlannedPace { stretch, per_day: self.pace.per_day() }
     }
 
     fn share(&self, kind: JobKind) -> Share {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tiktok_api::{Answer, Operation, Query};
 use units::Timestamp;
 
 use super::Failure;
-use crate::upstream::{Answer, Endpoint, Query};
 
 /// Most memory the answers may take, about.
 const CAPACITY_BYTES: u64 = 4 << 20;
@@ -49,17 +49,17 @@ impl Default for AnswerCache {
 impl AnswerCache {
     /// How long an answer of this kind may be taken for current by those who have no stricter
     /// wish: counters move within minutes, searches within hours, the list of regions hardly ever.
-    fn time_to_live(endpoint: Endpoint) -> Duration {
-        Duration::from_secs(match endpoint {
-            Endpoint::ChallengeInfoName | Endpoint::ChallengeInfoId | Endpoint::ChallengePosts => 10 * 60,
-            Endpoint::SearchChallenge | Endpoint::SearchVideo => 60 * 60,
-            Endpoint::RegionList => 7 * 24 * 60 * 60,
+    fn time_to_live(operation: Operation) -> Duration {
+        Duration::from_secs(match operation {
+            Operation::HashtagByName | Operation::HashtagById | Operation::Posts => 10 * 60,
+            Operation::SearchHashtags | Operation::SearchPosts => 60 * 60,
+            Operation::Regions => 7 * 24 * 60 * 60,
         })
     }
 
     /// Whether an answer to `query` that was given at `at` would be of use to anybody at `now`.
     pub(super) fn is_fresh(query: &Query, at: Timestamp, now: Timestamp) -> bool {
-        !is_old(at, Self::time_to_live(query.endpoint()), now)
+        !is_old(at, Self::time_to_live(query.operation()), now)
     }
 
     /// Remembers an answer that was given at `at`, unless a younger one is remembered.
@@ -73,7 +73,7 @@ impl AnswerCache {
     /// The answer to `query` that is remembered, if it is not older than `max_age` at `now`.
     pub(super) async fn peek(&self, query: &Query, max_age: Duration, now: Timestamp) -> Option<Answer> {
         let entry = self.0.get(query).await?;
-        let max_age = max_age.min(Self::time_to_live(query.endpoint()));
+        let max_age = max_age.min(Self::time_to_live(query.operation()));
         let answer = entry.result.as_ref().as_ref().ok()?;
         (!is_old(entry.at, max_age, now)).then(|| answer.clone())
     }
@@ -91,7 +91,7 @@ impl AnswerCache {
     where
         F: Future<Output = (Timestamp, Result<Answer, Failure>)>,
     {
-        let max_age = max_age.min(Self::time_to_live(query.endpoint()));
+        let max_age = max_age.min(Self::time_to_live(query.operation()));
         let load = async {
             let (at, result) = fetch.await;
             Entry { at, result: Arc::new(result) }

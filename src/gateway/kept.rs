@@ -4,30 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tiktok_api::{self, Answer, Dialect, Query, RawAnswer};
 use tiktok_api::{Flags, HashtagRecord, Totals};
 use units::Timestamp;
 
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
-use crate::upstream::{self, Answer, Query, RawAnswer};
 
 /// The answers that the store keeps: people's as they were, the loop's as what it made of them.
-pub(super) struct Kept(pub(super) Arc<Store>);
+pub(super) struct Kept {
+    pub(super) store: Arc<Store>,
+    /// The dialect of the answers.
+    pub(super) dialect: Dialect,
+}
 
 impl Kept {
     /// The answer to `query`, and when it was given.
     pub(super) async fn recall(&self, query: &Query) -> Option<(Timestamp, Answer)> {
-        let (store, key) = (self.0.clone(), query.key());
+        let (store, key) = (self.store.clone(), self.dialect.answer_key(query));
         let (at, body) = told(tokio::task::spawn_blocking(move || store.kept_answer(&key)).await)??;
         let raw =
             RawAnswer { status: 200, retry_after: None, location: None, simulated: false, body: body.into() };
-        // Whoever wrote into the file, or a reader of another version: then it is asked for again.
-        Some((at, upstream::read(query, &raw).ok()?))
+        // It may have been kept by another version. What cannot be read is asked for again.
+        Some((at, self.dialect.read(query, &raw).ok()?))
     }
 
     /// The last totals of the hashtag that `query` asks for by its name or its id, and when the loop was told.
     pub(super) async fn last_totals(&self, query: &Query) -> Option<(Timestamp, Answer)> {
-        let (store, query) = (self.0.clone(), query.clone());
+        let (store, query) = (self.store.clone(), query.clone());
         let recall = move || {
             let hashtag = match query {
                 Query::HashtagByName(hashtag) => Some(hashtag),
@@ -44,7 +48,7 @@ impl Kept {
 
     /// Keeps an answer; `simulated` marks the store for good.
     pub(super) async fn keep(&self, query: &Query, at: Timestamp, body: Bytes, simulated: bool) {
-        let (store, key) = (self.0.clone(), query.key());
+        let (store, key) = (self.store.clone(), self.dialect.answer_key(query));
         let keep = move || {
             if simulated {
                 store.note_simulated(at)?;

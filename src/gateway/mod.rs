@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tiktok_api::{Answer, Class, Error, Provider, Query, RawAnswer, Transport};
 use tiktok_api::{Hashtag, HashtagRecord};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -30,10 +31,10 @@ pub use limiter::Limiter;
 
 use crate::credits::cost::RETRIES;
 use crate::credits::{Denial, Ledger};
-use crate::exposition::Telemetry;
 use crate::model::{Purpose, Trip};
+use crate::state::ApiState;
 use crate::store::Store;
-use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer, Transport};
+use crate::telemetry::Telemetry;
 use cache::AnswerCache;
 use kept::Kept;
 use paid::Paid;
@@ -118,6 +119,21 @@ pub enum Failure {
     ShuttingDown,
 }
 
+/// The parts a gateway works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// What pays for each request.
+    pub ledger: Arc<Ledger>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Counts requests.
+    pub telemetry: Arc<Telemetry>,
+    /// Where the breaker, pauses and simulated answers are published.
+    pub api: ApiState,
+    /// No request is sent once this is cancelled.
+    pub stopping: CancellationToken,
+}
+
 /// The road. Shared by all who ask.
 pub struct Gateway {
     paid: Paid,
@@ -131,24 +147,17 @@ pub struct Gateway {
     stopping: CancellationToken,
     /// Cancelled when another gateway takes over.
     retired: CancellationToken,
-    /// Whether this gateway's state is what the telemetry shows. Held while it is written there, so
+    api: ApiState,
+    /// Whether this gateway's state is the one that is published. Held while it is written there, so
     /// that a replaced gateway cannot write over its successor.
     is_shown: Mutex<bool>,
 }
 
 impl Gateway {
-    /// A gateway over `transport` that pays for each request out of `ledger`, sends at most
-    /// `per_minute` requests a minute, none after `stopping`, and for `cooldown` none after a refused
-    /// key or exhausted credits.
-    pub fn new(
-        transport: Arc<dyn Transport>,
-        ledger: Arc<Ledger>,
-        per_minute: u32,
-        cooldown: Duration,
-        clock: SharedClock,
-        telemetry: Arc<Telemetry>,
-        stopping: CancellationToken,
-    ) -> Self {
+    /// A gateway over `transport` that sends at most `per_minute` requests a minute, and for `cooldown`
+    /// none after a refused key or exhausted credits.
+    pub fn new(transport: Arc<dyn Transport>, parts: Parts, per_minute: u32, cooldown: Duration) -> Self {
+        let Parts { ledger, clock, telemetry, api, stopping } = parts;
         Self {
             paid: Paid::new(transport, ledger, clock.clone()),
             cache: AnswerCache::default(),
@@ -157,6 +166,7 @@ impl Gateway {
             limiter: Limiter::new(per_minute),
             clock,
             telemetry,
+            api,
             stopping,
             retired: CancellationToken::new(),
             is_shown: Mutex::new(false),
@@ -167,11 +177,11 @@ impl Gateway {
     /// pays for one.
     #[must_use]
     pub fn keeping(self, store: Arc<Store>) -> Self {
-        Self { kept: Some(Kept(store)), ..self }
+        Self { kept: Some(Kept { store, dialect: self.paid.dialect() }), ..self }
     }
 
-    /// Takes over from `predecessor`, if there is one: from now on the telemetry shows this gateway's
-    /// state. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
+    /// Takes over from `predecessor`, if there is one: from now on this gateway's state is the published
+    /// one. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
     /// its pause would have been; what it has sent already is waited for.
     ///
     /// The predecessor grants nothing any more and this limiter starts empty, so the two together send
@@ -184,8 +194,13 @@ impl Gateway {
         // Earned since it was made, for which the predecessor may have sent in the meantime.
         self.limiter.pause(Duration::ZERO);
         *self.shown() = true;
-        self.telemetry.paused_until(None);
+        self.api.set_paused_until(None);
         self.show_breaker();
+    }
+
+    /// Whose API it leads to.
+    pub fn provider(&self) -> &'static Provider {
+        self.paid.dialect().provider()
     }
 
     /// Whether requests would be let through now.
@@ -236,7 +251,7 @@ impl Gateway {
             self.remember_twin(query, *at, record).await;
         }
         let hit = result.as_ref().is_ok_and(|answered| answered.cached);
-        self.telemetry.cache_queried(query.endpoint(), hit);
+        self.telemetry.cache_queried(query.operation(), hit);
         result
     }
 
@@ -262,8 +277,8 @@ impl Gateway {
             if !error.class.is_retryable() || pass.is_trial() || !in_time || !errand.take_retry() {
                 return Err(error.into());
             }
-            tracing::debug!(endpoint = query.endpoint().as_str(), %error, "request failed, trying again");
-            self.telemetry.request_retried(query.endpoint());
+            tracing::debug!(endpoint = query.operation().as_str(), %error, "request failed, trying again");
+            self.telemetry.request_retried(query.operation());
             // Full jitter: those who failed together do not come back together.
             let backoff = ceiling.mul_f64(fastrand::f64()).max(error.retry_after.unwrap_or_default());
             ceiling = (ceiling * 2).min(BACKOFF_MAX);
@@ -316,15 +331,15 @@ impl Gateway {
             }
         };
         if raw.as_ref().is_ok_and(|raw: &RawAnswer| raw.simulated) {
-            self.telemetry.upstream_is_simulated();
+            self.api.set_simulated();
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
-        let result = raw.and_then(|raw| upstream::read(query, &raw));
+        let result = raw.and_then(|raw| self.paid.dialect().read(query, &raw));
         if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
-            kept.keep(query, self.clock.now(), body, self.telemetry.is_simulated()).await;
+            kept.keep(query, self.clock.now(), body, self.api.is_simulated()).await;
         }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
-        self.telemetry.request_finished(query.endpoint(), outcome, started.elapsed());
+        self.telemetry.request_finished(query.operation(), outcome, started.elapsed());
         self.judge(pass, outcome);
         if let Err(error @ Error { class: Class::Throttled, .. }) = &result {
             self.pause(error.retry_after.unwrap_or(BACKOFF_BASE).min(PAUSE_MAX));
@@ -340,7 +355,7 @@ impl Gateway {
         let shown = self.shown();
         if *shown {
             tracing::warn!("the API asks to slow down: nothing is sent for {}", duration::show(pause));
-            self.telemetry.paused_until(Some(self.clock.now() + pause));
+            self.api.set_paused_until(Some(self.clock.now() + pause));
         }
     }
 
@@ -361,11 +376,11 @@ impl Gateway {
         self.show_breaker();
     }
 
-    /// Has the telemetry show the breaker, unless that of another gateway is shown.
+    /// Publishes the state of the breaker, unless that of another gateway is published.
     fn show_breaker(&self) {
         let shown = self.shown();
         if *shown {
-            self.telemetry.breaker_is(match self.admission() {
+            self.api.set_stopped(match self.admission() {
                 Admission::All => None,
                 Admission::Trial(trip) | Admission::Nothing(trip, _) => Some(trip),
             });
@@ -378,9 +393,12 @@ impl Gateway {
     }
 
     fn trip(&self, pass: Pass, trip: Trip) {
+        let variable = self.provider().key_variable;
         let advice = match trip {
-            Trip::Auth => "the API refuses the key: check TIKLIVE_API_KEY or api.key_file, then reload",
-            Trip::CreditsExhausted => "the account has no credits left: buy some, then reload or wait",
+            Trip::Auth => format!("the API refuses the key: check {variable} or api.key_file, then reload"),
+            Trip::CreditsExhausted => {
+                "the account has no credits left: buy some, then reload or wait".to_owned()
+            }
         };
         // What a replaced key cannot do is nobody's trouble any more.
         if *self.shown() {

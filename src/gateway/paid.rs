@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tiktok_api::{Dialect, Error, Query, RawAnswer, Transport};
 use units::SharedClock;
 
 use super::Errand;
 use crate::credits::{Denial, Ledger, Settlement};
 use crate::model::Expense;
-use crate::upstream::{Error, Query, RawAnswer, Transport};
 
 /// Holds the only way to the API, and opens it for a reserved credit at a time.
 pub(super) struct Paid {
@@ -22,6 +22,11 @@ impl Paid {
         Self { transport, ledger, clock }
     }
 
+    /// The dialect that the answers are in.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.transport.dialect()
+    }
+
     /// Reserves a credit, sends the request, and settles. The outer error says that nothing was
     /// sent.
     ///
@@ -32,8 +37,11 @@ impl Paid {
         query: &Query,
         errand: &Errand,
     ) -> Result<Result<RawAnswer, Error>, Denial> {
-        let expense =
-            Expense { endpoint: query.endpoint(), purpose: errand.purpose, hashtag: errand.hashtag.clone() };
+        let expense = Expense {
+            operation: query.operation(),
+            purpose: errand.purpose,
+            hashtag: errand.hashtag.clone(),
+        };
         let reservation = self.ledger.reserve(expense, self.clock.now()).await?;
         let answer = self.transport.send(query).await;
         let settlement = match &answer {

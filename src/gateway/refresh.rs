@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
+use tiktok_api::{Class, Cursor, Error, Order, Page, Query, Since};
 use units::{DAY, Timestamp};
 
 use crate::gateway::{Errand, Failure, Gateway};
 use crate::model::{Keyword, PostSample};
-use crate::upstream::{Class, Cursor, Error, Order, Page, Query, SEARCH_SIZE_MAX, Since};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
 /// same, at no extra cost: a look-up by name also brings the totals.
@@ -119,7 +119,7 @@ impl LookUp<'_> {
     async fn by_search(&mut self, hashtag: &Hashtag) -> Result<Resolved, Failure> {
         let query = Query::SearchHashtags {
             keyword: hashtag.to_string(),
-            count: SEARCH_SIZE_MAX,
+            count: self.gateway.provider().hashtags_page_max,
             cursor: Cursor::start(),
         };
         let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
@@ -174,7 +174,7 @@ impl Sampling {
         let (count, cursor) = (self.paging.page_size, self.cursor.clone());
         match listing {
             Listing::Hashtag(id) => Query::Posts { id: id.clone(), region, count, cursor },
-            Listing::Keyword(keyword) => Query::SearchVideos {
+            Listing::Keyword(keyword) => Query::SearchPosts {
                 keyword: keyword.to_string(),
                 since: Since::Week,
                 order: Order::Date,
@@ -299,7 +299,7 @@ pub async fn search(
 ) -> Result<Searched, Failure> {
     let query = Query::SearchHashtags {
         keyword: keyword.to_string(),
-        count: SEARCH_SIZE_MAX,
+        count: gateway.provider().hashtags_page_max,
         cursor: Cursor::start(),
     };
     let answered = gateway.ask(&query, max_age, errand).await?;

@@ -10,17 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use tiktok_api::{
+    self, Answer, Class, Error, Query, RawAnswer,
+    fake::{self, Body, Request, Simulator},
+};
 use tiktok_api::{ChallengeId, Region};
 use units::{DAY, Timestamp};
 
 use super::itself::Itself;
 use super::openmetrics::{Directory, Samples, Span, WriteError};
-use crate::exposition::result_families;
 use crate::gateway::refresh::{Listing, Paging, Sampling};
 use crate::model::{PostSample, RecentValues};
-use crate::simulator::{self, Body, Request, Simulator};
+use crate::page::result_families;
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
-use crate::upstream::{self, Answer, Class, Error, Query, RawAnswer};
 use crate::watch::{Watched, Watchlist};
 
 /// What the exporter would have shown of itself is written for the last days alone, which is as far as
@@ -121,11 +123,11 @@ struct Target {
 impl Observer {
     /// An observer that has watched for long enough by `start` to know what one would know.
     fn new(settings: &Settings, start: Timestamp) -> Self {
-        let simulator = Simulator::new(simulator::Settings {
+        let simulator = Simulator::new(fake::Settings {
             seed: settings.seed,
             beginning: settings.beginning,
             rate_limit_per_minute: u32::MAX,
-            ..simulator::Settings::default()
+            ..fake::Settings::default()
         });
         let target = |watched: &Watched| Target {
             id: simulator.id(&watched.hashtag),
@@ -218,9 +220,9 @@ impl Observer {
 
 /// One request to the simulator, read as the exporter reads the API.
 fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
-    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-    encoded.extend_pairs(query.parameters());
-    let request = Request { path: query.endpoint().as_str(), query: &encoded.finish(), key: Some("history") };
+    let dialect = simulator.dialect();
+    let sent = dialect.request(query);
+    let request = Request { path: sent.path, query: &sent.query, key: Some("history") };
     let reply = simulator.answer(request, now);
     let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
     let raw = RawAnswer {
@@ -230,7 +232,7 @@ fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, E
         simulated: true,
         body: body.into(),
     };
-    upstream::read(query, &raw)
+    dialect.read(query, &raw)
 }
 
 fn sample(

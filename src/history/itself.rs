@@ -6,18 +6,19 @@
 
 use std::time::Duration;
 
+use tiktok_api::Operation;
 use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
 use crate::credits::{ByKind, Standing, Statement};
-use crate::exposition::{Telemetry, own_families};
 use crate::model::{Purpose, Spent};
-use crate::state::HashtagState;
-use crate::upstream::Endpoint;
+use crate::page::own_families;
+use crate::state::{ApiStatus, HashtagState};
+use crate::telemetry::Telemetry;
 use crate::watch::Watched;
 
-/// The endpoints that are asked over and over; the others would be lines of zeros.
-const ASKED: [Endpoint; 2] = [Endpoint::ChallengeInfoId, Endpoint::ChallengePosts];
+/// The operations that repeat; the others would be lines of zeros.
+const ASKED: [Operation; 2] = [Operation::HashtagById, Operation::Posts];
 
 pub(super) struct Itself {
     telemetry: Telemetry,
@@ -27,19 +28,25 @@ pub(super) struct Itself {
     day: Date,
     spent_in_day: Spent,
     spent_in_month: Spent,
-    /// Credits a day, at the pace of the last turn.
-    planned: f64,
+    api: ApiStatus,
 }
 
 impl Itself {
     /// One that begins with nothing spent.
     pub(super) fn new(latency: Duration, start: Timestamp) -> prometheus::Result<Self> {
         let telemetry = Telemetry::new()?;
-        telemetry.upstream_is_simulated();
         telemetry.reloaded(start);
         let (settled, day) = (ByKind::default(), Date::of(start));
         let (spent_in_day, spent_in_month) = <(Spent, Spent)>::default();
-        Ok(Self { telemetry, latency, settled, day, spent_in_day, spent_in_month, planned: 0.0 })
+        Ok(Self {
+            telemetry,
+            latency,
+            settled,
+            day,
+            spent_in_day,
+            spent_in_month,
+            api: ApiStatus { simulated: true, ..ApiStatus::default() },
+        })
     }
 
     /// Asks for all that came due in the `step` before `now`.
@@ -60,24 +67,24 @@ impl Itself {
         let mut asked = 0;
         for (watched, state) in watched {
             let looks = turns(watched.terms.totals_interval, step, now);
-            asked += self.ask(Endpoint::ChallengeInfoId, Purpose::Totals, looks);
+            asked += self.ask(Operation::HashtagById, Purpose::Totals, looks);
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                asked += self.ask(Endpoint::ChallengePosts, Purpose::Posts, pages);
+                asked += self.ask(Operation::Posts, Purpose::Posts, pages);
             }
         }
-        self.planned = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
+        self.api.pace.per_day = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
     }
 
-    fn ask(&mut self, endpoint: Endpoint, purpose: Purpose, times: u64) -> u64 {
+    fn ask(&mut self, operation: Operation, purpose: Purpose, times: u64) -> u64 {
         for _ in 0..times {
-            self.telemetry.cache_queried(endpoint, false);
-            self.telemetry.request_finished(endpoint, Ok(()), self.latency);
+            self.telemetry.cache_queried(operation, false);
+            self.telemetry.request_finished(operation, Ok(()), self.latency);
             self.spent_in_day.add(purpose);
             self.spent_in_month.add(purpose);
         }
-        self.settled.add(endpoint, purpose, Credits::new(times));
+        self.settled.add(operation, purpose, Credits::new(times));
         times
     }
 
@@ -98,8 +105,7 @@ impl Itself {
             denied: Default::default(),
             stopped: None,
         };
-        // Two families of one name are all that can fail here, and then the page of a live one fails first.
-        for family in own_families(&self.telemetry, &statement, self.planned, now).unwrap_or_default() {
+        for family in own_families(&self.telemetry, &self.api, &statement, now) {
             let name = family.name();
             for metric in family.get_metric() {
                 let labels: Vec<(&str, &str)> =

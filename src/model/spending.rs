@@ -1,9 +1,7 @@
 //! What credits are spent on.
 
-use tiktok_api::Hashtag;
+use tiktok_api::{Hashtag, Operation};
 use units::Credits;
-
-use crate::upstream::Endpoint;
 
 /// What a credit is spent on, in order of priority: when the budget is short, the last ones are stretched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,8 +39,8 @@ impl Purpose {
 /// One request in the ledger; it costs one credit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Expense {
-    /// The endpoint of the request.
-    pub endpoint: Endpoint,
+    /// The operation of the API.
+    pub operation: Operation,
     /// What it is spent on.
     pub purpose: Purpose,
     /// The hashtag of the request, if any. Only for display.

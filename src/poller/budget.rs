@@ -33,7 +33,7 @@ impl Poller {
             self.schedule.change(|job, kind| pacing.rhythm(job, kind), now);
             self.publish_all();
         }
-        self.parts.telemetry.pace_is(self.pacing.pace());
+        self.parts.state.api().set_pace(self.pacing.planned());
     }
 
     /// Logs when spending stops and when it resumes.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tiktok_api::{Class, Error};
 use tiktok_api::{Hashtag, Post, Region};
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
@@ -18,7 +19,6 @@ use crate::model::{Growth, RecentValues};
 use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};
 use crate::store::{Store, StoreError};
-use crate::upstream::{Class, Error};
 
 /// The result of a refresh.
 pub(super) enum Refreshed {
@@ -174,7 +174,7 @@ impl Poller {
     /// Writes to the store, and logs a failure.
     pub(super) async fn write(&self, write: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static) {
         let store = self.parts.store.clone();
-        let (simulated, now) = (self.parts.telemetry.is_simulated(), self.parts.clock.now());
+        let (simulated, now) = (self.parts.state.api().is_simulated(), self.parts.clock.now());
         let written = blocking(move || {
             // Marked first, so that a simulated result is never taken for a real one.
             if simulated {

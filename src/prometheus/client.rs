@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use url::Url;
 
+use crate::config::is_loopback;
+
 use super::{QueryError, Sample, answer};
-use crate::upstream::is_loopback;
 
 /// The largest answer that is read, decompressed: some 50,000 series.
 const MAX_BODY_BYTES: usize = 16 << 20;

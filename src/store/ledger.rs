@@ -1,11 +1,11 @@
 //! The ledger's rows. What they mean is decided in [`crate::credits`].
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
 use super::{Store, StoreError};
 use crate::model::{Expense, Purpose, Spent};
-use crate::upstream::Endpoint;
 
 /// The ledger within one durable transaction.
 pub struct Books<'a>(&'a Connection);
@@ -26,7 +26,7 @@ pub struct Counted {
 pub struct Line {
     /// The day, in UTC.
     pub day: Date,
-    /// The endpoint, as the ledger spells it.
+    /// The name of the operation.
     pub endpoint: String,
     /// The purpose, as the ledger spells it.
     pub purpose: String,
@@ -91,16 +91,16 @@ impl Books<'_> {
         self.0.prepare_cached(sql)?.query_row(params![first, Purpose::AdHoc.as_str()], spent)
     }
 
-    /// What was ever spent, by endpoint and purpose; those that this program does not know are left out.
-    pub fn spent_by_kind(&self) -> rusqlite::Result<Vec<(Endpoint, Purpose, Credits)>> {
+    /// What was ever spent, by operation and purpose. Rows with an unknown one are left out.
+    pub fn spent_by_kind(&self) -> rusqlite::Result<Vec<(Operation, Purpose, Credits)>> {
         let sql = "SELECT endpoint, purpose, sum(credits) FROM spending GROUP BY endpoint, purpose";
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         let mut kinds = Vec::new();
         while let Some(row) = rows.next()? {
-            let endpoint = Endpoint::parse(&row.get::<_, String>(0)?);
-            if let (Some(endpoint), Some(purpose)) = (endpoint, Purpose::parse(&row.get::<_, String>(1)?)) {
-                kinds.push((endpoint, purpose, credits(row, 2)?));
+            let operation = Operation::parse(&row.get::<_, String>(0)?);
+            if let (Some(operation), Some(purpose)) = (operation, Purpose::parse(&row.get::<_, String>(1)?)) {
+                kinds.push((operation, purpose, credits(row, 2)?));
             }
         }
         Ok(kinds)
@@ -124,7 +124,7 @@ impl Books<'_> {
     /// Books one credit on `day` and notes that its request is under way; returns the note's number.
     pub fn reserve(&self, expense: &Expense, day: Date, at: Timestamp) -> rusqlite::Result<i64> {
         let hashtag = expense.hashtag.as_ref().map_or("", |hashtag| hashtag.as_str());
-        let kind = (day.days(), expense.endpoint.as_str(), expense.purpose.as_str(), hashtag);
+        let kind = (day.days(), expense.operation.as_str(), expense.purpose.as_str(), hashtag);
         self.0
             .prepare_cached(
                 "INSERT INTO spending (day, endpoint, purpose, hashtag, credits, last_at)

@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use tiktok_api::Provider;
 use units::{
     Timestamp,
     human::{counted, exact, relative, short, utc},
 };
 
 use super::candidates;
-use crate::exposition::Telemetry;
 use crate::model::Trip;
 use crate::model::{HEATING_UP, SampleStats};
-use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
+use crate::state::{ApiStatus, HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 
 /// Rows that are written out; a longer watchlist is for Grafana.
 const ROWS_MAX: usize = 500;
@@ -35,7 +35,7 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
 type Row<'a> = (&'a HashtagState, &'a RegionState);
 
 /// The page, sorted by group and hashtag: rows keep their place, so eyes find them again.
-pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -> Markup {
+pub(super) fn page(snapshot: &Snapshot, api: &ApiStatus, provider: &Provider, now: Timestamp) -> Markup {
     let mut rows: Vec<Row> = snapshot
         .hashtags
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn page(snapshot: &Snapshot, telemetry: &Telemetry, now: Timestamp) -
             }
             body {
                 (heading())
-                (banners(telemetry))
+                (banners(api, provider))
                 main {
                     (summary(snapshot.hashtags.len(), &rows, now))
                     @for group in shown.chunk_by(|(a, _), (b, _)| a.group == b.group) {
@@ -113,14 +113,14 @@ fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
     }
 }
 
-pub(super) fn banners(telemetry: &Telemetry) -> Markup {
+pub(super) fn banners(api: &ApiStatus, provider: &Provider) -> Markup {
     html! {
-        @if telemetry.is_simulated() {
+        @if api.simulated {
             p.banner.simulated { "SIMULATED DATA. No hashtag, count or trend on this page is real." }
         }
-        @match telemetry.breaker() {
+        @match api.stopped {
             Some(Trip::Auth) => p.banner.stopped role="alert" {
-                "All requests are stopped: the API refuses the key. Check TIKLIVE_API_KEY or api.key_file, then reload."
+                "All requests are stopped: the API refuses the key. Check " (provider.key_variable) " or api.key_file, then reload."
             },
             Some(Trip::CreditsExhausted) => p.banner.stopped role="alert" {
                 "All requests are stopped: the account has no credits left. Buy some, then reload or wait."

@@ -1,11 +1,10 @@
-//! The pages of the exporter. They read the snapshot and the counters and never send a request to the API.
+//! The pages of the exporter. They read the state and never send a request to the API.
 //! Only the brief reads more: posts from the store, and growth from a Prometheus if one is configured.
 //! Connections, TLS, users and limits are in `exporter-web`.
 
 mod brief;
 mod candidates;
 mod landing;
-mod metrics;
 pub mod notifications;
 mod runbooks;
 
@@ -13,20 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State as Extract;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use exporter_web::{Access, Observer, Refusal, Server};
-use tokio::sync::{mpsc, oneshot};
+use exporter_web::{Access, Server};
+use tiktok_api::Provider;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use units::SharedClock;
 
 use crate::brief::Desk;
-use crate::exposition::Telemetry;
+use crate::page::MetricsPage;
 use crate::state::State;
-
-pub use metrics::MetricsPage;
 
 /// A request to reload the configuration. The result is sent back on it.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
@@ -35,10 +34,8 @@ pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 pub struct App {
     /// `/metrics`.
     pub page: MetricsPage,
-    /// The results.
+    /// The results, and the status of the API.
     pub state: State,
-    /// The exporter's own counters.
-    pub telemetry: Arc<Telemetry>,
     /// Makes briefs and trends.
     pub desk: Desk,
     /// The time.
@@ -47,6 +44,8 @@ pub struct App {
     pub readiness: Readiness,
     /// Receives requests to reload, if that is allowed over HTTP.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// The provider whose API is used. A reload may change it.
+    pub provider: watch::Receiver<&'static Provider>,
 }
 
 /// Whether the exporter is ready. Once set it stays set.
@@ -69,21 +68,11 @@ pub fn server(app: App, access: Access) -> Server {
     Server::new(router(app), access).realm("tiktok-exporter")
 }
 
-impl Observer for Telemetry {
-    fn refused(&self, reason: Refusal) {
-        Telemetry::refused(self, reason);
-    }
-
-    fn config_reloaded(&self, valid: bool) {
-        self.web_config_is(valid);
-    }
-}
-
 /// All routes. GET routes answer HEAD as well; other methods get 405, other paths 404.
 fn router(app: App) -> Router {
     Router::new()
         .route("/", get(landing_page))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "tiktok-exporter is healthy.\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
@@ -96,11 +85,23 @@ fn router(app: App) -> Router {
 async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
     let page = spawn_blocking(move || {
         let snapshot = app.state.snapshot();
-        landing::page(&snapshot, &app.telemetry, snapshot.now(app.clock.now()))
+        landing::page(
+            &snapshot,
+            &app.state.api().status(),
+            *app.provider.borrow(),
+            snapshot.now(app.clock.now()),
+        )
     });
     match page.await {
         Ok(page) => (landing::HEADERS, page.into_string()).into_response(),
         Err(error) => broken("write the page", &error),
+    }
+}
+
+async fn metrics(Extract(app): Extract<Arc<App>>, headers: HeaderMap) -> Response {
+    match app.page.respond(&headers).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => broken("write the metrics", &error),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tiktok_api::Hashtag;
-use tiktok_exporter::simulator::World;
+use tiktok_api::fake::World;
 use units::{Clock, DAY, SystemClock, Timestamp};
 
 use crate::support::bursts::Watch;

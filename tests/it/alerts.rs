@@ -11,9 +11,10 @@ use promql_parser::parser::{Expr, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde::Deserialize;
 use tiktok_exporter::credits::{Balance, Ledger, Limits};
-use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::page::Exposition;
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
+use tiktok_exporter::telemetry::Telemetry;
 use units::{Credits, Date};
 
 use crate::support::snapshot::{NOW, SetClock, known, publish};
@@ -141,8 +142,8 @@ fn exporter_page() -> Page {
         ..Limits::default()
     };
     let ledger = Arc::new(Ledger::open(store, limits, NOW).unwrap());
-    let telemetry = Telemetry::new().unwrap();
-    let exposition = Exposition::new(state, ledger, SetClock::at(NOW), &telemetry).unwrap();
+    let telemetry = Arc::new(Telemetry::new().unwrap());
+    let exposition = Exposition::new(state, ledger, SetClock::at(NOW), telemetry);
     let page = exposition.encode().unwrap();
 
     let mut metrics = Page::new();

@@ -6,9 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tiktok_api::Region;
-use tiktok_exporter::config::{self, ApiConfig, KEY_VARIABLE, KeySource, Loaded, api_key};
+use tiktok_exporter::config::{self, ApiConfig, KeySource, Loaded, api_key};
 
 /// A block that lets the rest of a file be looked at.
+const KEY_VARIABLE: &str = "TIKLIVE_API_KEY";
 const WATCH: &str = "\n[[watch]]\nhashtags = [\"booktok\"]\n";
 
 const NO_ENV: [(String, String); 0] = [];
@@ -95,6 +96,9 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
             "[web]\nlisten_address = \"10110\"",
             "web.listen_address: \"10110\" has no port (allowed: :PORT, HOST:PORT, IPv4:PORT, [IPv6]:PORT)",
         ),
+        // The dialect.
+        ("[api]\ndialect = \"tikwn\"", "api.dialect: \"tikwn\" is not a known dialect (tiklive)"),
+        ("[api]\ndialect = 1", "api.dialect: 1 is not text (put it in quotes)"),
         (
             "[web]\nlisten_address = [\":1\", \"::1:1\", \":http\"]",
             "web.listen_address[1]: \"::1:1\" is an IPv6 address without brackets \
@@ -584,7 +588,7 @@ fn the_key_comes_from_the_environment_or_a_file() {
     let key = api_key(&with, None).unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.source), ("00123", KeySource::File(path.clone())));
     let key = api_key(&with, Some(" abc\n".to_owned())).unwrap().unwrap();
-    assert_eq!((key.secret.expose_secret(), key.source), ("abc", KeySource::Environment));
+    assert_eq!((key.secret.expose_secret(), key.source), ("abc", KeySource::Environment(KEY_VARIABLE)));
     assert_eq!(key.warnings, ["api.key_file: is not read, TIKLIVE_API_KEY is set"]);
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tiktok_api::Query;
 use tiktok_exporter::credits::Limits;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
 use units::{Credits, DAY, Date, HOUR, SharedClock, TimerClock, Timestamp};
 
@@ -47,7 +47,7 @@ impl Loop<Scripted> {
         for received in self.upstream.received().iter().filter(|r| (from..to).contains(&r.at)) {
             let about_found = |text: &str| text.contains("found") || text.starts_with(FOUND_ID);
             let index = match &received.query {
-                Query::SearchHashtags { .. } | Query::SearchVideos { .. } => 2,
+                Query::SearchHashtags { .. } | Query::SearchPosts { .. } => 2,
                 Query::HashtagByName(hashtag) => usize::from(about_found(hashtag.as_str())),
                 Query::HashtagById(id) | Query::Posts { id, .. } => usize::from(about_found(id.as_str())),
                 Query::Regions => continue,
@@ -98,10 +98,10 @@ fn with_search(posts: usize) -> Arc<Scripted> {
                 .collect();
             Reply::Json(format!(r#"{{"challenge_list":[{}],"cursor":5,"hasMore":false}}"#, records.join(",")))
         }
-        Query::SearchVideos { .. } if posts == 0 => {
+        Query::SearchPosts { .. } if posts == 0 => {
             Reply::Json(r#"{"status":"error","message":"Not found videos"}"#.to_owned())
         }
-        Query::SearchVideos { .. } => {
+        Query::SearchPosts { .. } => {
             let at = midnight().as_secs() - 3_600;
             let items: Vec<String> = (0..posts)
                 .map(|n| format!(r#"{{"video_id":"{n}","create_time":{at},"play_count":100}}"#))

@@ -11,14 +11,16 @@ use std::time::Duration;
 use prometheus::TextEncoder;
 use proptest::prelude::*;
 use tiktok_api::{ChallengeId, Hashtag, Post, Region};
+use tiktok_api::{Class, Operation};
 use tiktok_exporter::discovery::{Candidate, Candidates, KeywordStats, PostCounts, Trial};
-use tiktok_exporter::exposition::{Exposition, Telemetry, result_families};
+
 use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
+use tiktok_exporter::page::{Exposition, result_families};
 use tiktok_exporter::state::{
     HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{Class, Endpoint};
+use tiktok_exporter::telemetry::Telemetry;
 use tiktok_exporter::{
     credits::{Ledger, Limits},
     model::Trip,
@@ -35,17 +37,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Shown {
     state: State,
     clock: Arc<SetClock>,
-    telemetry: Telemetry,
+    telemetry: Arc<Telemetry>,
     exposition: Exposition,
 }
 
 impl Shown {
     fn new(hashtags: impl IntoIterator<Item = HashtagState>) -> Self {
         let (state, clock) = (State::default(), SetClock::at(NOW));
-        let telemetry = Telemetry::new().unwrap();
+        let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store, Limits::default(), NOW).unwrap());
-        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), telemetry.clone());
         publish(&state, hashtags);
         Self { state, clock, telemetry, exposition }
     }
@@ -823,20 +825,20 @@ fn every_label_value_that_is_known_beforehand_starts_at_zero() {
 fn what_happened_is_counted_where_it_happened() {
     let shown = Shown::new([]);
     let before = shown.page().starting_with("tiktok_exporter_");
-    let telemetry = &shown.telemetry;
+    let (telemetry, api) = (&shown.telemetry, shown.state.api());
     let half = Duration::from_millis(500);
-    telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half);
-    telemetry.request_finished(Endpoint::ChallengePosts, Ok(()), half * 4);
-    telemetry.request_finished(Endpoint::ChallengePosts, Err(Class::Throttled), half * 60);
-    telemetry.request_retried(Endpoint::ChallengePosts);
-    telemetry.cache_queried(Endpoint::ChallengeInfoId, true);
-    telemetry.cache_queried(Endpoint::ChallengeInfoId, false);
-    telemetry.breaker_is(Some(Trip::CreditsExhausted));
-    telemetry.paused_until(Some(NOW + half * 80));
+    telemetry.request_finished(Operation::Posts, Ok(()), half);
+    telemetry.request_finished(Operation::Posts, Ok(()), half * 4);
+    telemetry.request_finished(Operation::Posts, Err(Class::Throttled), half * 60);
+    telemetry.request_retried(Operation::Posts);
+    telemetry.cache_queried(Operation::HashtagById, true);
+    telemetry.cache_queried(Operation::HashtagById, false);
+    api.set_stopped(Some(Trip::CreditsExhausted));
+    api.set_paused_until(Some(NOW + half * 80));
     telemetry.refreshed(JobKind::Posts, Outcome::NotFound);
     telemetry.store_failed();
     telemetry.reloaded(NOW + half);
-    telemetry.upstream_is_simulated();
+    api.set_simulated();
 
     let mut changed = shown.page().starting_with("tiktok_exporter_");
     changed.retain(|series, value| before.get(series) != Some(value));
@@ -872,8 +874,8 @@ fn what_happened_is_counted_where_it_happened() {
     }
     assert_same(&changed, &want);
 
-    telemetry.breaker_is(None);
-    telemetry.paused_until(None);
+    api.set_stopped(None);
+    api.set_paused_until(None);
     telemetry.reload_failed();
     let later = shown.page().starting_with("tiktok_exporter_");
     for (series, want) in [

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
-use tiktok_exporter::exposition::Telemetry;
-use tiktok_exporter::gateway::{Errand, Failure, Gateway};
-use tiktok_exporter::model::RecentValues;
-use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-use tiktok_exporter::state::{HashtagState, Reading};
-use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{
-    Answer, BoxFuture, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
+use tiktok_api::{
+    Answer, BoxFuture, Dialect, Error, HttpSettings, HttpTransport, Query, RawAnswer, Transport,
+    fake::{Body, Request, Settings, Simulator},
 };
+use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
+use tiktok_exporter::gateway::{Errand, Failure, Gateway, Parts};
+use tiktok_exporter::model::RecentValues;
+use tiktok_exporter::state::{ApiState, HashtagState, Reading};
+use tiktok_exporter::store::Store;
+use tiktok_exporter::telemetry::Telemetry;
 use tiktok_exporter::{
     credits::{Ledger, Limits},
     model::Purpose,
@@ -44,15 +44,14 @@ fn road(transport: Arc<dyn Transport>, limits: Limits) -> Road {
 fn road_at(transport: Arc<dyn Transport>, limits: Limits, clock: SharedClock) -> Road {
     let store = Arc::new(Store::in_memory().unwrap());
     let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
-    let gateway = Gateway::new(
-        transport,
-        ledger.clone(),
-        200,
-        HOUR,
-        clock.clone(),
-        Arc::new(Telemetry::new().unwrap()),
-        CancellationToken::new(),
-    );
+    let parts = Parts {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        telemetry: Arc::new(Telemetry::new().unwrap()),
+        api: ApiState::default(),
+        stopping: CancellationToken::new(),
+    };
+    let gateway = Gateway::new(transport, parts, 200, HOUR);
     Road { gateway: Arc::new(gateway.keeping(store.clone())), ledger, store, clock }
 }
 
@@ -98,6 +97,10 @@ impl Transport for Near {
             let (status, body) = (reply.status, body.into());
             Ok(RawAnswer { status, retry_after: None, location: None, simulated: true, body })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }
 
@@ -220,6 +223,8 @@ async fn whoever_stops_waiting_has_spent_all_the_same() {
 async fn send(address: std::net::SocketAddr) -> Error {
     let settings = HttpSettings {
         base_url: format!("http://{address}/").parse().unwrap(),
+        dialect: Dialect::default(),
+        user_agent: "a test".to_owned(),
         key: Some(SecretString::from("k")),
         timeout: SECOND * 2,
         connect_timeout: SECOND,

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tiktok_api::Hashtag;
+use tiktok_api::fake::World;
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill, tutorial};
-use tiktok_exporter::simulator::World;
 use units::{DAY, HOUR, Timestamp};
 
 /// 2026-06-03T12:00:00Z.

@@ -142,13 +142,13 @@ async fn banners_stand_while_their_reason_does() {
     let auth = "All requests are stopped: the API refuses the key. Check TIKLIVE_API_KEY or api.key_file, then reload.";
     let credits = "All requests are stopped: the account has no credits left. Buy some, then reload or wait.";
     assert_eq!(banners().await, Vec::<String>::new());
-    site.telemetry.breaker_is(Some(Trip::Auth));
+    site.state.api().set_stopped(Some(Trip::Auth));
     assert_eq!(banners().await, [auth]);
-    site.telemetry.breaker_is(Some(Trip::CreditsExhausted));
+    site.state.api().set_stopped(Some(Trip::CreditsExhausted));
     assert_eq!(banners().await, [credits]);
-    site.telemetry.upstream_is_simulated();
+    site.state.api().set_simulated();
     assert_eq!(banners().await, [simulated, credits]);
-    site.telemetry.breaker_is(None);
+    site.state.api().set_stopped(None);
     assert_eq!(banners().await, [simulated]);
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tiktok_api::Hashtag;
+use tiktok_api::Operation;
 use tiktok_exporter::store::{Beside, Store, StoreError};
-use tiktok_exporter::upstream::Endpoint;
 use tiktok_exporter::{
     credits::{Balance, Denial, Ledger, Limits, Reservation, Settlement, Window},
     model::{Expense, Purpose},
@@ -55,7 +55,7 @@ impl Disk {
 
 fn expense(purpose: Purpose) -> Expense {
     let hashtag = Hashtag::parse("booktok").ok();
-    Expense { endpoint: Endpoint::ChallengeInfoId, purpose, hashtag }
+    Expense { operation: Operation::HashtagById, purpose, hashtag }
 }
 
 async fn reserve(ledger: &Ledger, now: Timestamp) -> Result<Reservation, Denial> {
@@ -111,7 +111,7 @@ async fn a_credit_is_on_disk_before_the_request_and_settled_after_it() {
     ledger.settle(reservation, Settlement::Spent).await;
     assert_eq!((disk.spent(), disk.in_flight()), (1, 0));
     let settled: Vec<_> = ledger.statement(noon()).settled.iter().filter(|(_, _, c)| c.get() > 0).collect();
-    assert_eq!(settled, [(Endpoint::ChallengeInfoId, Purpose::Totals, Credits::ONE)]);
+    assert_eq!(settled, [(Operation::HashtagById, Purpose::Totals, Credits::ONE)]);
 }
 
 #[tokio::test]

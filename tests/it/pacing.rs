@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::{Operation, Query};
 use tiktok_exporter::store::{Beside, Store};
-use tiktok_exporter::upstream::{Endpoint, Query};
 use tiktok_exporter::{
     credits::{Balance, Limits, Settlement},
     model::{Expense, Purpose},
@@ -208,7 +208,7 @@ async fn a_spent_budget_stops_the_loop_until_midnight_and_people_may_use_the_res
     sleep(HOUR * 12).await;
     assert_eq!(looped.upstream.count(), before, "nothing for the loop");
     assert_eq!(looped.metric("tiktok_exporter_spending_stopped{reason=\"day\"}"), 1.0);
-    let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
+    let expense = Expense { operation: Operation::SearchHashtags, purpose: Purpose::AdHoc, hashtag: None };
     for _ in 0..5 {
         let reservation = looped.ledger.reserve(expense.clone(), looped.clock.now()).await.unwrap();
         looped.ledger.settle(reservation, Settlement::Spent).await;

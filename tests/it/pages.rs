@@ -29,7 +29,7 @@ fn watchlist(store: &Store) -> Vec<HashtagState> {
 async fn pages_fit_the_screen_complain_of_nothing_and_ask_nobody_else() {
     let site = Site::start(None).await;
     publish(&site.state, watchlist(&site.store));
-    site.telemetry.upstream_is_simulated();
+    site.state.api().set_simulated();
     for width in [375, 1_366] {
         let browser = Browser::start(width).await;
         for (path, rows, of) in [

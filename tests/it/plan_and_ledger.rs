@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tiktok_api::Hashtag;
+use tiktok_api::Operation;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Endpoint;
 use tiktok_exporter::{
     credits::{Ledger, Limits, Settlement},
     model::{Expense, Purpose},
@@ -44,11 +44,11 @@ impl House {
     }
 
     /// Spends one credit per expense; the exporter goes on running.
-    async fn spend(&self, expenses: &[(Endpoint, Purpose, Option<&str>)], at: Timestamp) -> Ledger {
+    async fn spend(&self, expenses: &[(Operation, Purpose, Option<&str>)], at: Timestamp) -> Ledger {
         let ledger = Ledger::open(self.store(), Limits::default(), at).unwrap();
         for (endpoint, purpose, hashtag) in expenses {
             let hashtag = hashtag.map(|name| Hashtag::parse(name).unwrap());
-            let expense = Expense { endpoint: *endpoint, purpose: *purpose, hashtag };
+            let expense = Expense { operation: *endpoint, purpose: *purpose, hashtag };
             let reservation = ledger.reserve(expense, at).await.unwrap();
             ledger.settle(reservation, Settlement::Spent).await;
         }
@@ -194,13 +194,13 @@ fn a_bad_configuration_price_or_day_is_told() {
 async fn the_ledger_is_shown_beside_a_running_exporter() {
     let house = House::new(&format!("{WATCH}[budget]\nper_day = 10"));
     let now = SystemClock.now();
-    let (posts, totals) = (Endpoint::ChallengePosts, Endpoint::ChallengeInfoId);
+    let (posts, totals) = (Operation::Posts, Operation::HashtagById);
     drop(house.spend(&[(totals, Purpose::Totals, Some("old"))], now - DAY * 3).await);
     let expenses = [
         (posts, Purpose::Posts, Some("b")),
         (posts, Purpose::Posts, Some("b")),
         (totals, Purpose::Totals, Some("a")),
-        (Endpoint::RegionList, Purpose::AdHoc, None),
+        (Operation::Regions, Purpose::AdHoc, None),
     ];
     let _running = house.spend(&expenses, now).await;
 
@@ -234,7 +234,7 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
     let budget = "[budget]\nbalance = 100\nbalance_counted_on = \"2020-01-31\"";
     let house = House::new(&format!("{WATCH}{budget}"));
     let now = SystemClock.now();
-    let spent = [(Endpoint::ChallengeInfoId, Purpose::Totals, Some("a"))];
+    let spent = [(Operation::HashtagById, Purpose::Totals, Some("a"))];
     let running = house.spend(&spent, now).await;
     let (code, out, err) = house.run(&["ledger", "reset-balance", "--credits", "1234"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "the account holds 1,234 credits from now on\n", ""));

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use flate2::bufread::GzDecoder;
 use reqwest::{Method, StatusCode};
+use tiktok_api::Operation;
 use tiktok_exporter::state::HashtagState;
-use tiktok_exporter::upstream::Endpoint;
 use units::{Clock, SystemClock};
 
 use crate::support::browser;
@@ -229,6 +229,6 @@ async fn the_exporters_own_figures_are_never_older_than_the_request() {
     for number in 0..20 {
         let page = site.page("/metrics").await;
         assert!(page.contains(&format!("{retries} {number}\n")), "after {number} retries: {page}");
-        site.telemetry.request_retried(Endpoint::ChallengePosts);
+        site.telemetry.request_retried(Operation::Posts);
     }
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::Value;
 use tiktok_api::Hashtag;
-use tiktok_exporter::simulator::{
-    Body, CATALOG, Faults, Kind, NEVER, Reply, Request, Settings, Simulator, World,
-};
+use tiktok_api::fake::{Body, CATALOG, Faults, Kind, NEVER, Reply, Request, Settings, Simulator, World};
 use units::{DAY, HOUR, Timestamp, WEEK};
 
 /// 2026-06-03T12:00:00Z, a Wednesday.

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tiktok_api::{BoxFuture, Dialect, Error, Query, RawAnswer, Transport};
 use tiktok_exporter::credits::Limits;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
 use tokio::time::sleep;
 use units::{DAY, HOUR, SharedClock, TimerClock, Timestamp};
 
@@ -97,6 +97,10 @@ impl Transport for Source {
             let body = self.answer(query).into();
             Ok(RawAnswer { status: 200, retry_after: None, location: None, simulated: false, body })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }
 

@@ -167,7 +167,7 @@ fn client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
         // Plain HTTP needs no certificates: do not fail on a system that has none.
         builder = builder.tls_certs_only([]);
     }
-    if crate::upstream::is_loopback(base) {
+    if crate::config::is_loopback(base) {
         builder = builder.no_proxy();
     }
     builder.build()

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tiktok_api::{Hashtag, Region};
+use tiktok_api::{Order, Since};
 
 use crate::adhoc::PAGES_MAX;
 use crate::model::Keyword;
-use crate::upstream::{Order, Since};
 
 /// Flags of every look-up.
 #[derive(Debug, clap::Args)]

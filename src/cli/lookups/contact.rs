@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tiktok_api::Hashtag;
+use tiktok_api::fake::{self, Settings, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -20,15 +21,14 @@ use crate::adhoc::socket::{CallError, Caller};
 use crate::adhoc::{Desk, Finding, Question, Quote, Road};
 use crate::app;
 use crate::cli::EXIT_CONFIG;
-use crate::config::{self, ApiKey, Config, KEY_VARIABLE, KeySource, PrometheusConfig};
+use crate::config::{self, ApiKey, Config, KeySource, PrometheusConfig};
 use crate::credits::Ledger;
-use crate::exposition::Telemetry;
-use crate::gateway::Bill;
 use crate::gateway::refresh::Resolved;
+use crate::gateway::{self, Bill};
 use crate::prometheus;
-use crate::simulator::{self, Settings, Simulator};
-use crate::state::HashtagState;
+use crate::state::{ApiState, HashtagState};
 use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
 
 /// Without a file of this name, and without one named, the defaults hold.
 const CONFIG_FILE: &str = "tiktok-exporter.toml";
@@ -62,7 +62,7 @@ impl Contact {
             let store = Store::in_memory().map_err(|error| unusable(&error))?;
             let key = Some(ApiKey {
                 secret: SecretString::from("demo"),
-                source: KeySource::Environment,
+                source: KeySource::Environment(config.api.provider().key_variable),
                 warnings: Vec::new(),
             });
             Answers::Own(Arc::new(desk(&config, store, key, &stopping).await?))
@@ -203,8 +203,8 @@ async fn find(config: &Config, stopping: &CancellationToken) -> Result<Answers, 
 }
 
 fn key(config: &Config) -> Result<Option<ApiKey>, Stop> {
-    let variable = std::env::var_os(KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
-    config::api_key(&config.api, variable).map_err(|problem| Stop::new(EXIT_CONFIG, problem.to_string()))
+    config::api_key(&config.api, config::key_variable(&config.api))
+        .map_err(|problem| Stop::new(EXIT_CONFIG, problem.to_string()))
 }
 
 /// A desk over a store of one's own.
@@ -216,23 +216,33 @@ async fn desk(
 ) -> Result<Desk, Stop> {
     let key = key.ok_or_else(|| {
         let advice = "set this variable, or api.key_file; without a key, try --demo";
-        Stop::new(EXIT_CONFIG, format!("{KEY_VARIABLE}: there is no API key ({advice})"))
+        Stop::new(
+            EXIT_CONFIG,
+            format!("{}: there is no API key ({advice})", config.api.provider().key_variable),
+        )
     })?;
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(store);
     let simulated = store.holds_simulated().map_err(|error| unusable(&error))?;
-    if simulated && app::is_real_api(&config.api) {
+    if simulated && config.api.is_vendor() {
         return Err(Stop::new(1, app::StartError::Simulated.to_string()));
     }
     let ledger = Ledger::open(store.clone(), config.budget, clock.now()).map_err(|error| unusable(&error))?;
     let ledger = Arc::new(ledger);
     let failed = |error: &dyn std::fmt::Display| Stop::new(1, error.to_string());
     let telemetry = Arc::new(Telemetry::new().map_err(|error| failed(&error))?);
+    let api = ApiState::default();
     if simulated {
-        telemetry.upstream_is_simulated();
+        api.set_simulated();
     }
-    let gateway = app::gateway(&config.api, &key, &ledger, &store, &clock, &telemetry, stopping)
-        .map_err(|error| failed(&error))?;
+    let parts = gateway::Parts {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        telemetry,
+        api: api.clone(),
+        stopping: stopping.clone(),
+    };
+    let gateway = app::gateway(&config.api, &key, &store, parts).map_err(|error| failed(&error))?;
     gateway.take_over(None);
     let known = Box::new(move |hashtag: &Hashtag| {
         let mut known = [HashtagState::unknown(hashtag.clone(), "".into(), Duration::ZERO)];
@@ -243,7 +253,7 @@ async fn desk(
         (known.found != Some(false)).then_some(resolved)
     });
     let road = Road { gateway, api: config.api.base_url.clone(), page_size: config.posts.page_size };
-    Ok(Desk::new(road, ledger, telemetry, known, clock))
+    Ok(Desk::new(road, ledger, api, known, clock))
 }
 
 /// The configuration for a simulated API, which answers until `stopping`.
@@ -253,7 +263,7 @@ async fn demo(stopping: &CancellationToken) -> Result<Config, Stop> {
     let address = listener.local_addr().map_err(failed)?;
     let settings = Settings { rate_limit_per_minute: 3_000, ..Settings::default() };
     let simulator = Arc::new(Simulator::new(settings));
-    tokio::spawn(simulator::serve(listener, simulator, Arc::new(SystemClock), stopping.clone()));
+    tokio::spawn(fake::serve(listener, simulator, Arc::new(SystemClock), stopping.clone()));
     let overrides = [
         ("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}")),
         ("TIKTOK_EXPORTER__API__RATE_LIMIT_PER_MINUTE".to_owned(), "3000".to_owned()),

@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
 use super::{LedgerCommand, Settlement};
 use crate::credits::{Balance, Denial, Limits, Standing};
 use crate::model::{Expense, Purpose, Spent};
 use crate::store::Books;
-use crate::upstream::Endpoint;
 
 /// A clock that is less than this behind the last entry is accepted: a time service may have set it. Entries then get the
 /// time of the last entry.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
 /// Delay before a clock that is behind is checked again. No interval is shorter.
 const CLOCK_RETRY: Duration = Duration::from_secs(1);
-/// Days for which spending is kept by hashtag. Older spending is kept by endpoint and purpose.
+/// Days for which spending is kept by hashtag. Older spending is kept by operation and purpose.
 const HASHTAGS_KEPT_DAYS: i32 = 90;
 
-/// Number of combinations of endpoint and purpose.
-pub const KINDS: usize = Endpoint::ALL.len() * Purpose::ALL.len();
+/// Number of combinations of operation and purpose.
+pub const KINDS: usize = Operation::ALL.len() * Purpose::ALL.len();
 
-/// Credits by endpoint and purpose.
+/// Credits by operation and purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByKind([Credits; KINDS]);
 
@@ -34,23 +34,23 @@ impl Default for ByKind {
 
 impl ByKind {
     /// All combinations with their credits.
-    pub fn iter(&self) -> impl Iterator<Item = (Endpoint, Purpose, Credits)> {
-        let kinds = Endpoint::ALL.into_iter().flat_map(|e| Purpose::ALL.into_iter().map(move |p| (e, p)));
-        kinds.map(|(endpoint, purpose)| (endpoint, purpose, self.0[index(endpoint, purpose)]))
+    pub fn iter(&self) -> impl Iterator<Item = (Operation, Purpose, Credits)> {
+        let kinds = Operation::ALL.into_iter().flat_map(|e| Purpose::ALL.into_iter().map(move |p| (e, p)));
+        kinds.map(|(operation, purpose)| (operation, purpose, self.0[index(operation, purpose)]))
     }
 
     /// Adds credits.
-    pub fn add(&mut self, endpoint: Endpoint, purpose: Purpose, credits: Credits) {
-        *self.of(endpoint, purpose) += credits;
+    pub fn add(&mut self, operation: Operation, purpose: Purpose, credits: Credits) {
+        *self.of(operation, purpose) += credits;
     }
 
-    fn of(&mut self, endpoint: Endpoint, purpose: Purpose) -> &mut Credits {
-        &mut self.0[index(endpoint, purpose)]
+    fn of(&mut self, operation: Operation, purpose: Purpose) -> &mut Credits {
+        &mut self.0[index(operation, purpose)]
     }
 }
 
-fn index(endpoint: Endpoint, purpose: Purpose) -> usize {
-    endpoint as usize * Purpose::ALL.len() + purpose as usize
+fn index(operation: Operation, purpose: Purpose) -> usize {
+    operation as usize * Purpose::ALL.len() + purpose as usize
 }
 
 /// The sums of the ledger's rows.
@@ -65,7 +65,7 @@ pub(super) struct Account {
     last_entries: [Option<Timestamp>; Purpose::ALL.len()],
     by_kind: ByKind,
     /// Requests in flight.
-    in_flight: BTreeMap<i64, (Endpoint, Purpose)>,
+    in_flight: BTreeMap<i64, (Operation, Purpose)>,
     /// The day on which old rows were last merged.
     tidied: Option<Date>,
     /// Whether the rows were ever read.
@@ -115,8 +115,8 @@ impl Account {
             ],
         };
         let mut by_kind = ByKind::default();
-        for (endpoint, purpose, credits) in books.spent_by_kind()? {
-            *by_kind.of(endpoint, purpose) = credits;
+        for (operation, purpose, credits) in books.spent_by_kind()? {
+            *by_kind.of(operation, purpose) = credits;
         }
         let version = Some(books.version()?);
         let (in_flight, tidied) = (BTreeMap::new(), None);
@@ -192,8 +192,8 @@ impl Account {
         let id = books.reserve(expense, self.standing.today, at)?;
         self.last_entries[expense.purpose as usize] = Some(at);
         self.standing.spend(expense.purpose);
-        *self.by_kind.of(expense.endpoint, expense.purpose) += Credits::ONE;
-        self.in_flight.insert(id, (expense.endpoint, expense.purpose));
+        *self.by_kind.of(expense.operation, expense.purpose) += Credits::ONE;
+        self.in_flight.insert(id, (expense.operation, expense.purpose));
         Ok(Ok(id))
     }
 
@@ -202,8 +202,8 @@ impl Account {
         if settlement == Settlement::Spent {
             return books.settle(id);
         }
-        if let Some((endpoint, purpose)) = kind {
-            let credits = self.by_kind.of(endpoint, purpose);
+        if let Some((operation, purpose)) = kind {
+            let credits = self.by_kind.of(operation, purpose);
             *credits = credits.less(Credits::ONE);
         }
         // The credit may belong to a past day or month, so the rows are read again.
@@ -241,8 +241,8 @@ impl Account {
     /// Credits of requests that have ended. Never decreases.
     pub(super) fn settled(&self) -> ByKind {
         let mut settled = self.by_kind;
-        for (endpoint, purpose) in self.in_flight.values() {
-            let credits = settled.of(*endpoint, *purpose);
+        for (operation, purpose) in self.in_flight.values() {
+            let credits = settled.of(*operation, *purpose);
             *credits = credits.less(Credits::ONE);
         }
         settled

@@ -22,8 +22,7 @@ use crate::watch::{Watched, Watchlist};
 
 /// Days per month in estimates.
 pub const MONTH_DAYS: f64 = 30.0;
-/// Last known price of 100,000 credits, in US dollars.
-pub const PRICE_PER_100_000: f64 = 9.90;
+
 /// The estimated cost of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
@@ -273,7 +272,7 @@ mod tests {
 
     fn estimate(toml: &str) -> Estimate {
         let config = config::load_str(toml, []).unwrap().config;
-        Estimate::new(&config.workload(), None, PRICE_PER_100_000)
+        Estimate::new(&config.workload(), None, 9.90)
     }
 
     /// 20 hashtags in two groups: 10 × 24 + 10 × 4 credits for totals, 20 × 3 + 10 × 3 for posts.

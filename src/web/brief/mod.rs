@@ -35,7 +35,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
 async fn brief_page(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     match report(&app, Kind::Brief, query).await {
         Ok(report) => {
-            let page = page::page(&report, &app.state.snapshot(), &app.telemetry);
+            let page =
+                page::page(&report, &app.state.snapshot(), &app.state.api().status(), *app.provider.borrow());
             (page::HEADERS, page.into_string()).into_response()
         }
         Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
@@ -61,7 +62,7 @@ async fn trends(Extract(app): Extract<Arc<App>>, RawQuery(query): RawQuery) -> R
 
 async fn report(app: &App, kind: Kind, query: Option<String>) -> Result<Report, BadQuestion> {
     let question = Question::parse(kind, &query.unwrap_or_default())?;
-    let simulated = app.telemetry.is_simulated();
+    let simulated = app.state.api().is_simulated();
     let snapshot = app.state.snapshot();
     let now = snapshot.now(app.clock.now());
     app.desk.report(question, snapshot, simulated, now).await

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderName, header};
 use maud::{DOCTYPE, Markup, html};
+use tiktok_api::Provider;
 use tiktok_api::Region;
 
 use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
-use crate::exposition::Telemetry;
-use crate::state::Snapshot;
+use crate::state::{ApiStatus, Snapshot};
 use crate::web::landing::banners;
 
 /// Groups, or regions, to choose from; who has more writes them into the address.
@@ -32,7 +32,7 @@ pub(super) const HEADERS: [(HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) -> Markup {
+pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus, provider: &Provider) -> Markup {
     let question = question(report);
     html! {
         (DOCTYPE)
@@ -53,7 +53,7 @@ pub(super) fn page(report: &Report, snapshot: &Snapshot, telemetry: &Telemetry) 
                         a href=(format!("brief.json?{}", question.to_query())) { "json" }
                     }
                 }
-                (banners(telemetry))
+                (banners(api, provider))
                 main {
                     p.summary {
                         span { "ranked by " (report.ranking.by.words()) }

@@ -12,14 +12,14 @@ mod mutate;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tiktok_exporter::upstream::{Query, read};
+use tiktok_api::{Dialect, Query};
 
 static QUERIES: LazyLock<Vec<Query>> = LazyLock::new(answers::queries);
 
 fuzz_target!(|input: &[u8]| {
     let Some((choice, body)) = input.split_first() else { return };
     let query = &QUERIES[usize::from(*choice) % QUERIES.len()];
-    if let Ok(answer) = read(query, &answers::answer(200, body.to_vec())) {
+    if let Ok(answer) = Dialect::default().read(query, &answers::answer(200, body.to_vec())) {
         answers::is_said(query, body, &answer);
     }
 });

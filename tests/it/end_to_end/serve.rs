@@ -258,6 +258,8 @@ fn simulated_results_are_never_taken_for_real_ones() {
     });
     second.terminate();
 
+    // Every host of the vendor has real data, not the default one alone.
+    change(&config, "https://api.tikliveapi.com", "https://eu.tikliveapi.com");
     let refused =
         Process::try_start(&["serve", "--config.file", &config, "--web.listen-address", "127.0.0.1:0"]);
     let Err((status, output)) = refused else { panic!("simulated results are shown as real ones") };

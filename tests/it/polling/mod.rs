@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tiktok_api::Query;
 use tiktok_exporter::credits::Limits;
 use tiktok_exporter::state::{HashtagState, Outcome, RegionState};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Query;
 use tokio::time::{Instant, sleep};
 use units::{HOUR, SharedClock, TimerClock, Timestamp};
 
@@ -202,7 +202,7 @@ async fn a_late_refusal_of_a_replaced_key_stops_nothing_and_shows_nowhere() {
     assert_eq!(looped.upstream.count(), 1, "under way when the key is replaced");
     looped.move_to(&healthy, &watching("hashtags = [\"booktok\"]")).await;
     sleep(SECOND * 20).await;
-    assert_eq!(looped.telemetry.breaker(), None, "the new key was not refused");
+    assert_eq!(looped.state.api().status().stopped, None, "the new key was not refused");
     assert_eq!(looped.views("booktok"), Some(12_345));
 }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tiktok_api::Query;
 use tiktok_exporter::store::{Beside, Store};
-use tiktok_exporter::upstream::Query;
 use tokio::time::sleep;
 use units::{Clock, DAY, HOUR, SharedClock, TimerClock, Timestamp};
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_api::Hashtag;
-use tiktok_exporter::simulator::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World};
+use tiktok_api::{
+    BoxFuture, Dialect, Error, Operation, Query, RawAnswer, Transport,
+    fake::{Body, Faults, Kind, NEVER, Request, Settings, Simulator, World},
+};
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::{BoxFuture, Endpoint, Error, Query, RawAnswer, Transport};
 use tiktok_exporter::{
     credits::{Balance, Denial, Limits, Settlement, Window},
     model::{Expense, Purpose},
@@ -229,7 +231,8 @@ fn scrape(page: &str, metrics: &BTreeSet<String>, now: i64, pages: &mut String) 
 impl Loop<Api> {
     /// Somebody asks by hand, out of the same budget. Until when there is nothing left of the day's, if so.
     async fn overspend(&self, now: Timestamp) -> Option<Timestamp> {
-        let expense = Expense { endpoint: Endpoint::SearchChallenge, purpose: Purpose::AdHoc, hashtag: None };
+        let expense =
+            Expense { operation: Operation::SearchHashtags, purpose: Purpose::AdHoc, hashtag: None };
         for _ in 0..OVERSPENT {
             match self.ledger.reserve(expense.clone(), now).await {
                 Ok(reservation) => self.ledger.settle(reservation, Settlement::Spent).await,
@@ -262,13 +265,8 @@ struct Api {
 impl Transport for Api {
     fn send<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<RawAnswer, Error>> {
         Box::pin(async move {
-            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-            encoded.extend_pairs(query.parameters());
-            let request = Request {
-                path: query.endpoint().as_str(),
-                query: &encoded.finish(),
-                key: Some("scoreboard"),
-            };
+            let sent = self.dialect().request(query);
+            let request = Request { path: sent.path, query: &sent.query, key: Some("scoreboard") };
             let reply = self.simulator.answer(request, self.clock.now());
             let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
             Ok(RawAnswer {
@@ -279,5 +277,9 @@ impl Transport for Api {
                 body: body.into(),
             })
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tiktok_api::Hashtag;
+use tiktok_api::fake::World;
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill};
-use tiktok_exporter::simulator::World;
 use units::Timestamp;
 
 use super::judge::{self, Score, Stretch, times_by_series};

@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use tiktok_api::fake::{Kind, World};
 use tiktok_api::{Hashtag, Totals};
-use tiktok_exporter::simulator::{Kind, World};
 use units::{DAY, HOUR, Timestamp};
 
 /// Hashtags of the world of which it is known what they do now.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use promql_parser::parser::Expr;
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
+use tiktok_api::fake::World;
 use tiktok_exporter::config;
 use tiktok_exporter::history::{Directory, Span, backfill};
-use tiktok_exporter::simulator::World;
 use units::Timestamp;
 
 use super::prometheus::{Prometheus, Series};

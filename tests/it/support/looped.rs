@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tiktok_api::Transport;
 use tiktok_exporter::config;
 use tiktok_exporter::credits::{Ledger, Limits};
-use tiktok_exporter::exposition::{Exposition, Telemetry};
-use tiktok_exporter::gateway::Gateway;
+use tiktok_exporter::gateway::{self, Gateway};
+use tiktok_exporter::page::Exposition;
 use tiktok_exporter::poller::{Parts, Plan, Poller, Reload};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::upstream::Transport;
+use tiktok_exporter::telemetry::Telemetry;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,11 +27,11 @@ pub struct Loop<U> {
     pub upstream: Arc<U>,
     pub state: State,
     pub ledger: Arc<Ledger>,
-    pub telemetry: Arc<Telemetry>,
     pub exposition: Exposition,
     pub clock: SharedClock,
     pub stopping: CancellationToken,
     pub task: JoinHandle<()>,
+    gateway_parts: gateway::Parts,
     reloads: mpsc::Sender<Reload>,
 }
 
@@ -46,19 +47,26 @@ impl<U: Transport + 'static> Loop<U> {
         let (state, telemetry) = (State::default(), Arc::new(Telemetry::new().unwrap()));
         let stopping = CancellationToken::new();
         let ledger = Arc::new(Ledger::open(store.clone(), limits, clock.now()).unwrap());
-        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), &telemetry).unwrap();
+        let exposition = Exposition::new(state.clone(), ledger.clone(), clock.clone(), telemetry.clone());
+        let gateway_parts = gateway::Parts {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            telemetry: telemetry.clone(),
+            api: state.api().clone(),
+            stopping: stopping.clone(),
+        };
         let parts = Parts {
-            gateway: gateway(&upstream, &ledger, &clock, &telemetry, &stopping),
+            gateway: gateway(&upstream, &gateway_parts),
             ledger: ledger.clone(),
             store,
             state: state.clone(),
-            telemetry: telemetry.clone(),
+            telemetry,
             clock: clock.clone(),
         };
         let poller = Poller::new(parts, plan(toml)).await.unwrap();
         let (reloads, receiver) = mpsc::channel(1);
         let task = tokio::spawn(poller.run(receiver, stopping.clone()));
-        Self { upstream, state, ledger, telemetry, exposition, clock, stopping, task, reloads }
+        Self { upstream, state, ledger, exposition, clock, stopping, task, gateway_parts, reloads }
     }
 
     /// Reloads with another configuration.
@@ -68,8 +76,7 @@ impl<U: Transport + 'static> Loop<U> {
 
     /// Reloads with other settings of the API, which lead to `upstream`.
     pub async fn move_to(&self, upstream: &Arc<U>, toml: &str) {
-        let gateway = gateway(upstream, &self.ledger, &self.clock, &self.telemetry, &self.stopping);
-        self.put_into_force(toml, Some(gateway)).await;
+        self.put_into_force(toml, Some(gateway(upstream, &self.gateway_parts))).await;
     }
 
     async fn put_into_force(&self, toml: &str, gateway: Option<Arc<Gateway>>) {
@@ -100,16 +107,8 @@ impl<U: Transport + 'static> Loop<U> {
 }
 
 /// A way to `upstream` on which 200 requests a minute may go.
-fn gateway<U: Transport + 'static>(
-    upstream: &Arc<U>,
-    ledger: &Arc<Ledger>,
-    clock: &SharedClock,
-    telemetry: &Arc<Telemetry>,
-    stopping: &CancellationToken,
-) -> Arc<Gateway> {
-    let (upstream, ledger, clock) = (upstream.clone(), ledger.clone(), clock.clone());
-    let (telemetry, stopping) = (telemetry.clone(), stopping.clone());
-    Arc::new(Gateway::new(upstream, ledger, 200, COOLDOWN, clock, telemetry, stopping))
+fn gateway<U: Transport + 'static>(upstream: &Arc<U>, parts: &gateway::Parts) -> Arc<Gateway> {
+    Arc::new(Gateway::new(upstream.clone(), parts.clone(), 200, COOLDOWN))
 }
 
 fn plan(toml: &str) -> Plan {

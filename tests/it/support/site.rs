@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use exporter_web::Access;
+use tiktok_api::Dialect;
 use tiktok_exporter::brief::{BestPosts, Desk};
 use tiktok_exporter::config::PrometheusConfig;
 use tiktok_exporter::credits::{Ledger, Limits};
-use tiktok_exporter::exposition::{Exposition, Telemetry};
+use tiktok_exporter::page::{Exposition, MetricsPage};
 use tiktok_exporter::state::State;
 use tiktok_exporter::store::Store;
-use tiktok_exporter::web::{self, App, MetricsPage, Readiness, ReloadRequest};
+use tiktok_exporter::telemetry::Telemetry;
+use tiktok_exporter::web::{self, App, Readiness, ReloadRequest};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -66,20 +68,20 @@ impl Site {
         let telemetry = Arc::new(Telemetry::new().unwrap());
         let store = Arc::new(Store::in_memory().unwrap());
         let ledger = Arc::new(Ledger::open(store.clone(), Limits::default(), NOW).unwrap());
-        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), &telemetry).unwrap();
+        let exposition = Exposition::new(state.clone(), ledger, clock.clone(), telemetry.clone());
         let readiness = Readiness::default();
         let stopping = CancellationToken::new();
         let page = MetricsPage::new(exposition).unwrap();
-        tokio::spawn(page.clone().keep_printing(stopping.clone()));
+        tokio::spawn(page.clone().keep_rendering(stopping.clone()));
         let access = Access::from_file(web_config, telemetry.clone()).unwrap();
         let app = App {
             page,
             state: state.clone(),
-            telemetry: telemetry.clone(),
             desk: Desk::new(prometheus, best_posts(store.clone())).unwrap(),
             clock,
             readiness: readiness.clone(),
             reload,
+            provider: watch::channel(Dialect::default().provider()).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

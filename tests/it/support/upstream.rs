@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tiktok_exporter::upstream::{BoxFuture, Error, Query, RawAnswer, Transport};
+use tiktok_api::{BoxFuture, Dialect, Error, Query, RawAnswer, Transport};
 use tokio::time::{Instant, sleep};
 
 /// What the script says to one request.
@@ -84,6 +84,10 @@ impl Transport for Scripted {
                 Reply::Broken => Err(Error::transient("the connection broke")),
             }
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::default()
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
+use tiktok_api::{
+    Answer, Class, Cursor, Dialect, Error, Order, Query, RawAnswer, Since,
+    fake::{Body, Request, Settings, Simulator},
+};
 use tiktok_api::{ChallengeId, Hashtag, Post, Region, Totals};
-use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
-use tiktok_exporter::upstream::{Answer, Class, Cursor, Order, Query, RawAnswer, Since, read};
 use units::Timestamp;
 
 use crate::wild_input::mutate::mutate;
@@ -36,7 +38,7 @@ pub fn queries() -> Vec<Query> {
             cursor: Cursor::start(),
         },
         Query::SearchHashtags { keyword: "indiebeauty".to_owned(), count: 5, cursor: Cursor::start() },
-        Query::SearchVideos {
+        Query::SearchPosts {
             keyword: "booktok".to_owned(),
             count: 5,
             cursor: Cursor::start(),
@@ -48,13 +50,15 @@ pub fn queries() -> Vec<Query> {
     ]
 }
 
-/// What the simulator says.
+fn read(query: &Query, raw: &RawAnswer) -> Result<Answer, Error> {
+    Dialect::default().read(query, raw)
+}
+
+/// What the simulator answers.
 fn ask(query: &Query) -> String {
     let simulator = Simulator::new(Settings { rate_limit_per_minute: 100_000, ..Settings::default() });
-    let parameters =
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
-    let path = format!("/{}/", query.endpoint().as_str());
-    let request = Request { path: &path, query: &parameters, key: Some("k") };
+    let sent = Dialect::default().request(query);
+    let request = Request { path: sent.path, query: &sent.query, key: Some("k") };
     match simulator.answer(request, NOW).body {
         Body::Whole(text) => text,
         other => panic!("{query:?}: {other:?}"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tiktok_api::Hashtag;
-use tiktok_exporter::simulator::{Body, Request, Settings, Simulator};
+use tiktok_api::fake::{Body, Request, Settings, Simulator};
 use units::{Clock, SystemClock, Timestamp};
 
 use super::{HASHTAGS, REGIONS};
