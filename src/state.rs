@@ -121,31 +121,6 @@ pub struct Refresh {
     pub next_due: Option<Timestamp>,
 }
 
-/// The kind of a job, which has its own share of the budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
-    /// The totals of a listed hashtag.
-    Totals,
-    /// The posts of a listed hashtag in a region.
-    Posts,
-    /// Searches by keyword, and everything about hashtags on trial.
-    Discovery,
-}
-
-impl JobKind {
-    /// All kinds, highest priority first.
-    pub const ALL: [JobKind; 3] = [JobKind::Totals, JobKind::Posts, JobKind::Discovery];
-
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            JobKind::Totals => "totals",
-            JobKind::Posts => "posts",
-            JobKind::Discovery => "discovery",
-        }
-    }
-}
-
 /// How a refresh ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -11,7 +11,7 @@ use units::per_day;
 
 use super::Need;
 use crate::discovery::Followed;
-use crate::model::Purpose;
+use crate::model::JobKind;
 use crate::state::{HashtagState, KeywordState};
 use crate::watch::{Watched, Watchlist};
 
@@ -27,8 +27,8 @@ pub const RETRIES: u32 = 2;
 pub struct Task {
     /// What is refreshed.
     pub kind: TaskKind,
-    /// The purpose in the ledger.
-    pub purpose: Purpose,
+    /// The kind of job, which decides its share of the budget.
+    pub job: JobKind,
     /// Credits per refresh.
     pub credits: f64,
     /// The configured interval.
@@ -65,16 +65,16 @@ pub fn hashtag_tasks<'a>(
     let terms = &watched.terms;
     let is_gone = known.is_some_and(|known| known.found == Some(false));
     let (totals, posts) = match watched.on_trial {
-        true => (Purpose::Discovery, Purpose::Discovery),
-        false => (Purpose::Totals, Purpose::Posts),
+        true => (JobKind::Discovery, JobKind::Discovery),
+        false => (JobKind::Totals, JobKind::Posts),
     };
     let interval = if is_gone { not_found_retry.max(terms.totals_interval) } else { terms.totals_interval };
     let totals =
-        Task { kind: TaskKind::Totals, purpose: totals, credits: hashtag(watched, known, None), interval };
+        Task { kind: TaskKind::Totals, job: totals, credits: hashtag(watched, known, None), interval };
     let regions = if is_gone { &[][..] } else { &terms.regions };
     let posts = regions.iter().map(move |region| Task {
         kind: TaskKind::Posts(*region),
-        purpose: posts,
+        job: posts,
         credits: hashtag(watched, known, Some(*region)),
         interval: terms.posts_interval,
     });
@@ -88,7 +88,7 @@ pub fn keyword_tasks<'a>(
 ) -> impl Iterator<Item = Task> + 'a {
     let task = move |kind, region, interval| Task {
         kind,
-        purpose: Purpose::Discovery,
+        job: JobKind::Discovery,
         credits: keyword(followed, known, region),
         interval,
     };
@@ -103,7 +103,7 @@ pub fn keyword_tasks<'a>(
 /// The tasks of a keyword's trials if all places are taken.
 pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     let terms = &followed.terms;
-    let task = |kind, credits, interval| Task { kind, purpose: Purpose::Discovery, credits, interval };
+    let task = |kind, credits, interval| Task { kind, job: JobKind::Discovery, credits, interval };
     let posts =
         |region: &Region| task(TaskKind::Posts(*region), pages(None, terms.pages_max), terms.posts_interval);
     let totals = task(TaskKind::Totals, 1.0, terms.totals_interval);
@@ -148,10 +148,10 @@ impl FromIterator<Task> for Need {
     fn from_iter<I: IntoIterator<Item = Task>>(tasks: I) -> Self {
         let mut need = Self::default();
         for task in tasks {
-            let sum = match task.purpose {
-                Purpose::Totals => &mut need.totals,
-                Purpose::Posts => &mut need.posts,
-                Purpose::Discovery | Purpose::AdHoc => &mut need.discovery,
+            let sum = match task.job {
+                JobKind::Totals => &mut need.totals,
+                JobKind::Posts => &mut need.posts,
+                JobKind::Discovery => &mut need.discovery,
             };
             *sum += task.per_day();
         }

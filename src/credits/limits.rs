@@ -2,7 +2,7 @@
 
 use units::{Credits, Date, Timestamp};
 
-use crate::model::{Purpose, Spent};
+use crate::model::{JobKind, Purpose, Spent};
 use crate::watch::Shard;
 
 /// Days of a month, on average.
@@ -148,7 +148,9 @@ impl Standing {
     /// exhausted.
     pub fn forecast(&self, per_day: f64, now: Timestamp) -> f64 {
         let days_left = self.today.end().saturating_since(now).as_secs_f64() / 86_400.0;
-        let left = Window::ALL.into_iter().filter_map(|window| self.remaining(window, Purpose::Totals));
+        let left = Window::ALL
+            .into_iter()
+            .filter_map(|window| self.remaining(window, Purpose::Job(JobKind::Totals)));
         let more = left.map(Credits::as_f64).fold(per_day * days_left, f64::min);
         self.spent(Window::Day).all.as_f64() + more
     }
@@ -157,7 +159,7 @@ impl Standing {
     /// balance has no end: it limits the rate only when it is spent.
     pub fn daily_rate(&self, now: Timestamp) -> Option<f64> {
         let rate = |window: Window| {
-            let left = self.remaining(window, Purpose::Totals)?;
+            let left = self.remaining(window, Purpose::Job(JobKind::Totals))?;
             let Some(end) = window.end(self.today) else {
                 return (left == Credits::ZERO).then_some(0.0);
             };
@@ -208,7 +210,7 @@ mod tests {
             ([Some(8), None, None], 0, 100.0, 10.0),
         ] {
             let mut standing = standing(limits, reserve);
-            (0..10).for_each(|_| standing.spend(Purpose::Totals));
+            (0..10).for_each(|_| standing.spend(Purpose::Job(JobKind::Totals)));
             assert_eq!(standing.forecast(per_day, noon), want, "{limits:?} at {per_day}");
         }
     }
@@ -216,12 +218,16 @@ mod tests {
     #[test]
     fn look_ups_spend_the_reserve_first_and_only_they_may() {
         let mut untouched = standing([Some(100), None, None], 10);
-        assert_eq!(exhaust(&mut untouched, Purpose::Totals), 90);
+        assert_eq!(exhaust(&mut untouched, Purpose::Job(JobKind::Totals)), 90);
         assert_eq!(exhaust(&mut untouched, Purpose::AdHoc), 10);
 
         let mut asked_before = standing([Some(100), None, None], 10);
         (0..4).for_each(|_| asked_before.spend(Purpose::AdHoc));
-        assert_eq!(exhaust(&mut asked_before, Purpose::Posts), 90, "their four came out of the reserve");
+        assert_eq!(
+            exhaust(&mut asked_before, Purpose::Job(JobKind::Posts)),
+            90,
+            "their four came out of the reserve"
+        );
         assert_eq!(exhaust(&mut asked_before, Purpose::AdHoc), 6);
     }
 
@@ -234,10 +240,14 @@ mod tests {
             ([Some(0), Some(0), Some(3)], Some(Window::Month)),
             ([Some(0), Some(0), Some(0)], Some(Window::Balance)),
         ] {
-            assert_eq!(standing(limits, 0).lacking(Purpose::Totals, Credits::ONE), want, "{limits:?}");
+            assert_eq!(
+                standing(limits, 0).lacking(Purpose::Job(JobKind::Totals), Credits::ONE),
+                want,
+                "{limits:?}"
+            );
         }
         assert_eq!(
-            standing([Some(2), None, None], 0).lacking(Purpose::Posts, Credits::new(3)),
+            standing([Some(2), None, None], 0).lacking(Purpose::Job(JobKind::Posts), Credits::new(3)),
             Some(Window::Day),
             "what costs three is not begun with two"
         );
@@ -246,13 +256,13 @@ mod tests {
     #[test]
     fn midnight_starts_a_day_and_the_first_of_the_month_a_month() {
         let mut standing = standing([Some(5), Some(7), Some(8)], 0);
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 5);
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 5);
         standing.advance(Date::parse("2026-03-31").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 2, "the month is spent");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 2, "the month is spent");
         standing.advance(Date::parse("2026-03-29").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 0, "time does not go back");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 0, "time does not go back");
         standing.advance(Date::parse("2026-04-01").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 1, "the balance is spent");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 1, "the balance is spent");
     }
 
     #[test]

@@ -25,5 +25,5 @@ pub use denial::Denial;
 pub use ledger::{ByKind, KINDS, Ledger, Reservation, Settlement, Statement, standing};
 pub use limits::{Balance, Limits, Standing, Window};
 pub use pace::{Need, Pace, Pacer, Share};
-pub use pacing::{Pacing, purpose};
+pub use pacing::Pacing;
 pub use plan::{BudgetEffect, Cost, Effect, Estimate, JobCost, Lever, MONTH_DAYS, Workload};

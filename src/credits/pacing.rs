@@ -11,10 +11,9 @@ use units::{Credits, Timestamp};
 
 use super::attention::{Weight, is_scarce, weighted_intervals};
 use crate::credits::{Denial, Ledger, Need, Pace, Pacer, Share};
-use crate::model::Growth;
-use crate::model::Purpose;
+use crate::model::{Growth, JobKind, Purpose};
 use crate::schedule::{Job, Rhythm, Subject};
-use crate::state::{JobKind, PlannedPace};
+use crate::state::PlannedPace;
 use crate::watch::{Watched, Watchlist};
 
 /// How often the need is compared with the budget.
@@ -87,7 +86,7 @@ impl Pacing {
     /// time.
     fn resume(&mut self, now: Timestamp) {
         for kind in JobKind::ALL {
-            if let Some(at) = self.ledger.last_entry_for(purpose(kind)) {
+            if let Some(at) = self.ledger.last_entry_for(Purpose::Job(kind)) {
                 let share = self.share(kind);
                 // The ledger accepts entries ahead of the clock. They must not delay the jobs further.
                 self.pacers[kind as usize].resume(at.min(now), share);
@@ -133,7 +132,7 @@ impl Pacing {
 
     /// Why no job at all may start at `now`.
     pub fn denial(&self, now: Timestamp) -> Option<Denial> {
-        self.ledger.denial(Purpose::Totals, Credits::ONE, now)
+        self.ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, now)
     }
 
     /// When the next job of a kind may start. `None` is now.
@@ -142,7 +141,7 @@ impl Pacing {
         if self.share(kind).is_paused() {
             return Some(measured_next());
         }
-        if let Some(denial) = self.ledger.denial(purpose(kind), Credits::ONE, now) {
+        if let Some(denial) = self.ledger.denial(Purpose::Job(kind), Credits::ONE, now) {
             return Some(denial.until().unwrap_or_else(measured_next));
         }
         // Jobs are spaced only while the budget is short.
@@ -168,15 +167,6 @@ impl Pacing {
             JobKind::Posts => self.pace.posts,
             JobKind::Discovery => self.pace.discovery,
         }
-    }
-}
-
-/// The purpose of a kind of job in the ledger.
-pub fn purpose(kind: JobKind) -> Purpose {
-    match kind {
-        JobKind::Totals => Purpose::Totals,
-        JobKind::Posts => Purpose::Posts,
-        JobKind::Discovery => Purpose::Discovery,
     }
 }
 

@@ -13,5 +13,5 @@ pub use growth::Growth;
 pub use keyword::{InvalidKeyword, Keyword};
 pub use resolution::RecentValues;
 pub use sample::{HEATING_UP, PostSample, SampleStats};
-pub use spending::{Expense, Purpose, Spent};
+pub use spending::{Expense, JobKind, Purpose, Spent};
 pub use trip::Trip;

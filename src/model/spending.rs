@@ -3,11 +3,10 @@
 use tiktok_api::{Hashtag, Operation};
 use units::Credits;
 
-/// What a credit is spent on, in order of priority: when the budget is short, the last ones are stretched first.
+/// A kind of recurring job, which has its own share of the budget. In order of priority: when the budget is short, the last
+/// ones are stretched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// Interactive look-ups. Only they may spend the budget's reserve.
-    AdHoc,
+pub enum JobKind {
     /// Totals of listed hashtags.
     Totals,
     /// Samples of posts of listed hashtags.
@@ -16,17 +15,51 @@ pub enum Purpose {
     Discovery,
 }
 
+impl JobKind {
+    /// All kinds, highest priority first.
+    pub const ALL: [JobKind; 3] = [JobKind::Totals, JobKind::Posts, JobKind::Discovery];
+
+    /// The kind as a label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Totals => "totals",
+            JobKind::Posts => "posts",
+            JobKind::Discovery => "discovery",
+        }
+    }
+}
+
+/// What a credit is spent on, highest priority first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Interactive look-ups. Only they may spend the budget's reserve.
+    AdHoc,
+    /// A recurring job.
+    Job(JobKind),
+}
+
 impl Purpose {
     /// All purposes, highest priority first.
-    pub const ALL: [Purpose; 4] = [Purpose::AdHoc, Purpose::Totals, Purpose::Posts, Purpose::Discovery];
+    pub const ALL: [Purpose; 4] = [
+        Purpose::AdHoc,
+        Purpose::Job(JobKind::Totals),
+        Purpose::Job(JobKind::Posts),
+        Purpose::Job(JobKind::Discovery),
+    ];
 
     /// The purpose as a label value and as a value in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Purpose::AdHoc => "ad_hoc",
-            Purpose::Totals => "totals",
-            Purpose::Posts => "posts",
-            Purpose::Discovery => "discovery",
+            Purpose::Job(kind) => kind.as_str(),
+        }
+    }
+
+    /// The position in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        match self {
+            Purpose::AdHoc => 0,
+            Purpose::Job(kind) => 1 + kind as usize,
         }
     }
 
@@ -62,6 +95,19 @@ impl Spent {
         self.all += Credits::ONE;
         if purpose == Purpose::AdHoc {
             self.ad_hoc += Credits::ONE;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Purpose;
+
+    #[test]
+    fn purposes_are_indexed_and_parsed_in_order() {
+        assert!(Purpose::ALL.is_sorted());
+        for (index, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!((purpose.index(), Purpose::parse(purpose.as_str())), (index, Some(purpose)));
         }
     }
 }

@@ -46,7 +46,7 @@ impl ClockWatch {
     /// Returns the step if the wall clock was set back by more than a minute. Time services correct less than that.
     pub fn check(&mut self, now: Timestamp) -> Option<ClockStep> {
         let expected = self.latest + self.at.elapsed();
-        let has_stepped = expected.is_ahead_of(now);
+        let has_stepped = expected.age(now).is_none();
         // After a smaller step the later time is kept, because the clock may fall further behind.
         if has_stepped || now >= self.latest {
             *self = Self::new(now);

@@ -9,13 +9,11 @@ use units::Timestamp;
 
 use super::results::Refreshed;
 use super::{Poller, Running};
-use crate::credits::{self, cost};
+use crate::credits::cost;
 use crate::gateway::refresh::{self, Listing, Paging, Resolved};
 use crate::gateway::{Admission, Errand};
-use crate::model::Keyword;
-use crate::model::Purpose;
+use crate::model::{JobKind, Keyword, Purpose};
 use crate::schedule::{Job, Subject};
-use crate::state::JobKind;
 
 /// The longest sleep of the loop, so that a step of the wall clock is noticed.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -87,7 +85,7 @@ impl Poller {
         let cost = cost::hashtag(watched, Some(known), job.region);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
-        let mut errand = Errand::new(credits::purpose(kind), Some(hashtag.clone()));
+        let mut errand = Errand::new(Purpose::Job(kind), Some(hashtag.clone()));
         let Some(region) = job.region else {
             let max_age = fresh_enough(watched.terms.totals_interval);
             // If the id was not found, the hashtag may have a new one, which only its name leads to.
@@ -125,7 +123,7 @@ impl Poller {
         let known = self.keywords.get(keyword).map(AsRef::as_ref);
         let cost = cost::keyword(followed, known, region);
         let (gateway, keyword) = (self.parts.gateway.clone(), keyword.clone());
-        let mut errand = Errand::new(Purpose::Discovery, None);
+        let mut errand = Errand::new(Purpose::Job(JobKind::Discovery), None);
         let handle = match region {
             None => {
                 let max_age = fresh_enough(followed.search_interval);

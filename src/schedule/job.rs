@@ -6,8 +6,8 @@ use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
 use crate::discovery::Followed;
-use crate::model::Keyword;
-use crate::state::{JobKind, Outcome};
+use crate::model::{JobKind, Keyword};
+use crate::state::Outcome;
 use crate::watch::{Watched, Watchlist};
 
 /// What a job is about.

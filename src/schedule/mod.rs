@@ -25,7 +25,8 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::state::{JobKind, Outcome};
+use crate::model::JobKind;
+use crate::state::Outcome;
 use slot::{Slot, caught_up};
 use table::{EntryState, Number, Table};
 use tiktok_api::Hashtag;

@@ -7,7 +7,7 @@ use units::Timestamp;
 
 use super::table::Number;
 use super::{Job, Subject};
-use crate::state::JobKind;
+use crate::model::JobKind;
 
 /// A job is due at `offset`, `offset + interval`, … since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use units::Timestamp;
 
 use super::slot::{Place, Sharers, Sharing, Slot};
 use super::{Due, Job, Planned, Rhythm, Subject};
-use crate::state::{JobKind, Outcome};
+use crate::model::JobKind;
+use crate::state::Outcome;
 
 /// The index of a job in the sorted table.
 pub(super) type Number = u32;

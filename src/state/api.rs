@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use units::Timestamp;
 
-use super::JobKind;
-use crate::model::Trip;
+use crate::model::{JobKind, Trip};
 
 /// The status of the API at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -14,10 +14,10 @@ use tiktok_api::{ChallengeId, Hashtag, Post, Region};
 use tiktok_api::{Class, Operation};
 use tiktok_exporter::discovery::{Candidate, Candidates, KeywordStats, PostCounts, Trial};
 
-use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
+use tiktok_exporter::model::{JobKind, Keyword, PostSample, SampleStats};
 use tiktok_exporter::page::{Exposition, result_families};
 use tiktok_exporter::state::{
-    HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
+    HashtagState, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
 use tiktok_exporter::telemetry::Telemetry;

@@ -12,7 +12,7 @@ use tiktok_api::Operation;
 use tiktok_exporter::store::{Beside, Store, StoreError};
 use tiktok_exporter::{
     credits::{Balance, Denial, Ledger, Limits, Reservation, Settlement, Window},
-    model::{Expense, Purpose},
+    model::{Expense, JobKind, Purpose},
 };
 use units::{Credits, DAY, Date, HOUR, Timestamp};
 
@@ -59,7 +59,7 @@ fn expense(purpose: Purpose) -> Expense {
 }
 
 async fn reserve(ledger: &Ledger, now: Timestamp) -> Result<Reservation, Denial> {
-    ledger.reserve(expense(Purpose::Totals), now).await
+    ledger.reserve(expense(Purpose::Job(JobKind::Totals)), now).await
 }
 
 /// Spends one credit from reservation to settlement.
@@ -111,7 +111,7 @@ async fn a_credit_is_on_disk_before_the_request_and_settled_after_it() {
     ledger.settle(reservation, Settlement::Spent).await;
     assert_eq!((disk.spent(), disk.in_flight()), (1, 0));
     let settled: Vec<_> = ledger.statement(noon()).settled.iter().filter(|(_, _, c)| c.get() > 0).collect();
-    assert_eq!(settled, [(Operation::HashtagById, Purpose::Totals, Credits::ONE)]);
+    assert_eq!(settled, [(Operation::HashtagById, Purpose::Job(JobKind::Totals), Credits::ONE)]);
 }
 
 #[tokio::test]
@@ -237,10 +237,17 @@ async fn a_balance_counts_from_its_day_and_a_later_count_replaces_it() {
         "that day counts"
     );
     ledger.set_limits(balance(10, "2026-03-31"));
-    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, noon()).map(|d| d.reason()), Some("balance"));
+    assert_eq!(
+        ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, noon()).map(|d| d.reason()),
+        Some("balance")
+    );
     let next_day = noon() + DAY;
     ledger.reload(next_day).await;
-    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, next_day), None, "counted after all of it");
+    assert_eq!(
+        ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, next_day),
+        None,
+        "counted after all of it"
+    );
 
     // Counted anew beside the running exporter.
     ledger.set_limits(balance(10, "2026-03-30"));
@@ -399,7 +406,7 @@ async fn hashtags_of_old_days_are_put_together_and_nothing_is_lost() {
     let disk = Disk::new();
     let ledger = disk.open(Limits::default(), noon());
     for name in ["a", "b", "c"] {
-        let expense = Expense { hashtag: Hashtag::parse(name).ok(), ..expense(Purpose::Posts) };
+        let expense = Expense { hashtag: Hashtag::parse(name).ok(), ..expense(Purpose::Job(JobKind::Posts)) };
         let reservation = ledger.reserve(expense, noon()).await.unwrap();
         ledger.settle(reservation, Settlement::Spent).await;
     }

@@ -64,12 +64,7 @@ impl Timestamp {
     /// How long ago it was. `None` if it is more than a minute after `now`: the clock was wrong then or is wrong now, and
     /// the age is unknown. Up to a minute after `now` the age is zero.
     pub fn age(self, now: Timestamp) -> Option<Duration> {
-        (!self.is_ahead_of(now)).then(|| now.saturating_since(self))
-    }
-
-    /// Whether it is more than a minute after `now`, so that its [`age`](Self::age) is unknown.
-    pub fn is_ahead_of(self, now: Timestamp) -> bool {
-        self > now + CLOCK_TOLERANCE
+        (self <= now + CLOCK_TOLERANCE).then(|| now.saturating_since(self))
     }
 
     /// Time since `earlier`; zero if `earlier` is later.

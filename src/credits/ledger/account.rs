@@ -50,7 +50,7 @@ impl ByKind {
 }
 
 fn index(operation: Operation, purpose: Purpose) -> usize {
-    operation as usize * Purpose::ALL.len() + purpose as usize
+    operation as usize * Purpose::ALL.len() + purpose.index()
 }
 
 /// The sums of the ledger's rows.
@@ -190,7 +190,7 @@ impl Account {
         let at = self.last_entry().map_or(now, |last| now.max(last));
         self.standing.advance(Date::of(at));
         let id = books.reserve(expense, self.standing.today, at)?;
-        self.last_entries[expense.purpose as usize] = Some(at);
+        self.last_entries[expense.purpose.index()] = Some(at);
         self.standing.spend(expense.purpose);
         *self.by_kind.of(expense.operation, expense.purpose) += Credits::ONE;
         self.in_flight.insert(id, (expense.operation, expense.purpose));
@@ -231,7 +231,7 @@ impl Account {
 
     /// When a credit was last reserved for `purpose`.
     pub(super) fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
-        self.last_entries[purpose as usize]
+        self.last_entries[purpose.index()]
     }
 
     fn last_entry(&self) -> Option<Timestamp> {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use units::{Credits, Timestamp};
 
 use crate::credits::{Denial, Limits, Standing};
-use crate::model::{Expense, Purpose};
+use crate::model::{Expense, JobKind, Purpose};
 use crate::store::{Books, Store, StoreError};
 use account::Account;
 
@@ -206,8 +206,9 @@ impl Ledger {
     /// All figures at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
         let current = self.shared.current();
-        let stopped =
-            current.write_failure().or_else(|| current.account.denial(Purpose::Totals, Credits::ONE, now));
+        let stopped = current
+            .write_failure()
+            .or_else(|| current.account.denial(Purpose::Job(JobKind::Totals), Credits::ONE, now));
         Statement {
             known: current.account.is_known(),
             standing: current.account.standing_at(now),

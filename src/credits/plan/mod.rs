@@ -16,8 +16,7 @@ use units::{HOUR, duration};
 use super::cost::{self, Task, TaskKind};
 use crate::credits::{Limits, Need, Pace, Share, Standing, Window};
 use crate::discovery::Followed;
-use crate::model::Purpose;
-use crate::state::JobKind;
+use crate::model::{JobKind, Purpose};
 use crate::watch::{Watched, Watchlist};
 
 /// Days per month in estimates.
@@ -193,7 +192,7 @@ fn budget_effect(
     let allowance = limits.daily_allowance();
     let pace = Pace::new(need, allowance);
     let left = match standing {
-        Some(standing) => standing.remaining(Window::Balance, Purpose::Totals),
+        Some(standing) => standing.remaining(Window::Balance, Purpose::Job(JobKind::Totals)),
         None => limits.balance.map(|balance| balance.credits.less(limits.reserve)),
     };
     let shown_for = |interval: fn(&Watched) -> Duration| -> Vec<Shown> {
