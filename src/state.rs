@@ -1,7 +1,7 @@
 //! The latest results of the whole watchlist, as one immutable snapshot, and the status of the API.
 //!
-//! The poller publishes a new snapshot after every change. A reader keeps the snapshot it started with, so no page mixes two
-//! of them. Entries that did not change are shared between snapshots.
+//! The poller publishes a new snapshot after every change. A reader keeps the snapshot it started with, so no
+//! page mixes two of them. Entries that did not change are shared between snapshots.
 
 mod api;
 mod sampled;
@@ -74,7 +74,8 @@ pub struct HashtagState {
     pub id: Option<ChallengeId>,
     /// When an answer last had both name and id.
     pub resolved_at: Option<Timestamp>,
-    /// Whether the API last said that the hashtag exists. `None` until it says so or not; failures do not count.
+    /// Whether the API last said that the hashtag exists. `None` until it says so or not; failures do not
+    /// count.
     pub found: Option<bool>,
     /// Whether the platform flags it as commercial, once known.
     pub commerce: Option<bool>,
@@ -178,8 +179,8 @@ impl Refresh {
 }
 
 impl Snapshot {
-    /// The time for the ages of its entries: the later one of `clock` and [`made_at`](Self::made_at). A clock behind the
-    /// snapshot has stepped back, and the poller has yet to notice and shift the timestamps.
+    /// The time for the ages of its entries: the later one of `clock` and [`made_at`](Self::made_at). A clock
+    /// behind the snapshot has stepped back, and the poller has yet to notice and shift the timestamps.
     pub fn now(&self, clock: Timestamp) -> Timestamp {
         clock.max(self.made_at)
     }
@@ -237,8 +238,8 @@ impl HashtagState {
         std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
     }
 
-    /// Whether a result of `at` is recent enough to be shown. A result of [unknown age](Timestamp::age), stored while the
-    /// clock was wrong, is not.
+    /// Whether a result of `at` is recent enough to be shown. A result of [unknown age](Timestamp::age),
+    /// stored while the clock was wrong, is not.
     pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
         is_current(at, self.max_age, now)
     }

@@ -1,8 +1,8 @@
 //! Intervals of totals when the budget allows less than one refresh per hashtag per day. Pure.
 //!
-//! A hashtag is then refreshed more often if it is more likely to take off. With chances p, the mean time until a take-off is
-//! noticed is shortest if the interval is proportional to 1/√p. From one refresh per day on, equal intervals are as good
-//! (measured on real hashtags).
+//! A hashtag is then refreshed more often if it is more likely to take off. With chances p, the mean time
+//! until a take-off is noticed is shortest if the interval is proportional to 1/√p. From one refresh per day
+//! on, equal intervals are as good (measured on real hashtags).
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub fn is_scarce(hashtags: usize, per_day: f64) -> bool {
     per_day < hashtags as f64
 }
 
-/// The interval of each hashtag, so that all together take `per_day` refreshes a day: proportional to 1/√chance, between the
-/// configured interval and `longest`. If even `longest` for all is too often, all are stretched by the same factor. Empty if
-/// `per_day` is not positive.
+/// The interval of each hashtag, so that all together take `per_day` refreshes a day: proportional to
+/// 1/√chance, between the configured interval and `longest`. If even `longest` for all is too often, all are
+/// stretched by the same factor. Empty if `per_day` is not positive.
 pub fn weighted_intervals(hashtags: &[Weight], per_day: f64, longest: Duration) -> Vec<Duration> {
     if per_day <= 0.0 {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! The cost formula: what each job and look-up costs, in credits. Pure.
 //!
-//! A request costs one credit. All forecasts use these functions: `plan` and `check`, the warnings about a short budget, the
-//! pacing of the loop, and the quotes of look-ups.
+//! A request costs one credit. All forecasts use these functions: `plan` and `check`, the warnings about a
+//! short budget, the pacing of the loop, and the quotes of look-ups.
 
 use std::time::Duration;
 
@@ -55,8 +55,8 @@ impl Task {
     }
 }
 
-/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does not know has no
-/// posts, and its totals have an interval of at least `not_found_retry`.
+/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does
+/// not know has no posts, and its totals have an interval of at least `not_found_retry`.
 pub fn hashtag_tasks<'a>(
     watched: &'a Watched,
     known: Option<&'a HashtagState>,
@@ -111,8 +111,8 @@ pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     one.repeat(followed.promote)
 }
 
-/// The maximum need of the loop: every refresh runs at its interval, every sample takes all its pages, and all places on trial
-/// are taken.
+/// The maximum need of the loop: every refresh runs at its interval, every sample takes all its pages, and
+/// all places on trial are taken.
 pub fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
     let hashtags = watchlist.entries.iter().flat_map(|watched| hashtag_tasks(watched, None, Duration::ZERO));
     let keywords =

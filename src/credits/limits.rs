@@ -68,7 +68,8 @@ impl Limits {
         }
     }
 
-    /// Credits per day that the loop may spend in the long run. `None` without a limit. A balance has no such rate.
+    /// Credits per day that the loop may spend in the long run. `None` without a limit. A balance has no such
+    /// rate.
     pub fn daily_allowance(&self) -> Option<f64> {
         let of_day = self.per_day.map(|credits| credits.less(self.reserve).as_f64());
         let of_month = self.per_month.map(|credits| credits.less(self.reserve).as_f64() / MEAN_MONTH_DAYS);
@@ -109,8 +110,8 @@ impl Standing {
         self.spent[window as usize]
     }
 
-    /// The credits that `purpose` may still spend in a window. `None` without a limit. Interactive look-ups spend the reserve
-    /// first.
+    /// The credits that `purpose` may still spend in a window. `None` without a limit. Interactive look-ups
+    /// spend the reserve first.
     pub fn remaining(&self, window: Window, purpose: Purpose) -> Option<Credits> {
         let spent = self.spent(window);
         let left = self.limit(window)?.less(spent.all);
@@ -144,8 +145,8 @@ impl Standing {
         self.today = date;
     }
 
-    /// The credits that will be spent by the end of today if the loop spends `per_day` from `now` on, until a window is
-    /// exhausted.
+    /// The credits that will be spent by the end of today if the loop spends `per_day` from `now` on, until a
+    /// window is exhausted.
     pub fn forecast(&self, per_day: f64, now: Timestamp) -> f64 {
         let days_left = self.today.end().saturating_since(now).as_secs_f64() / 86_400.0;
         let left = Window::ALL
@@ -155,8 +156,8 @@ impl Standing {
         self.spent(Window::Day).all.as_f64() + more
     }
 
-    /// The rate, in credits per day, at which the credits of every window last exactly to its end. `None` without a limit. A
-    /// balance has no end: it limits the rate only when it is spent.
+    /// The rate, in credits per day, at which the credits of every window last exactly to its end. `None`
+    /// without a limit. A balance has no end: it limits the rate only when it is spent.
     pub fn daily_rate(&self, now: Timestamp) -> Option<f64> {
         let rate = |window: Window| {
             let left = self.remaining(window, Purpose::Job(JobKind::Totals))?;

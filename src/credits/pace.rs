@@ -1,8 +1,8 @@
 //! Distribution of a short budget. Pure.
 //!
-//! When the loop needs more credits per day than are left, discovery is cut first, then posts, then totals. All intervals of a
-//! purpose are stretched by the same factor, so that the credits last until the end of the day or the month, whichever is
-//! shorter of credits.
+//! When the loop needs more credits per day than are left, discovery is cut first, then posts, then totals.
+//! All intervals of a purpose are stretched by the same factor, so that the credits last until the end of the
+//! day or the month, whichever is shorter of credits.
 
 use std::time::Duration;
 
@@ -58,15 +58,16 @@ pub struct Pace {
     pub discovery: Share,
 }
 
-/// Posts or discovery are paused if they get less than this part of their need, and less than [`LEAST`]: such long intervals
-/// are useless. Totals are never paused while there are credits.
+/// Posts or discovery are paused if they get less than this part of their need, and less than [`LEAST`]: such
+/// long intervals are useless. Totals are never paused while there are credits.
 const PAUSED_BELOW: f64 = 0.001;
 
 /// One credit per day is always worth spending.
 const LEAST: f64 = 1.0;
 
 impl Pace {
-    /// Distributes `available` credits per day: totals before posts, posts before discovery. `None` is no limit.
+    /// Distributes `available` credits per day: totals before posts, posts before discovery. `None` is no
+    /// limit.
     pub fn new(need: Need, available: Option<f64>) -> Self {
         let mut left = available.unwrap_or(f64::INFINITY).max(0.0);
         let mut share = |needed: f64, least: f64| {
@@ -94,14 +95,15 @@ impl Pace {
     }
 }
 
-/// Spaces the jobs of one purpose while its budget is short, so that a backlog, such as the first refresh of a long watchlist,
-/// does not spend the day's credits at once.
+/// Spaces the jobs of one purpose while its budget is short, so that a backlog, such as the first refresh of
+/// a long watchlist, does not spend the day's credits at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pacer {
     next: Timestamp,
 }
 
-/// A backlog is worked off slightly faster than evenly. The share is updated every minute, so this cannot overspend.
+/// A backlog is worked off slightly faster than evenly. The share is updated every minute, so this cannot
+/// overspend.
 const SPEED_UP: f64 = 1.1;
 /// Delays up to this long are made up for.
 const SLACK: Duration = Duration::from_secs(300);

@@ -20,8 +20,8 @@ use crate::watch::{Watched, Watchlist};
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 /// Relative difference below which a factor is not changed, so that due times stay.
 const TOLERANCE: f64 = 0.05;
-/// Weighted intervals use this part of the budget and of the longest interval. If they used all of it, jobs would always wait
-/// and start in turn, and weights would have no effect.
+/// Weighted intervals use this part of the budget and of the longest interval. If they used all of it, jobs
+/// would always wait and start in turn, and weights would have no effect.
 const UTILIZATION: f64 = 0.9;
 
 /// The budget of the loop.
@@ -60,7 +60,8 @@ impl Pacing {
         self.measured.is_none_or(|at| now.saturating_since(at) >= MEASURE_EVERY)
     }
 
-    /// Compares `need` with what is left of the budgets. Returns whether the factors on the intervals have changed.
+    /// Compares `need` with what is left of the budgets. Returns whether the factors on the intervals have
+    /// changed.
     pub fn measure(&mut self, need: Need, now: Timestamp) -> bool {
         let is_first = self.measured.replace(now).is_none();
         let standing = self.ledger.standing(now);
@@ -82,8 +83,8 @@ impl Pacing {
         changed
     }
 
-    /// Spaces the first jobs from the last entries of the ledger: a program that crashes repeatedly must not start over each
-    /// time.
+    /// Spaces the first jobs from the last entries of the ledger: a program that crashes repeatedly must not
+    /// start over each time.
     fn resume(&mut self, now: Timestamp) {
         for kind in JobKind::ALL {
             if let Some(at) = self.ledger.last_entry_for(Purpose::Job(kind)) {
@@ -94,8 +95,8 @@ impl Pacing {
         }
     }
 
-    /// Weights the intervals of totals by the chance to take off if there is less than one refresh per hashtag per day.
-    /// Returns whether intervals may have changed.
+    /// Weights the intervals of totals by the chance to take off if there is less than one refresh per
+    /// hashtag per day. Returns whether intervals may have changed.
     pub fn weight_totals(
         &mut self,
         watchlist: &Watchlist,

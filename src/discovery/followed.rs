@@ -32,7 +32,8 @@ pub struct Followed {
     pub search_interval: Duration,
     /// Whether to sample the posts that match the keyword as well.
     pub follow_posts: bool,
-    /// How hashtags on trial are watched. Regions, posts interval, maximum age and pages also apply to the keyword itself.
+    /// How hashtags on trial are watched. Regions, posts interval, maximum age and pages also apply to the
+    /// keyword itself.
     pub terms: Arc<Terms>,
     /// Hashtags that other shards watch; they are no candidates.
     pub watched_elsewhere: Arc<BTreeSet<Hashtag>>,
@@ -56,7 +57,8 @@ pub struct KeywordStats {
 }
 
 impl Followed {
-    /// The candidates that are shown and may be promoted: the largest hashtags that are not listed in the configuration.
+    /// The candidates that are shown and may be promoted: the largest hashtags that are not listed in the
+    /// configuration.
     pub fn choose(&self, found: &Candidates, listed: impl Fn(&Hashtag) -> bool) -> Vec<Candidate> {
         let may_be_chosen = |candidate: &&Candidate| {
             let is_watched =

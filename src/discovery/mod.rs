@@ -1,9 +1,9 @@
-//! Discovery of hashtags that are not listed in the configuration: followed keywords, the candidates that their searches
-//! find, and the candidates on trial. Pure: takes the time as an argument and sends nothing.
+//! Discovery of hashtags that are not listed in the configuration: followed keywords, the candidates that
+//! their searches find, and the candidates on trial. Pure: takes the time as an argument and sends nothing.
 //!
-//! A search costs one credit and returns up to 30 hashtags with their totals. The largest are the candidates. If the
-//! configuration allows it, the candidates most likely to take off join the watchlist on trial and leave again if they stay
-//! quiet ([`Trials`]).
+//! A search costs one credit and returns up to 30 hashtags with their totals. The largest are the candidates.
+//! If the configuration allows it, the candidates most likely to take off join the watchlist on trial and
+//! leave again if they stay quiet ([`Trials`]).
 
 mod candidates;
 mod followed;

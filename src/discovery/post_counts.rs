@@ -27,8 +27,8 @@ impl PostCounts {
         self.0.push((at, posts));
     }
 
-    /// Posts of the last day divided by the mean posts per day over all readings, both plus three posts. Positive. `None`
-    /// until the readings span two days.
+    /// Posts of the last day divided by the mean posts per day over all readings, both plus three posts.
+    /// Positive. `None` until the readings span two days.
     pub fn velocity(&self) -> Option<f64> {
         let (first, (now, posts)) = (self.0.first()?, self.0.last()?);
         let per_day = |(at, before): &(Timestamp, u64)| {

@@ -320,8 +320,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// There are never more trials than places, except for requests in flight. Hashtags that are listed or not found leave, quiet
-    /// ones leave in time and rest, active ones stay.
+    /// There are never more trials than places, except for requests in flight. Hashtags that are listed or
+    /// not found leave, quiet ones leave in time and rest, active ones stay.
     #[test]
     fn trials_keep_to_their_cap_and_end_in_time(
         steps in prop::collection::vec(step(), 1..80),

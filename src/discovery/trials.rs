@@ -1,10 +1,11 @@
 //! The candidates on trial. Pure: takes the time as an argument.
 //!
-//! * A free place goes to the candidate most likely to take off ([`Growth::chance`]). Candidates of unknown growth come
-//!   before those that are known to stand still, which get no place.
+//! * A free place goes to the candidate most likely to take off ([`Growth::chance`]). Candidates of unknown
+//!   growth come before those that are known to stand still, which get no place.
 //! * The configuration sets the number of places per keyword. A hashtag is on trial for one keyword only.
-//! * Activity, a velocity of at least [`HEATING_UP`], restarts the trial period. A hashtag without activity for a whole
-//!   period leaves, as does one that the API does not know. A hashtag that was never refreshed stays.
+//! * Activity, a velocity of at least [`HEATING_UP`], restarts the trial period. A hashtag without activity
+//!   for a whole period leaves, as does one that the API does not know. A hashtag that was never refreshed
+//!   stays.
 //! * A hashtag that has left cannot join again for some periods, so that others get a place.
 
 use std::collections::BTreeMap;
@@ -111,8 +112,8 @@ impl Trial {
 }
 
 impl Trials {
-    /// From the store. Times after `now` were written by a clock that was wrong, and become `now`: a trial must not last
-    /// longer because of that.
+    /// From the store. Times after `now` were written by a clock that was wrong, and become `now`: a trial
+    /// must not last longer because of that.
     pub fn from_parts(running: Vec<Trial>, resting: BTreeMap<Hashtag, Timestamp>, now: Timestamp) -> Self {
         let clamped = |mut trial: Trial| {
             trial.since = trial.since.min(now);
@@ -149,13 +150,14 @@ impl Trials {
         }
     }
 
-    /// Passes every timestamp of the past to `visit`, which may change it. Rest periods are in the future and not passed.
+    /// Passes every timestamp of the past to `visit`, which may change it. Rest periods are in the future and
+    /// not passed.
     pub(crate) fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
         self.running.values_mut().for_each(|trial| trial.visit_timestamps(visit));
     }
 
-    /// Ends trials that are over, and fills free places from the `candidates` of each keyword. Returns what changed. A
-    /// hashtag with a request in flight does not leave.
+    /// Ends trials that are over, and fills free places from the `candidates` of each keyword. Returns what
+    /// changed. A hashtag with a request in flight does not leave.
     pub fn review<'a>(
         &mut self,
         following: &'a [Followed],

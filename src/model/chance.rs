@@ -1,9 +1,10 @@
 //! How likely it is that a trend is random.
 
-/// Upper bound on the p-value of a rise: the probability that a steady stream puts `last_day` or more of the `week` posts
-/// of seven days into the last day. 0 to 1; `None` if the last day is not above the mean.
+/// Upper bound on the p-value of a rise: the probability that a steady stream puts `last_day` or more of the
+/// `week` posts of seven days into the last day. 0 to 1; `None` if the last day is not above the mean.
 ///
-/// This is the Chernoff bound of the binomial tail, the same that the recording rules use for the growth of totals.
+/// This is the Chernoff bound of the binomial tail, the same that the recording rules use for the growth of
+/// totals.
 pub fn steady_p_value(last_day: u64, week: u64) -> Option<f64> {
     let (k, n) = (last_day as f64, week as f64);
     if last_day > week || k * 7.0 <= n {

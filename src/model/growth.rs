@@ -14,7 +14,8 @@ const LEAST: f64 = 0.01;
 
 /// The growth of a count that is read at irregular times. Small enough to keep one per hashtag.
 ///
-/// Growth is measured as ln(1 + gain per day), so that a doubling is the same step for small and large hashtags.
+/// Growth is measured as ln(1 + gain per day), so that a doubling is the same step for small and large
+/// hashtags.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
     /// When the count was last read.
@@ -40,8 +41,8 @@ impl Growth {
         Self { at, value, recent: 0.0, level: 0.0, variance: 0.0, seen: 0 }
     }
 
-    /// Adds a later reading. A lower count is no gain. Returns the daily gain since the last reading divided by the usual
-    /// daily gain, if that is known.
+    /// Adds a later reading. A lower count is no gain. Returns the daily gain since the last reading divided
+    /// by the usual daily gain, if that is known.
     pub fn push(&mut self, value: u64, at: Timestamp) -> Option<f64> {
         let elapsed = at.saturating_since(self.at);
         if elapsed < CLOSEST {
@@ -66,9 +67,9 @@ impl Growth {
         self.variance = (1.0 - weight) * (self.variance + weight * off * off);
     }
 
-    /// The relative chance that the count takes off: positive, and only ratios are meaningful. It rises with recent growth
-    /// above the usual and with the variance, falls when the count stands still, and returns to [`UNKNOWN`](Self::UNKNOWN)
-    /// as the readings get old.
+    /// The relative chance that the count takes off: positive, and only ratios are meaningful. It rises with
+    /// recent growth above the usual and with the variance, falls when the count stands still, and returns to
+    /// [`UNKNOWN`](Self::UNKNOWN) as the readings get old.
     pub fn chance(&self, now: Timestamp) -> f64 {
         if self.seen < 2 {
             return Growth::UNKNOWN;

@@ -8,8 +8,8 @@ use unicode_normalization::UnicodeNormalization;
 /// Longest accepted keyword, in characters.
 const MAX_CHARS: usize = 100;
 
-/// A search keyword: one or more words in lower case and Unicode NFC, separated by single spaces. 1 to 100 characters, any
-/// except control characters.
+/// A search keyword: one or more words in lower case and Unicode NFC, separated by single spaces. 1 to 100
+/// characters, any except control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keyword(Arc<str>);
 

@@ -5,12 +5,12 @@ const KEPT: usize = 8;
 
 /// The last distinct values of one count, newest first.
 ///
-/// The platform rounds large counts: 1,820,000,000 is followed by 1,830,000,000. It does not say the step, so the step is
-/// inferred from the values: the largest power of ten that divides them all. A single exact count can end in zeros by
-/// chance; eight distinct ones hardly do.
+/// The platform rounds large counts: 1,820,000,000 is followed by 1,830,000,000. It does not say the step, so
+/// the step is inferred from the values: the largest power of ten that divides them all. A single exact count
+/// can end in zeros by chance; eight distinct ones hardly do.
 ///
-/// The step grows by 1,000 when a count passes a million or a billion. Once the two latest values end in that many more
-/// zeros than the older ones, the older ones are ignored.
+/// The step grows by 1,000 when a count passes a million or a billion. Once the two latest values end in that
+/// many more zeros than the older ones, the older ones are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecentValues(Box<[u64]>);
 
@@ -54,8 +54,8 @@ impl RecentValues {
     }
 }
 
-/// A multiple of this is rounded on purpose. One below a multiple counts as well: "4.1 B", converted in floating point, is
-/// sometimes 4,099,999,999.
+/// A multiple of this is rounded on purpose. One below a multiple counts as well: "4.1 B", converted in
+/// floating point, is sometimes 4,099,999,999.
 const ROUNDED: u64 = 100_000;
 /// The factor by which the platform's step grows.
 const STEP_GROWTH: u64 = 1_000;

@@ -1,7 +1,7 @@
 //! Samples of posts and their figures.
 //!
-//! The velocity follows the published reference: posts of the last 24 hours divided by the mean posts per day of the last
-//! 7 days. It is between 0 and 7, and meaningless if the sample does not reach back 7 days
+//! The velocity follows the published reference: posts of the last 24 hours divided by the mean posts per day
+//! of the last 7 days. It is between 0 and 7, and meaningless if the sample does not reach back 7 days
 //! ([`SampleStats::saturated`]).
 
 use std::time::Duration;
@@ -58,14 +58,15 @@ pub struct SampleStats {
     /// `(likes + comments + shares + saves) / plays`; absent without plays, or when one of the five
     /// sums is. Not bounded by 1.
     pub engagement_ratio: Option<f64>,
-    /// Whether there are more posts and the oldest in the sample is younger than 7 days. The velocity then depends on the
-    /// size of the sample and not on the hashtag.
+    /// Whether there are more posts and the oldest in the sample is younger than 7 days. The velocity then
+    /// depends on the size of the sample and not on the hashtag.
     pub saturated: bool,
     /// Age of the oldest dated post in seconds; absent without dated posts.
     pub oldest_post_age_seconds: Option<f64>,
     /// Pages requested.
     pub pages: u32,
-    /// Share of the posts from the requested region, 0 to 1. Absent if the sample is empty or the request was for any region.
+    /// Share of the posts from the requested region, 0 to 1. Absent if the sample is empty or the request was
+    /// for any region.
     pub region_match_ratio: Option<f64>,
 }
 

@@ -3,8 +3,8 @@
 use tiktok_api::{Hashtag, Operation};
 use units::Credits;
 
-/// A kind of recurring job, which has its own share of the budget. In order of priority: when the budget is short, the last
-/// ones are stretched first.
+/// A kind of recurring job, which has its own share of the budget. In order of priority: when the budget is
+/// short, the last ones are stretched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobKind {
     /// Totals of listed hashtags.

@@ -6,7 +6,8 @@ use super::Poller;
 use crate::credits::{Denial, cost};
 
 impl Poller {
-    /// Once a minute, compares what the jobs need with what the budget has left, and stretches the intervals accordingly.
+    /// Once a minute, compares what the jobs need with what the budget has left, and stretches the intervals
+    /// accordingly.
     pub(super) async fn check_budget(&mut self) {
         let now = self.parts.clock.now();
         let is_due = self.pacing.is_stale(now);

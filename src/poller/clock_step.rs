@@ -1,12 +1,12 @@
 //! Steps of the wall clock: the only place that handles them.
 //!
-//! When the wall clock is set back by more than a minute, all due times would lie that much further ahead, and all results
-//! would look younger than they are. The monotonic clock shows the size of the step, so every timestamp after the new
-//! time is shifted by as much, and all refreshes are scheduled again. Timestamps before the new time stay: they were
-//! taken before the clock went wrong.
+//! When the wall clock is set back by more than a minute, all due times would lie that much further ahead,
+//! and all results would look younger than they are. The monotonic clock shows the size of the step, so every
+//! timestamp after the new time is shifted by as much, and all refreshes are scheduled again. Timestamps
+//! before the new time stay: they were taken before the clock went wrong.
 //!
-//! Timestamps that a wrong clock left in the store are a different case. Their age is unknown ([`Timestamp::age`] is
-//! `None`), so such results are not shown, and jobs that ran then count as run now.
+//! Timestamps that a wrong clock left in the store are a different case. Their age is unknown
+//! ([`Timestamp::age`] is `None`), so such results are not shown, and jobs that ran then count as run now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl ClockWatch {
         self.latest
     }
 
-    /// Returns the step if the wall clock was set back by more than a minute. Time services correct less than that.
+    /// Returns the step if the wall clock was set back by more than a minute. Time services correct less than
+    /// that.
     pub fn check(&mut self, now: Timestamp) -> Option<ClockStep> {
         let expected = self.latest + self.at.elapsed();
         let has_stepped = expected.age(now).is_none();
@@ -89,5 +90,30 @@ impl Poller {
         self.show_trials();
         // Refreshes in flight may hold answers that came before the step.
         self.running.values_mut().for_each(|running| running.clock_back += step.back);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn small_steps_add_up_and_timestamps_before_a_step_stay() {
+        let seconds = Duration::from_secs;
+        let start = Timestamp::from_secs(1_800_000_000);
+        let mut watch = ClockWatch::new(start);
+        tokio::time::advance(seconds(10)).await;
+        assert!(watch.check(start + seconds(10)).is_none(), "no step");
+        assert!(watch.check(start - seconds(40)).is_none(), "50 seconds back");
+        assert_eq!(watch.latest(), start + seconds(10));
+        let step = watch.check(start - seconds(90)).unwrap();
+        assert_eq!((step.back, watch.latest()), (seconds(100), start - seconds(90)));
+        let shifted = |mut at: Timestamp| {
+            step.shift(&mut at);
+            at
+        };
+        assert_eq!(shifted(start), start - seconds(100));
+        assert_eq!(shifted(start - seconds(95)), start - seconds(95));
+        assert!(watch.check(start - seconds(80)).is_none());
     }
 }

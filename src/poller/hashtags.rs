@@ -21,7 +21,8 @@ const BATCH: usize = 1_000;
 /// An entry of a watchlist, and what was known about it so far.
 type Changed<'a> = (&'a Watched, Option<Arc<HashtagState>>);
 
-/// Splits a watchlist into the entries that stay as they are, and those that are new or watched by other terms.
+/// Splits a watchlist into the entries that stay as they are, and those that are new or watched by other
+/// terms.
 fn split_changed(
     watchlist: &Watchlist,
     mut old: Hashtags,
@@ -115,7 +116,8 @@ impl Poller {
         })
     }
 
-    /// Updates the watchlist and the entries to the listed hashtags and those on trial. New entries are loaded from the store.
+    /// Updates the watchlist and the entries to the listed hashtags and those on trial. New entries are
+    /// loaded from the store.
     ///
     /// # Errors
     ///

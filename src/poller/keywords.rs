@@ -89,7 +89,8 @@ impl HashtagStatus for Status<'_> {
 }
 
 impl Poller {
-    /// Ends trials that are over and fills free places. If the watchlist changes, all refreshes are scheduled again.
+    /// Ends trials that are over and fills free places. If the watchlist changes, all refreshes are scheduled
+    /// again.
     pub(super) async fn check_trials(&mut self) {
         let now = self.parts.clock.now();
         if self.review_trials(now).await {
@@ -187,7 +188,8 @@ impl Poller {
     }
 }
 
-/// Enters figures. As with hashtags, an incomplete sample does not replace a complete one that is still current.
+/// Enters figures. As with hashtags, an incomplete sample does not replace a complete one that is still
+/// current.
 fn enter_posts(known: &mut KeywordState, region: Option<Region>, collected: &Collected) {
     let at = collected.at;
     let max_age = known.max_age;

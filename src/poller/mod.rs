@@ -1,7 +1,7 @@
 //! The poller: starts refreshes that are due, stores their results and publishes them.
 //!
-//! It owns the schedule and everything known about hashtags and keywords. Refreshes run concurrently, up to a limit.
-//! Everything else runs in one loop, so there are no locks, and a reload loses no result.
+//! It owns the schedule and everything known about hashtags and keywords. Refreshes run concurrently, up to a
+//! limit. Everything else runs in one loop, so there are no locks, and a reload loses no result.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -7,8 +7,8 @@ use crate::schedule::{Job, Subject};
 use crate::state::{Refresh, Snapshot};
 
 impl Poller {
-    /// Copies intervals and due times of a subject's jobs from the schedule. Entries that do not change stay shared with the
-    /// last snapshot.
+    /// Copies intervals and due times of a subject's jobs from the schedule. Entries that do not change stay
+    /// shared with the last snapshot.
     pub(super) fn show_times(&mut self, subject: &Subject) {
         let timed = |region, refresh: &Refresh| {
             let job = Job { subject: subject.clone(), region };

@@ -154,7 +154,8 @@ impl Poller {
         }
     }
 
-    /// Stores a result before it is published, together with the best posts of a new sample, which are only in the store.
+    /// Stores a result before it is published, together with the best posts of a new sample, which are only
+    /// in the store.
     async fn save(&self, hashtag: &Hashtag, region: Option<Region>, best: Option<Vec<Post>>) {
         let Some(known) = self.hashtags.get(hashtag).cloned() else { return };
         let growth = self.growth.get(hashtag).copied();
@@ -190,8 +191,8 @@ impl Poller {
     }
 }
 
-/// The outcome of a failed refresh. `None` if the failure has nothing to do with the job, which then stays due: no request
-/// was sent, or the API rejects the account.
+/// The outcome of a failed refresh. `None` if the failure has nothing to do with the job, which then stays
+/// due: no request was sent, or the API rejects the account.
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     let (hashtag, keyword) = match &job.subject {
@@ -239,8 +240,8 @@ fn sampled(known: &HashtagState, region: Option<Region>) -> Option<&Sampled> {
     known.regions.iter().find(|state| Some(state.region) == region)?.sample.as_ref()
 }
 
-/// Enters a sample. One that was cut short does not replace a complete one that is still current. Returns the best posts if
-/// the sample was entered.
+/// Enters a sample. One that was cut short does not replace a complete one that is still current. Returns the
+/// best posts if the sample was entered.
 fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) -> Option<Vec<Post>> {
     let Collected { at, sample, cut_short } = collected;
     let index = known.regions.iter().position(|state| Some(state.region) == region)?;

@@ -1,18 +1,20 @@
 //! When each job is due. Pure: takes the time as an argument, neither waits nor sends.
 //!
-//! Every job has a slot in its interval, and the slots of all jobs with the same interval are spread evenly over it. Slots
-//! depend only on the set of jobs, so they are the same after a restart or a reload:
+//! Every job has a slot in its interval, and the slots of all jobs with the same interval are spread evenly
+//! over it. Slots depend only on the set of jobs, so they are the same after a restart or a reload:
 //!
 //! * A job without a past (the first refresh of a new hashtag) is due at once, before all others.
-//! * After a refresh, successful or not, the next one is due at the first slot at least half an interval later: one shorter
-//!   or longer wait, then exactly the interval.
-//! * Jobs that were missed, because the program was down or out of budget, are caught up, the most recently due first and as
-//!   slowly as they were missed: the usual rate doubles at most, and no job waits past its next slot.
-//! * A hashtag that the API does not know is refreshed rarely, even if later refreshes fail, and its posts wait until it is
-//!   known.
-//! * A stretched job ([`Rhythm::Stretched`]) has its slot in the stretched interval: jobs with the same interval and factor
-//!   are still spread evenly, and keep their slots after a restart.
-//! * A job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its last refresh.
+//! * After a refresh, successful or not, the next one is due at the first slot at least half an interval
+//!   later: one shorter or longer wait, then exactly the interval.
+//! * Jobs that were missed, because the program was down or out of budget, are caught up, the most recently
+//!   due first and as slowly as they were missed: the usual rate doubles at most, and no job waits past its
+//!   next slot.
+//! * A hashtag that the API does not know is refreshed rarely, even if later refreshes fail, and its posts
+//!   wait until it is known.
+//! * A stretched job ([`Rhythm::Stretched`]) has its slot in the stretched interval: jobs with the same
+//!   interval and factor are still spread evenly, and keep their slots after a restart.
+//! * A job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its last
+//!   refresh.
 
 mod job;
 mod rhythm;
@@ -70,8 +72,8 @@ impl Schedule {
         for number in schedule.jobs.numbers() {
             let job = schedule.jobs.job(number);
             let past = past(&job);
-            // A time ahead of the clock is from a store that was written while the clock was wrong. The job must not wait
-            // until then.
+            // A time ahead of the clock is from a store that was written while the clock was wrong. The job
+            // must not wait until then.
             let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
             let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
             let state = match last {
@@ -93,7 +95,8 @@ impl Schedule {
         schedule
     }
 
-    /// As [`new`](Self::new), while the jobs of `running` are running. Those that are still scheduled stay in that state.
+    /// As [`new`](Self::new), while the jobs of `running` are running. Those that are still scheduled stay in
+    /// that state.
     pub fn taking_over<'a>(
         running: impl IntoIterator<Item = &'a Job>,
         planned: impl IntoIterator<Item: Borrow<Planned>>,
@@ -173,8 +176,8 @@ impl Schedule {
         }
     }
 
-    /// The id of a hashtag has become known, or is not known any more: its posts are scheduled, or blocked. `past` returns
-    /// what is known about each job.
+    /// The id of a hashtag has become known, or is not known any more: its posts are scheduled, or blocked.
+    /// `past` returns what is known about each job.
     pub fn resolved(
         &mut self,
         hashtag: &Hashtag,

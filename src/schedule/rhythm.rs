@@ -8,8 +8,8 @@ const TOLERANCE: f64 = 0.05;
 /// How the budget changes the interval of a job.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rhythm {
-    /// The interval is multiplied by this factor, with slots spread evenly: 1 is as configured, 2 half as often. Values below
-    /// 1, infinity and NaN count as 1.
+    /// The interval is multiplied by this factor, with slots spread evenly: 1 is as configured, 2 half as
+    /// often. Values below 1, infinity and NaN count as 1.
     Stretched(f64),
     /// That long after the last refresh, but at least the configured interval.
     After(Duration),

@@ -29,8 +29,8 @@ impl Slot {
     }
 }
 
-/// When an overdue job is caught up: as long after `now` as it has been overdue, but not past its next slot. A due time in the
-/// future stays. So does that of a strict slot: such jobs are spaced when they start.
+/// When an overdue job is caught up: as long after `now` as it has been overdue, but not past its next slot.
+/// A due time in the future stays. So does that of a strict slot: such jobs are spaced when they start.
 pub(super) fn caught_up(slot: Slot, due: Timestamp, now: Timestamp) -> Timestamp {
     if due >= now || slot.strict { due } else { slot.next(now).min(now + now.saturating_since(due)) }
 }
@@ -61,7 +61,8 @@ impl Sharing {
     }
 }
 
-/// Jobs by interval. Discovery jobs are spread separately, so that trials that come and go do not move the slots of others.
+/// Jobs by interval. Discovery jobs are spread separately, so that trials that come and go do not move the
+/// slots of others.
 #[derive(Default)]
 pub(super) struct Sharers(BTreeMap<(bool, Duration), Vec<(u64, Number)>>);
 
@@ -72,7 +73,8 @@ impl Sharers {
         self.0.entry(sharing).or_default().push((shuffle_key(job), number));
     }
 
-    /// Passes the place of each job to `set_place`, in an order independent of the names, and returns the intervals.
+    /// Passes the place of each job to `set_place`, in an order independent of the names, and returns the
+    /// intervals.
     pub fn share(self, mut set_place: impl FnMut(Number, Place)) -> Vec<Sharing> {
         let sharing = |(sharing, ((_, interval), mut jobs)): (u32, (_, Vec<(u64, Number)>))| {
             jobs.sort_unstable();
@@ -85,7 +87,8 @@ impl Sharers {
     }
 }
 
-/// FNV-1a with a final mix. The hash of the standard library may change between releases, which would move the slots.
+/// FNV-1a with a final mix. The hash of the standard library may change between releases, which would move
+/// the slots.
 fn shuffle_key(job: &Job) -> u64 {
     let region = job.region.map_or(String::new(), |region| region.to_string());
     let name = match &job.subject {

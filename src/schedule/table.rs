@@ -1,4 +1,5 @@
-//! The jobs of a schedule in a compact form: there is one for every pair of hashtag and region, and one for every hashtag.
+//! The jobs of a schedule in a compact form: there is one for every pair of hashtag and region, and one for
+//! every hashtag.
 
 use std::borrow::Borrow;
 

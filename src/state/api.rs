@@ -1,5 +1,5 @@
-//! The status of the API and its account. Decisions depend on it, so it is state and not a metric. The metrics page shows it
-//! like all other state.
+//! The status of the API and its account. Decisions depend on it, so it is state and not a metric. The
+//! metrics page shows it like all other state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +14,8 @@ pub struct ApiStatus {
     pub simulated: bool,
     /// Why all requests are stopped, if they are.
     pub stopped: Option<Trip>,
-    /// The end of the last pause that the API requested. `None` if it has requested none since the start or the last change of
-    /// its settings.
+    /// The end of the last pause that the API requested. `None` if it has requested none since the start or
+    /// the last change of its settings.
     pub paused_until: Option<Timestamp>,
     /// The pace of the poller under the budget.
     pub pace: PlannedPace,

@@ -6,8 +6,8 @@ use units::Timestamp;
 
 use crate::model::SampleStats;
 
-/// The figures of a sample, and when it was taken. Takes two thirds of the memory of [`SampleStats`], because there is one for
-/// every pair of hashtag and region.
+/// The figures of a sample, and when it was taken. Takes two thirds of the memory of [`SampleStats`], because
+/// there is one for every pair of hashtag and region.
 #[derive(Clone, PartialEq)]
 pub struct Sampled {
     /// When the sample was taken.

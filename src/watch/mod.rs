@@ -1,5 +1,5 @@
-//! The watchlist: each hashtag once, with its regions and intervals. Pure: `config` reads the blocks from the file and merges
-//! them with [`Watchlist::merge`].
+//! The watchlist: each hashtag once, with its regions and intervals. Pure: `config` reads the blocks from the
+//! file and merges them with [`Watchlist::merge`].
 
 mod shard;
 
@@ -92,8 +92,8 @@ pub struct Group {
 }
 
 impl Watchlist {
-    /// Merges blocks. The first block with a hashtag sets its terms; the regions are those of all its blocks. Returns the
-    /// duplicates as well.
+    /// Merges blocks. The first block with a hashtag sets its terms; the regions are those of all its blocks.
+    /// Returns the duplicates as well.
     pub fn merge(blocks: &[Block]) -> (Self, Vec<Duplicate>) {
         let mut merged: BTreeMap<Hashtag, (usize, Arc<Terms>)> = BTreeMap::new();
         let mut duplicates = Vec::new();

@@ -30,8 +30,9 @@ impl Shard {
         self.of
     }
 
-    /// Whether this shard watches `hashtag`. Exactly one shard does: the one with the highest hash for it (rendezvous
-    /// hashing). With an n-th shard, one hashtag in n moves to it and all others stay where they are.
+    /// Whether this shard watches `hashtag`. Exactly one shard does: the one with the highest hash for it
+    /// (rendezvous hashing). With an n-th shard, one hashtag in n moves to it and all others stay where they
+    /// are.
     pub fn holds(self, hashtag: &Hashtag) -> bool {
         self.holds_text(hashtag.as_str())
     }

@@ -1,7 +1,7 @@
 //! The source of the current time.
 //!
-//! Code that needs the time takes a [`Clock`]. Only this file reads the system clock (`clippy.toml` forbids it elsewhere),
-//! so tests can set the time.
+//! Code that needs the time takes a [`Clock`]. Only this file reads the system clock (`clippy.toml` forbids
+//! it elsewhere), so tests can set the time.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -31,7 +31,8 @@ impl Clock for SystemClock {
 
 /// A clock that follows tokio's timer from a given start time.
 ///
-/// With tokio's time paused it advances exactly with the program's sleeps, so a test can run a month of polling in seconds.
+/// With tokio's time paused it advances exactly with the program's sleeps, so a test can run a month of
+/// polling in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct TimerClock {
     epoch: Timestamp,

@@ -21,8 +21,8 @@ impl Credits {
         Self(credits)
     }
 
-    /// An estimate rounded up to whole credits. A millionth above a whole number, the rounding error of a sum, is ignored.
-    /// Negative numbers and NaN become zero.
+    /// An estimate rounded up to whole credits. A millionth above a whole number, the rounding error of a
+    /// sum, is ignored. Negative numbers and NaN become zero.
     pub fn estimated(credits: f64) -> Self {
         Self((credits - 1e-6).ceil() as u64)
     }

@@ -15,7 +15,8 @@ pub struct Date(i32);
 pub struct InvalidDate;
 
 impl Date {
-    /// The day of a timestamp. Clamped to the range of the calendar, some three million years before and after 1970.
+    /// The day of a timestamp. Clamped to the range of the calendar, some three million years before and
+    /// after 1970.
     pub fn of(at: Timestamp) -> Self {
         let days = at.as_secs().div_euclid(86_400);
         Self(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN / 2 } else { i32::MAX / 2 }))

@@ -6,7 +6,8 @@ use std::fmt;
 /// One problem. Displays as `key: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: a full key such as `watch[1].regions[0]`, an environment variable, or a file with line and column.
+    /// Where: a full key such as `watch[1].regions[0]`, an environment variable, or a file with line and
+    /// column.
     pub key: String,
     /// What is wrong and what is allowed. May quote the value, but never a secret.
     pub message: String,

@@ -19,13 +19,15 @@ pub fn per_day(interval: Duration) -> f64 {
     DAY.as_secs_f64() / interval.as_secs_f64()
 }
 
-/// A timestamp further ahead of the clock than this was written by a clock that was wrong, or the clock is wrong now.
+/// A timestamp further ahead of the clock than this was written by a clock that was wrong, or the clock is
+/// wrong now.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// A moment in UTC, in whole milliseconds since 1970-01-01T00:00:00Z. Can be negative. The default is the epoch itself.
+/// A moment in UTC, in whole milliseconds since 1970-01-01T00:00:00Z. Can be negative. The default is the
+/// epoch itself.
 ///
-/// Stored with an offset so that the value is never zero and an `Option<Timestamp>` takes eight bytes: there are several
-/// for every pair of hashtag and region.
+/// Stored with an offset so that the value is never zero and an `Option<Timestamp>` takes eight bytes: there
+/// are several for every pair of hashtag and region.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZero<u64>);
 
@@ -61,8 +63,8 @@ impl Timestamp {
         self.as_millis() as f64 / 1_000.0
     }
 
-    /// How long ago it was. `None` if it is more than a minute after `now`: the clock was wrong then or is wrong now, and
-    /// the age is unknown. Up to a minute after `now` the age is zero.
+    /// How long ago it was. `None` if it is more than a minute after `now`: the clock was wrong then or is
+    /// wrong now, and the age is unknown. Up to a minute after `now` the age is zero.
     pub fn age(self, now: Timestamp) -> Option<Duration> {
         (self <= now + CLOCK_TOLERANCE).then(|| now.saturating_since(self))
     }

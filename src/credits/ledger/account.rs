@@ -11,8 +11,8 @@ use crate::credits::{Balance, Denial, Limits, Standing};
 use crate::model::{Expense, Purpose, Spent};
 use crate::store::Books;
 
-/// A clock that is less than this behind the last entry is accepted: a time service may have set it. Entries then get the
-/// time of the last entry.
+/// A clock that is less than this behind the last entry is accepted: a time service may have set it. Entries
+/// then get the time of the last entry.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
 /// Delay before a clock that is behind is checked again. No interval is shorter.
 const CLOCK_RETRY: Duration = Duration::from_secs(1);
@@ -128,7 +128,8 @@ impl Account {
         self.version = None;
     }
 
-    /// Reads the rows again if another process has written or the budgets have changed. Returns whether it did.
+    /// Reads the rows again if another process has written or the budgets have changed. Returns whether it
+    /// did.
     pub(super) fn refresh(
         &mut self,
         books: &Books<'_>,
@@ -253,8 +254,8 @@ impl Account {
     }
 }
 
-/// The balance when it was last set, and the spending since. A balance set by `ledger reset-balance` is valid until the
-/// configuration has one of a later day.
+/// The balance when it was last set, and the spending since. A balance set by `ledger reset-balance` is valid
+/// until the configuration has one of a later day.
 fn balance(
     books: &Books<'_>,
     configured: Option<Balance>,

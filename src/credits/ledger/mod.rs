@@ -1,12 +1,12 @@
 //! The ledger of credits: reserve → send → settle.
 //!
-//! A credit is stored as spent *before* its request is sent. After the request it is settled, or returned if the request was
-//! certainly not sent. In all other cases (a timeout, `kill -9` in between) it stays spent, so the ledger can count too much,
-//! but never too little.
+//! A credit is stored as spent *before* its request is sent. After the request it is settled, or returned if
+//! the request was certainly not sent. In all other cases (a timeout, `kill -9` in between) it stays spent,
+//! so the ledger can count too much, but never too little.
 //!
-//! The transaction that reserves a credit also checks the budgets. It sees what other processes have written (`ledger
-//! reset-balance`), so a budget holds across processes. When the store cannot be written, or the clock is behind the ledger,
-//! no credit can be reserved, and no request is sent.
+//! The transaction that reserves a credit also checks the budgets. It sees what other processes have written
+//! (`ledger reset-balance`), so a budget holds across processes. When the store cannot be written, or the
+//! clock is behind the ledger, no credit can be reserved, and no request is sent.
 //!
 //! Concurrent reservations and settlements share a transaction, and with it an `fsync`.
 
@@ -94,8 +94,8 @@ enum LedgerCommand {
 }
 
 impl Ledger {
-    /// Opens the ledger in `store`. Requests that were in flight when the last process ended stay spent, and are logged. If the
-    /// ledger cannot be written or is damaged, no credit can be reserved. Blocks.
+    /// Opens the ledger in `store`. Requests that were in flight when the last process ended stay spent, and
+    /// are logged. If the ledger cannot be written or is damaged, no credit can be reserved. Blocks.
     ///
     /// # Errors
     ///
@@ -167,14 +167,15 @@ impl Ledger {
         }
     }
 
-    /// Enters what happened to a request. Returns when it is on disk, or when writing has failed; then it is written later.
+    /// Enters what happened to a request. Returns when it is on disk, or when writing has failed; then it is
+    /// written later.
     pub async fn settle(&self, mut reservation: Reservation, settlement: Settlement) {
         reservation.settled = true;
         self.submit(LedgerCommand::Settle { id: reservation.id, settlement }).await;
     }
 
-    /// Reads what other processes have written since. [`reserve`](Self::reserve) does so itself, but [`denial`](Self::denial)
-    /// does not.
+    /// Reads what other processes have written since. [`reserve`](Self::reserve) does so itself, but
+    /// [`denial`](Self::denial) does not.
     pub async fn reload(&self, now: Timestamp) {
         let _committing = self.committer.lock().await;
         let shared = self.shared.clone();
@@ -183,7 +184,8 @@ impl Ledger {
         }
     }
 
-    /// Why `cost` credits for `purpose` cannot be reserved at `now`, as far as known without reading the store.
+    /// Why `cost` credits for `purpose` cannot be reserved at `now`, as far as known without reading the
+    /// store.
     pub fn denial(&self, purpose: Purpose, cost: Credits, now: Timestamp) -> Option<Denial> {
         self.recent_failure(now).or_else(|| self.shared.current().account.denial(purpose, cost, now))
     }

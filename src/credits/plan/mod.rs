@@ -1,7 +1,7 @@
 //! The estimated cost of a configuration. Pure.
 //!
-//! All figures are upper bounds: every refresh runs at its interval, and every sample takes all its pages. Retries are not
-//! included.
+//! All figures are upper bounds: every refresh runs at its interval, and every sample takes all its pages.
+//! Retries are not included.
 
 mod levers;
 
@@ -99,8 +99,8 @@ pub struct Effect {
 }
 
 impl Estimate {
-    /// The estimate for a workload, at a price in US dollars per 100,000 credits. `standing` comes from the ledger, if there
-    /// is one.
+    /// The estimate for a workload, at a price in US dollars per 100,000 credits. `standing` comes from the
+    /// ledger, if there is one.
     pub fn new(work: &Workload<'_>, standing: Option<&Standing>, price: f64) -> Self {
         let Workload { watchlist, following, limits, rate_limit_per_minute } = work;
         let entries = &watchlist.entries;
