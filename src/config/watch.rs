@@ -9,20 +9,15 @@ use super::section::Section;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::watch::{Block, Terms};
 
-pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];
-
-pub(super) const KEYS: &[&str] =
-    &["hashtags", "regions", "group", "totals_interval", "posts_interval", "max_age", "pages_max"];
-
 const DEFAULT_GROUP: &str = "default";
 const GROUP_CHARS: usize = 64;
-const DEFAULT_MAX_PAIRS: u32 = 10_000;
+const DEFAULT_MAX_PAIRS: usize = 10_000;
 
-/// `watchlist.max_pairs`: hashtag × region pairs at most, 1 to 1000000. Default 10000.
+/// `watchlist.max_pairs`: maximum pairs of hashtag and region, 1 to 1000000. Default 10000.
 pub(super) fn read_max_pairs(mut section: Section) -> usize {
-    let max_pairs = section.small_integer("max_pairs", DEFAULT_MAX_PAIRS, 1..=1_000_000);
+    let max_pairs = section.integer("max_pairs", DEFAULT_MAX_PAIRS, 1..=1_000_000);
     section.finish();
-    usize::try_from(max_pairs).unwrap_or(usize::MAX)
+    max_pairs
 }
 
 /// One `[[watch]]` block.
@@ -33,7 +28,7 @@ pub(super) fn read_block(
     api: &ApiConfig,
 ) -> Block {
     let hashtags = read_hashtags(&mut section);
-    // Absent or empty is any region.
+    // Absent or empty means any region.
     let regions = section.texts("regions", value::list, Region::parse);
     let group = section.get("group", DEFAULT_GROUP.into(), group);
     let ages = read_ages(&mut section, refresh, api);
@@ -52,7 +47,7 @@ pub(super) fn read_block(
 
 /// `hashtags`: at least one, with or without `#`.
 fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
-    if !section.is_given("hashtags") {
+    if !section.is_set("hashtags") {
         section.problem("hashtags", "is missing (list at least one)");
     }
     section.texts("hashtags", value::filled_list, Hashtag::parse)

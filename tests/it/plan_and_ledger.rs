@@ -144,7 +144,7 @@ fn a_balance_cannot_have_been_counted_on_a_day_that_has_not_come() {
         for command in ["plan", "check"] {
             let (found, _, err) = house.run(&[command]);
             assert_eq!(found, code, "{command} with {day}: {err}");
-            let named = err.contains(&format!("budget.balance_counted_on: {day} lies ahead"));
+            let named = err.contains(&format!("budget.balance_counted_on: {day} is in the future"));
             assert_eq!(named, code != 0, "{command} with {day}: {err}");
         }
     }
