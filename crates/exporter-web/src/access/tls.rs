@@ -11,7 +11,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::client_certs::{AllowedNames, AnyCertificate};
+use super::client_certs::ClientCertificates;
 use super::files::{WatchedFiles, is_world_readable};
 use super::format::{Pem, TlsSection};
 use crate::Problem;
@@ -136,11 +136,11 @@ impl Builder<'_> {
         } else if max < min {
             self.problem("max_version", "is below min_version");
         }
-        let within = |version: u8| (min..=max).contains(&version);
+        let within = |number| (min..=max).contains(&number);
         [(13, &TLS13), (12, &TLS12)]
             .into_iter()
             .filter(|(number, _)| within(*number))
-            .map(|(_, v)| v)
+            .map(|(_, it)| it)
             .collect()
     }
 
@@ -252,7 +252,7 @@ impl Builder<'_> {
         key.ok()
     }
 
-    /// The verifier of client certificates, if the section asks for one.
+    /// The verifier of client certificates, if the section configures one.
     fn verifier(
         &mut self,
         tls: &TlsSection,
@@ -270,7 +270,7 @@ impl Builder<'_> {
             let why = format!("{name:?} is an e-mail address (allowed: DNS names, IP addresses, URIs)");
             self.problem("client_allowed_sans", why);
         }
-        let verifier: Arc<dyn ClientCertVerifier> = match kind {
+        let issuer = match kind {
             "NoClientCert" => {
                 if tls.client_ca.is_some() {
                     self.problem(
@@ -281,8 +281,8 @@ impl Builder<'_> {
                 return None;
             }
             "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
-                self.warn("client_auth_type", &format!("{kind} accepts any certificate, whoever issued it"));
-                Arc::new(AnyCertificate::new(provider, required))
+                self.warn("client_auth_type", &format!("{kind} accepts any certificate, from any issuer"));
+                None
             }
             "VerifyClientCertIfGiven" | "RequireAndVerifyClientCert" => {
                 if tls.client_ca.is_none() {
@@ -301,7 +301,7 @@ impl Builder<'_> {
                 let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
                 let builder = if required { builder } else { builder.allow_unauthenticated() };
                 match builder.build() {
-                    Ok(verifier) => verifier,
+                    Ok(verifier) => Some(verifier),
                     Err(error) => {
                         self.problem("client_ca_file", format!("cannot be used: {error}"));
                         return None;
@@ -315,9 +315,8 @@ impl Builder<'_> {
                 return None;
             }
         };
-        if tls.client_names.is_empty() {
-            return Some(verifier);
-        }
-        Some(Arc::new(AllowedNames::new(verifier, tls.client_names.clone())))
+        let names = tls.client_names.clone();
+        let algorithms = provider.signature_verification_algorithms;
+        Some(Arc::new(ClientCertificates { required, issuer, names, algorithms }))
     }
 }
