@@ -1,6 +1,5 @@
 //! The `[[discover]]` blocks: which keywords are followed.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +7,12 @@ use std::time::Duration;
 use tiktok_api::Region;
 use units::{DAY, duration::show};
 
-use super::refresh::{RefreshConfig, read_ages};
+use super::refresh::RefreshConfig;
 use super::section::Section;
-use super::watch::group;
-use super::{ApiConfig, PostsConfig, posts, value};
+use super::watch::read_terms;
+use super::{ApiConfig, PostsConfig, value};
 use crate::discovery::{Followed, TRIAL_GROUP};
 use crate::model::Keyword;
-use crate::watch::Terms;
 
 const INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(90 * 86_400);
 const DEFAULT_TOP: usize = 10;
@@ -43,17 +41,18 @@ pub(super) fn read_block(
 ) -> Option<Followed> {
     // Every key is read even without a keyword, so that all problems are reported.
     let keyword = read_keyword(&mut section, before);
-    let regions: BTreeSet<Region> =
-        section.texts("regions", value::list, Region::parse).into_iter().collect();
     let top = section.integer("top", DEFAULT_TOP, 1..=30);
     let min_views = section.integer("min_views", 0, 0..=VIEWS_MAX);
     let promote = section.integer("promote", 0, 0..=30);
     let trial = section.duration("trial", DEFAULT_TRIAL, INTERVAL);
     let follow_posts = section.get("follow_posts", false, value::flag);
-    let group = section.get("group", TRIAL_GROUP.into(), group);
     let search_interval = section.duration("search_interval", DAY, INTERVAL);
-    let ages = read_ages(&mut section, refresh, api);
-    let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
+    let mut terms = read_terms(&mut section, TRIAL_GROUP, refresh, posts, api);
+    terms.regions.sort_unstable();
+    terms.regions.dedup();
+    if terms.regions.is_empty() {
+        terms.regions.push(Region::Any);
+    }
     let followed = keyword.map(|keyword| Followed {
         keyword,
         top,
@@ -62,14 +61,7 @@ pub(super) fn read_block(
         trial,
         search_interval,
         follow_posts,
-        terms: Arc::new(Terms {
-            group,
-            regions: if regions.is_empty() { vec![Region::Any] } else { regions.into_iter().collect() },
-            totals_interval: ages.totals_interval,
-            posts_interval: ages.posts_interval,
-            max_age: ages.max_age,
-            pages_max,
-        }),
+        terms: Arc::new(terms),
         watched_elsewhere: Arc::default(),
     });
     if let Some(followed) = &followed {

@@ -28,21 +28,24 @@ pub(super) fn read_block(
     api: &ApiConfig,
 ) -> Block {
     let hashtags = read_hashtags(&mut section);
-    // Absent or empty means any region.
-    let regions = section.texts("regions", value::list, Region::parse);
-    let group = section.get("group", DEFAULT_GROUP.into(), group);
-    let ages = read_ages(&mut section, refresh, api);
-    let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
+    let terms = read_terms(&mut section, DEFAULT_GROUP, refresh, posts, api);
     section.finish();
-    let terms = Terms {
-        group,
-        regions,
-        totals_interval: ages.totals_interval,
-        posts_interval: ages.posts_interval,
-        max_age: ages.max_age,
-        pages_max,
-    };
     Block { hashtags, terms }
+}
+
+/// The settings that `[[watch]]` and `[[discover]]` blocks share. Without regions, any is meant.
+pub(super) fn read_terms(
+    section: &mut Section,
+    default_group: &str,
+    refresh: &RefreshConfig,
+    posts: &PostsConfig,
+    api: &ApiConfig,
+) -> Terms {
+    let regions = section.texts("regions", value::list, Region::parse);
+    let group = section.get("group", default_group.into(), group);
+    let RefreshConfig { totals_interval, posts_interval, max_age, .. } = read_ages(section, refresh, api);
+    let pages_max = posts::read_pages_max(section, posts.pages_max);
+    Terms { group, regions, totals_interval, posts_interval, max_age, pages_max }
 }
 
 /// `hashtags`: at least one, with or without `#`.
@@ -54,7 +57,7 @@ fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
 }
 
 /// `group`: 1 to 64 characters without control characters, shown as a label. Default `default`.
-pub(super) fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
+fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
     let name = value::filled_text(given)?;
     if name.chars().any(char::is_control) {
         return Err(format!("{} contains a control character", value::quote(name)));

@@ -139,7 +139,7 @@ async fn banners_stand_while_their_reason_does() {
         page.split("<p class=\"banner").skip(1).map(banner).collect::<Vec<_>>()
     };
     let simulated = "SIMULATED DATA. No hashtag, count or trend on this page is real.";
-    let auth = "All requests are stopped: the API refuses the key. Check TIKLIVE_API_KEY or api.key_file, then reload.";
+    let auth = "All requests are stopped: the API rejects the key. Check TIKLIVE_API_KEY or api.key_file, then reload.";
     let credits = "All requests are stopped: the account has no credits left. Buy some, then reload or wait.";
     assert_eq!(banners().await, Vec::<String>::new());
     site.state.api().set_stopped(Some(Trip::Auth));
