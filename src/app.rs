@@ -355,7 +355,7 @@ impl App {
             (config.api.clone(), Some(new.map_err(|error| error.to_string())?))
         };
         self.desk.configure(&config.prometheus).map_err(|error| StartError::Prometheus(error).to_string())?;
-        self.parts.ledger.limits_are(config.budget);
+        self.parts.ledger.set_limits(config.budget);
         let page_size = config.posts.page_size;
         let (done, told) = oneshot::channel();
         let reload = Reload { plan: config.into(), gateway: gateway.clone(), done };

@@ -60,7 +60,7 @@ impl Desk {
     /// nothing.
     pub async fn quote(&self, question: &Question, max_age: Duration) -> Quote {
         let (road, now) = (self.road(), self.clock.now());
-        self.ledger.look(now).await;
+        self.ledger.reload(now).await;
         let cost = quote::cost(&road, question, &self.known, max_age, now).await;
         let left = self.left();
         Quote { denied: self.refusal(cost.price.likely).map(|refusal| refusal.reason), left, ..cost }

@@ -193,7 +193,7 @@ async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFro
     let simulated = beside.holds_simulated()?;
     let now = SystemClock.now();
     let trials = Trials::from_parts(discovered.trials, discovered.resting, now);
-    let watchlist = config.watchlist.joined_by(&trials, &config.following);
+    let watchlist = config.watchlist.with_trials(&trials, &config.following);
     let snapshot = poller::last_known(&watchlist, &beside)?;
     let posts = Arc::new(move |hashtag: &Hashtag, region| beside.best_posts(hashtag, region));
     let desk = Desk::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;
