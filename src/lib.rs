@@ -23,7 +23,7 @@
 //! | [`schedule`] | when to ask for what: slots, due times, catching up |
 //! | [`pacing`] | keeping the loop to its budget: need, shares, stretched intervals |
 //! | [`refresh`] | the conversation that refreshes one thing: resolving a name, paging through posts |
-//! | [`adhoc`] | what people ask for by hand: questions, the desk that answers them, the socket that leads to it |
+//! | [`lookups`] | interactive look-ups: questions, the service that answers them, its HTTP server and client |
 //! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
 //! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
 //! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
@@ -35,7 +35,8 @@
 //! | [`telemetry`] | the exporter's own counters: write-only, decisions depend on `state` alone |
 //! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
 //! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
-//! | [`prometheus`] | asking a Prometheus for values: one query, one bounded answer |
+//! | [`http_client`] | what the HTTP clients of this program have in common |
+//! | [`prometheus`] | a client of the Prometheus query API |
 //! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
 //! | `wording` | numbers and times as people read them |
 //! | [`clock`] | where "now" comes from |
@@ -65,7 +66,6 @@
 //! the credits reach the end of the day (UTC) or of the month. When less than one look per hashtag per
 //! day is left for totals, looks are weighed by the chance of an onset.
 
-pub mod adhoc;
 pub mod app;
 pub mod brief;
 pub mod cli;
@@ -75,6 +75,8 @@ pub mod discovery;
 
 pub mod gateway;
 pub mod history;
+pub mod http_client;
+pub mod lookups;
 pub mod model;
 pub mod page;
 pub mod poller;

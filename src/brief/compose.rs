@@ -9,10 +9,10 @@ use units::{Timestamp, duration, human::utc};
 
 use super::report::VERSION;
 use super::{
-    Asked, BestPost, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow,
-    Question, Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
+    Asked, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow, Question,
+    Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
 };
-use crate::model::{SampleStats, steady_chance};
+use crate::model::{PublicPost, SampleStats, steady_chance};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
 
@@ -349,26 +349,9 @@ impl Subject<'_> {
         at.filter(|at| !at.is_ahead_of(self.now)).map(|at| self.now.saturating_since(at).as_secs())
     }
 
-    fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<BestPost> {
+    fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<PublicPost> {
         let posts = self.sample().map_or(Vec::new(), |_| posts(&self.hashtag.hashtag, self.region.region));
-        posts.into_iter().map(|post| self.best_post(post)).collect()
-    }
-
-    fn best_post(&self, post: Post) -> BestPost {
-        BestPost {
-            url: post.link(),
-            id: post.id,
-            author: post.author,
-            title: post.title,
-            plays: post.plays,
-            likes: post.likes,
-            comments: post.comments,
-            shares: post.shares,
-            saves: post.saves,
-            published_at: post.created_at.map(utc).filter(|text| !text.is_empty()),
-            age_seconds: self.age(post.created_at),
-            region: post.region.map(|region: Region| region.to_string()),
-        }
+        posts.iter().map(|post| PublicPost::new(post, self.now)).collect()
     }
 }
 

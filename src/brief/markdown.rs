@@ -36,7 +36,7 @@ fn section(text: &mut String, trend: &Trend) {
     text.push_str(if trend.posts.is_empty() { "\nNo posts are known.\n\n" } else { "\n" });
     for (post, number) in trend.posts.iter().zip(1..) {
         let title = escape(post.title.as_deref().unwrap_or("(no title)"));
-        let title = match post.link() {
+        let title = match post.safe_url() {
             Some(url) => format!("[{title}]({url})"),
             None => title,
         };

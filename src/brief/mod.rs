@@ -5,20 +5,20 @@
 //! credits. The brief for creators and the feed of trends are the same report, asked differently.
 
 mod compose;
-mod desk;
 mod evidence;
 mod markdown;
 mod question;
 mod report;
 mod says;
+mod service;
 
 pub use compose::compose;
-pub use desk::{BestPosts, Desk};
 pub use evidence::{Evidence, Facts, Thresholds};
 pub use markdown::markdown;
 pub use question::{BadQuestion, Kind, Question};
 pub use report::{
-    Asked, BestPost, Certainty, Check, Comparison, Level, Measure, PostingWindow, Ranking, Report, Signal,
-    Totals, Trend, Velocity, WindowState,
+    Asked, Certainty, Check, Comparison, Level, Measure, PostingWindow, Ranking, Report, Signal, Totals,
+    Trend, Velocity, WindowState,
 };
 pub(crate) use says::{checks, counts};
+pub use service::{BestPosts, BriefService};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::PublicPost;
+
 /// The version of the JSON.
 pub const VERSION: u32 = 1;
 
@@ -88,7 +90,7 @@ pub struct Trend {
     /// Whether it is time to post.
     pub posting_window: PostingWindow,
     /// The best recent posts of the region's sample, by plays; at most three.
-    pub posts: Vec<BestPost>,
+    pub posts: Vec<PublicPost>,
 }
 
 /// 1 is steady, 2 is twice as fast as on the mean day of the week.
@@ -214,33 +216,4 @@ pub enum WindowState {
     /// Nothing that can be trusted is known.
     #[default]
     Unknown,
-}
-
-/// A post that does well.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct BestPost {
-    /// The platform's id.
-    pub id: String,
-    /// The author's name, without `@`.
-    pub author: Option<String>,
-    /// What the author wrote, on one line, cut when it is long.
-    pub title: Option<String>,
-    /// How often it was played.
-    pub plays: Option<u64>,
-    /// Likes.
-    pub likes: Option<u64>,
-    /// Comments.
-    pub comments: Option<u64>,
-    /// Shares.
-    pub shares: Option<u64>,
-    /// Saves.
-    pub saves: Option<u64>,
-    /// When it was published: RFC 3339, UTC.
-    pub published_at: Option<String>,
-    /// How long ago that was.
-    pub age_seconds: Option<u64>,
-    /// The country it is from.
-    pub region: Option<String>,
-    /// Where it can be seen, unless author or id are not such as the platform gives.
-    pub url: Option<String>,
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use units::human::{short, span};
 
-use super::{BestPost, Certainty, Check, Comparison, Level, Measure, Report, Signal, Trend, WindowState};
+use super::{Certainty, Check, Comparison, Level, Measure, Report, Signal, Trend, WindowState};
+use crate::model::PublicPost;
 
 /// The checks in words, those that hold first.
 pub(crate) fn checks(trend: &Trend) -> Vec<(bool, String)> {
@@ -68,18 +69,8 @@ fn sure(certainty: &Certainty) -> (&'static str, String) {
     (level, facts.join("; "))
 }
 
-impl BestPost {
-    /// Its link, unless it leads elsewhere than links of this program do: a report may come from any
-    /// server that calls itself an exporter.
-    pub fn link(&self) -> Option<&str> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/:@._".contains(&b);
-        let is_ours = |url: &&str| url.starts_with("https://www.tiktok.com/@") && url.bytes().all(is_plain);
-        self.url.as_deref().filter(is_ours)
-    }
-}
-
 /// The counts of a post that are known, and how old it is.
-pub(crate) fn counts(post: &BestPost) -> String {
+pub(crate) fn counts(post: &PublicPost) -> String {
     let counts = [
         ("plays", post.plays),
         ("likes", post.likes),

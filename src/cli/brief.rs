@@ -13,12 +13,9 @@ use std::process::ExitCode;
 use url::Url;
 
 use super::text::say;
-use super::{EXIT_CONFIG, EXIT_USAGE};
+use super::{DEFAULT_CONFIG, EXIT_CONFIG, EXIT_USAGE};
 use crate::brief::{BadQuestion, Kind, Question};
 use ask::{Failure, Source};
-
-/// The configuration that is read when nobody says which.
-const DEFAULT_CONFIG: &str = "tiktok-exporter.toml";
 
 /// Flags of `brief`.
 #[derive(Debug, clap::Args)]
@@ -157,7 +154,7 @@ fn failed(failure: &Failure) -> ExitCode {
     match failure {
         Failure::Config(_) => ExitCode::from(EXIT_CONFIG),
         Failure::Question(_) => ExitCode::from(EXIT_USAGE),
-        Failure::Exporter { .. } | Failure::Nobody { .. } | Failure::Store { .. } => ExitCode::FAILURE,
+        Failure::Exporter { .. } | Failure::NoConfig { .. } | Failure::Store { .. } => ExitCode::FAILURE,
     }
 }
 

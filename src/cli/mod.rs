@@ -26,6 +26,9 @@ use units::SystemClock;
 
 use crate::app::{App, Options, Source, StartError};
 
+/// The configuration file of commands that need none, if it exists.
+const DEFAULT_CONFIG: &str = "tiktok-exporter.toml";
+
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
 /// The API does not support the region.
@@ -164,11 +167,13 @@ async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> 
     }
 }
 
-/// Tells why the exporter does not run.
+/// Prints why the exporter does not run.
 fn failed(error: &StartError) -> ExitCode {
     eprintln!("{error}");
-    match error {
-        StartError::Config(_) | StartError::WebConfig(_) => ExitCode::from(EXIT_CONFIG),
-        _ => ExitCode::FAILURE,
-    }
+    ExitCode::from(exit_code(error))
+}
+
+/// The exit code for a program that cannot start.
+fn exit_code(error: &StartError) -> u8 {
+    if error.is_of_the_configuration() { EXIT_CONFIG } else { 1 }
 }

@@ -29,7 +29,7 @@ use crate::gateway::Gateway;
 use crate::model::Growth;
 use crate::schedule::{Job, Schedule, Subject, jobs};
 use crate::state::{HashtagState, JobKind, Refresh, Snapshot, State};
-use crate::store::{Beside, Discovered, Store, StoreError};
+use crate::store::{Discovered, Store, StoreError, StoreReader};
 use crate::telemetry::Telemetry;
 use crate::watch::Watchlist;
 use book::{Book, date_anew, new_entry, past, sorted_out};
@@ -83,7 +83,7 @@ impl From<Config> for Plan {
 /// # Errors
 ///
 /// When the store cannot be read.
-pub fn last_known(watchlist: &Watchlist, store: &Beside) -> Result<Snapshot, StoreError> {
+pub fn last_known(watchlist: &Watchlist, store: &StoreReader) -> Result<Snapshot, StoreError> {
     let mut hashtags: Vec<_> = watchlist.entries.iter().map(|watched| new_entry(watched, None)).collect();
     store.recall(&mut hashtags)?;
     Ok(Snapshot { hashtags: hashtags.into_iter().map(Arc::new).collect(), ..Snapshot::default() })

@@ -9,7 +9,7 @@ use units::Timestamp;
 use super::intake::Refreshed;
 use super::{Poller, Running};
 use crate::credits::{self, cost};
-use crate::gateway::Errand;
+use crate::gateway::RequestContext;
 use crate::gateway::refresh::{self, Listing, Paging, Resolved};
 use crate::model::Keyword;
 use crate::model::Purpose;
@@ -41,7 +41,7 @@ impl Poller {
         let cost = cost::hashtag(watched, Some(known), job.region);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
-        let mut errand = Errand::new(credits::purpose(kind), Some(hashtag.clone()));
+        let mut errand = RequestContext::new(credits::purpose(kind), Some(hashtag.clone()));
         let Some(region) = job.region else {
             let max_age = fresh_enough(watched.terms.totals_interval);
             // An id that led nowhere may have a successor, which only the name leads to.
@@ -79,7 +79,7 @@ impl Poller {
         let known = self.keywords.get(keyword).map(AsRef::as_ref);
         let cost = cost::keyword(followed, known, region);
         let (gateway, keyword) = (self.parts.gateway.clone(), keyword.clone());
-        let mut errand = Errand::new(Purpose::Discovery, None);
+        let mut errand = RequestContext::new(Purpose::Discovery, None);
         let handle = match region {
             None => {
                 let max_age = fresh_enough(followed.search_interval);

@@ -1,13 +1,12 @@
 //! Opening the store's file.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::lock::Lock;
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreReader};
 
 /// What makes each version of the schema out of the one before.
 const MIGRATIONS: [&str; 6] = [
@@ -89,8 +88,7 @@ impl Store {
         check(path, &connection)?;
         migrate(&mut connection, found).map_err(|source| StoreError::sqlite(path, source))?;
         Ok(Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
+            reader: StoreReader::new(path, connection),
             identity: lock.as_ref().and_then(|_| identity(path)),
             read_only: None,
             lock,
@@ -110,8 +108,7 @@ impl Store {
              until this is mended and the program restarted"
         );
         Some(Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
+            reader: StoreReader::new(path, connection),
             identity: None,
             read_only: Some(why.to_string()),
             lock: None,

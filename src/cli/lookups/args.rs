@@ -6,7 +6,7 @@ use std::time::Duration;
 use tiktok_api::{Hashtag, Region};
 use tiktok_api::{Order, Since};
 
-use crate::adhoc::PAGES_MAX;
+use crate::lookups::PAGES_MAX;
 use crate::model::Keyword;
 
 /// Flags of every look-up.

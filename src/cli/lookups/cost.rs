@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::args::{Common, Format};
-use super::contact::Contact;
+use super::connect::Connection;
 use super::{Replies, Stop};
-use crate::adhoc::{Left, Question};
 use crate::cli::text::{count, table};
+use crate::lookups::{Left, Question};
 
 /// What all questions together would cost, in credits.
 #[derive(Debug, Serialize)]
@@ -24,13 +24,13 @@ pub(super) struct Estimate {
 }
 
 pub(super) async fn estimate(
-    contact: &Contact,
+    connection: &Connection,
     common: &Common,
     questions: &[Question],
 ) -> Result<Estimate, Stop> {
     let mut sum = Estimate { likely: 0, most: 0, left: Left::default(), denied: None };
     for question in questions {
-        let quote = contact.quote(question, common.max_age()).await?;
+        let quote = connection.quote(question, common.max_age()).await?;
         sum.likely += quote.price.likely;
         sum.most += quote.price.most;
         sum.left = quote.left;

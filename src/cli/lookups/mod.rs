@@ -4,7 +4,7 @@
 //! to standard error. Nothing is asked before it is known that it can be paid for.
 
 mod args;
-mod contact;
+mod connect;
 mod cost;
 mod csv;
 mod progress;
@@ -17,11 +17,11 @@ use serde::Serialize;
 
 use args::{Common, Format};
 pub(super) use args::{LookupArgs, PostsArgs, RegionsArgs, SearchArgs};
-use contact::Contact;
+use connect::Connection;
 
 use super::text::say;
 use super::{EXIT_CONFIG, EXIT_CREDITS, EXIT_HASHTAG, EXIT_KEY, EXIT_REGION, EXIT_UNAVAILABLE};
-use crate::adhoc::{Finding, Question, Reason, Refusal, Reply};
+use crate::lookups::{Finding, Question, Reason, Refusal, Reply};
 
 /// Why a command ends without an answer.
 struct Stop {
@@ -80,21 +80,21 @@ pub(super) async fn run_regions(args: RegionsArgs) -> ExitCode {
 }
 
 async fn run(common: &Common, questions: Vec<Question>, as_toml: bool) -> ExitCode {
-    let contact = match Contact::make(common).await {
-        Ok(contact) => contact,
+    let connection = match Connection::open(common).await {
+        Ok(connection) => connection,
         Err(stop) => return stop.tell(),
     };
     let ended = if common.dry_run {
-        dry_run(&contact, common, &questions).await
+        dry_run(&connection, common, &questions).await
     } else {
-        ask(&contact, common, questions, as_toml).await
+        ask(&connection, common, questions, as_toml).await
     };
     ended.unwrap_or_else(|stop| stop.tell())
 }
 
 /// Says what it would cost, and spends nothing.
-async fn dry_run(contact: &Contact, common: &Common, questions: &[Question]) -> Result<ExitCode, Stop> {
-    let estimate = cost::estimate(contact, common, questions).await?;
+async fn dry_run(connection: &Connection, common: &Common, questions: &[Question]) -> Result<ExitCode, Stop> {
+    let estimate = cost::estimate(connection, common, questions).await?;
     say(stdout(), &estimate.shown(common.report_format)?);
     match estimate.denied {
         Some(reason) => Err(Stop::new(EXIT_CREDITS, reason)),
@@ -103,13 +103,13 @@ async fn dry_run(contact: &Contact, common: &Common, questions: &[Question]) -> 
 }
 
 async fn ask(
-    contact: &Contact,
+    connection: &Connection,
     common: &Common,
     questions: Vec<Question>,
     as_toml: bool,
 ) -> Result<ExitCode, Stop> {
-    let expected = cost::estimate(contact, common, &questions).await?.likely;
-    let asking = |progress| contact.ask_all(questions, common.max_age(), progress);
+    let expected = cost::estimate(connection, common, &questions).await?.likely;
+    let asking = |progress| connection.ask_all(questions, common.max_age(), progress);
     let (replies, broken) = progress::shown(expected, asking).await;
     let cost = cost::Cost::of(&replies);
     broken?;
@@ -118,7 +118,7 @@ async fn ask(
     let mut stops = Vec::new();
     for reply in replies {
         match reply.result {
-            Ok(finding) => findings.push(contact.completed(finding).await),
+            Ok(finding) => findings.push(connection.completed(finding).await),
             Err(refusal) => stops.push(refusal),
         }
     }

@@ -7,23 +7,23 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{interval, sleep};
 
-use crate::gateway::Bill;
+use crate::gateway::RequestProgress;
 
 /// Nobody needs to be told of a shorter wait.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// How far all questions together are.
 #[derive(Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<Vec<Arc<Bill>>>>);
+pub(super) struct Progress(Arc<Mutex<Vec<Arc<RequestProgress>>>>);
 
 impl Progress {
-    /// Counts what comes to `bill`.
-    pub(super) fn follow(&self, bill: Arc<Bill>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bill);
+    /// Counts what comes to `progress`.
+    pub(super) fn follow(&self, progress: Arc<RequestProgress>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
     }
 
     fn answered(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|bill| bill.answered()).sum()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|progress| progress.answered()).sum()
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
-use super::{Settlement, Wish};
+use super::{LedgerCommand, Settlement};
 use crate::credits::{Balance, Denial, Limits, Standing};
 use crate::model::{Expense, Purpose, Spent};
-use crate::store::Books;
+use crate::store::LedgerTx;
 
 /// A clock this little behind the last entry was set by a time service; entries then count on the
 /// later day.
@@ -100,25 +100,21 @@ impl Account {
     }
 
     /// Reads everything from the rows. No request is under way.
-    pub(super) fn load(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
-        let last_entries = books.last_entries()?;
+    pub(super) fn load(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
+        let last_entries = tx.last_entries()?;
         let today = Date::of(last_entries.iter().flatten().fold(now, |latest, at| latest.max(*at)));
-        let (balance, since_counted) = balance(books, limits.balance, today)?;
+        let (balance, since_counted) = balance(tx, limits.balance, today)?;
         let standing = Standing {
             today,
             limits: [limits.per_day, limits.per_month, balance],
             reserve: limits.reserve,
-            spent: [
-                books.spent_since(Some(today))?,
-                books.spent_since(Some(today.month_start()))?,
-                since_counted,
-            ],
+            spent: [tx.spent_since(Some(today))?, tx.spent_since(Some(today.month_start()))?, since_counted],
         };
         let mut by_kind = ByKind::default();
-        for (operation, purpose, credits) in books.spent_by_kind()? {
+        for (operation, purpose, credits) in tx.spent_by_kind()? {
             *by_kind.of(operation, purpose) = credits;
         }
-        let version = Some(books.version()?);
+        let version = Some(tx.version()?);
         let (in_flight, tidied) = (BTreeMap::new(), None);
         Ok(Self { limits, version, standing, last_entries, by_kind, in_flight, tidied, known: true })
     }
@@ -132,56 +128,56 @@ impl Account {
     /// whether it did.
     pub(super) fn refresh(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         limits: Limits,
         now: Timestamp,
     ) -> rusqlite::Result<bool> {
-        if self.version == Some(books.version()?) && self.limits == limits {
+        if self.version == Some(tx.version()?) && self.limits == limits {
             return Ok(false);
         }
-        let read = Self::load(books, limits, now)?;
+        let read = Self::load(tx, limits, now)?;
         let in_flight = std::mem::take(&mut self.in_flight);
         *self = Self { in_flight, tidied: self.tidied, ..read };
         Ok(true)
     }
 
-    /// Carries wishes out, in their order. Those to reserve are answered.
+    /// Carries commands out, in their order. Those to reserve are answered.
     pub(super) fn write(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         limits: Limits,
-        wishes: &[Wish],
+        commands: &[LedgerCommand],
     ) -> rusqlite::Result<Vec<Option<Result<i64, Denial>>>> {
-        // Without a wish to reserve nobody says what time it is; then it can wait.
-        if let Some(now) = super::latest(wishes) {
-            self.refresh(books, limits, now)?;
+        // Without a command to reserve nobody says what time it is; then it can wait.
+        if let Some(now) = super::latest(commands) {
+            self.refresh(tx, limits, now)?;
         }
-        let mut answers = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            answers.push(match wish {
-                Wish::Reserve { expense, now, .. } => Some(self.reserve(books, expense, *now)?),
-                Wish::Settle { id, settlement } => {
-                    self.settle(books, *id, *settlement)?;
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            answers.push(match command {
+                LedgerCommand::Reserve { expense, now, .. } => Some(self.reserve(tx, expense, *now)?),
+                LedgerCommand::Settle { id, settlement } => {
+                    self.settle(tx, *id, *settlement)?;
                     None
                 }
             });
         }
         if self.tidied != Some(self.standing.today) {
-            self.tidy(books)?;
+            self.tidy(tx)?;
         }
         Ok(answers)
     }
 
     /// Puts old days together.
-    pub(super) fn tidy(&mut self, books: &Books<'_>) -> rusqlite::Result<()> {
-        books.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
+    pub(super) fn tidy(&mut self, tx: &LedgerTx<'_>) -> rusqlite::Result<()> {
+        tx.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
         self.tidied = Some(self.standing.today);
         Ok(())
     }
 
     fn reserve(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         expense: &Expense,
         now: Timestamp,
     ) -> rusqlite::Result<Result<i64, Denial>> {
@@ -190,7 +186,7 @@ impl Account {
         }
         let at = self.last_entry().map_or(now, |last| now.max(last));
         self.standing.advance(Date::of(at));
-        let id = books.reserve(expense, self.standing.today, at)?;
+        let id = tx.reserve(expense, self.standing.today, at)?;
         self.last_entries[expense.purpose as usize] = Some(at);
         self.standing.spend(expense.purpose);
         *self.by_kind.of(expense.operation, expense.purpose) += Credits::ONE;
@@ -198,10 +194,10 @@ impl Account {
         Ok(Ok(id))
     }
 
-    fn settle(&mut self, books: &Books<'_>, id: i64, settlement: Settlement) -> rusqlite::Result<()> {
+    fn settle(&mut self, tx: &LedgerTx<'_>, id: i64, settlement: Settlement) -> rusqlite::Result<()> {
         let kind = self.in_flight.remove(&id);
         if settlement == Settlement::Spent {
-            return books.settle(id);
+            return tx.settle(id);
         }
         if let Some((operation, purpose)) = kind {
             let credits = self.by_kind.of(operation, purpose);
@@ -209,7 +205,7 @@ impl Account {
         }
         // The credit may belong to a day or a month that has passed: the rows know.
         self.distrust();
-        books.give_back(id)
+        tx.give_back(id)
     }
 
     /// Why so many credits for `purpose` are not granted at `now`.
@@ -257,15 +253,15 @@ impl Account {
 /// The credits that were last counted, and what was spent since. A count by `ledger reset-balance`
 /// holds until the configuration names a later day.
 fn balance(
-    books: &Books<'_>,
+    tx: &LedgerTx<'_>,
     configured: Option<Balance>,
     today: Date,
 ) -> rusqlite::Result<(Option<Credits>, Spent)> {
     let Some(configured) = configured else { return Ok((None, Spent::default())) };
-    if let Some(counted) = books.counted()?
+    if let Some(counted) = tx.counted()?
         && Date::of(counted.at) >= configured.counted_on
     {
-        let ever = books.spent_since(None)?;
+        let ever = tx.spent_since(None)?;
         let since =
             Spent { all: ever.all.less(counted.before.all), ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc) };
         return Ok((Some(counted.credits), since));
@@ -273,5 +269,5 @@ fn balance(
     // A day that has not come cannot be the one of the count. Whatever was meant, nothing that is
     // spent before it may be free: everything counts.
     let since = Some(configured.counted_on).filter(|day| *day <= today);
-    Ok((Some(configured.credits), books.spent_since(since)?))
+    Ok((Some(configured.credits), tx.spent_since(since)?))
 }

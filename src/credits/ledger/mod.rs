@@ -22,7 +22,7 @@ use units::{Credits, Timestamp};
 
 use crate::credits::{Denial, Limits, Standing};
 use crate::model::{Expense, Purpose};
-use crate::store::{Books, Store, StoreError};
+use crate::store::{LedgerTx, Store, StoreError};
 use account::Account;
 
 pub use account::{ByKind, KINDS};
@@ -76,7 +76,7 @@ pub struct Statement {
 
 struct Shared {
     store: Arc<Store>,
-    queue: Mutex<Vec<Wish>>,
+    queue: Mutex<Vec<LedgerCommand>>,
     kept: Mutex<Kept>,
 }
 
@@ -90,7 +90,7 @@ struct Kept {
 }
 
 /// What somebody wants to be written.
-enum Wish {
+enum LedgerCommand {
     Reserve { expense: Expense, now: Timestamp, granted: oneshot::Sender<Result<i64, Denial>> },
     Settle { id: i64, settlement: Settlement },
 }
@@ -113,17 +113,17 @@ impl Ledger {
     }
 
     fn read(store: Arc<Store>, limits: Limits, now: Timestamp) -> Result<Self, StoreError> {
-        let unsettled_at_start = store.read_books(|books| books.in_flight())?;
+        let unsettled_at_start = store.read_ledger(|tx| tx.in_flight())?;
         if unsettled_at_start > 0 {
             tracing::warn!(
                 requests = unsettled_at_start,
                 "requests were under way when the program last ended; their credits count as spent"
             );
         }
-        let mut account = store.read_books(|books| Account::load(books, limits, now))?;
-        let tidied = store.keep_books(|books| {
-            books.settle_all()?;
-            account.tidy(books)
+        let mut account = store.read_ledger(|tx| Account::load(tx, limits, now))?;
+        let tidied = store.write_ledger(|tx| {
+            tx.settle_all()?;
+            account.tidy(tx)
         });
         let broken = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
         Ok(Self::with(store, limits, account, broken, unsettled_at_start))
@@ -146,7 +146,7 @@ impl Ledger {
         self.shared.kept().limits = limits;
     }
 
-    /// Books one credit durably, if the budgets allow it at `now`.
+    /// LedgerTx one credit durably, if the budgets allow it at `now`.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Ledger {
             Some(denial) => Err(denial),
             None => {
                 let (granted, answer) = oneshot::channel();
-                self.submit(Wish::Reserve { expense, now, granted }).await;
+                self.submit(LedgerCommand::Reserve { expense, now, granted }).await;
                 answer.await.unwrap_or_else(|_| Err(unanswered(now)))
             }
         };
@@ -173,7 +173,7 @@ impl Ledger {
     /// noted later.
     pub async fn settle(&self, mut reservation: Reservation, settlement: Settlement) {
         reservation.settled = true;
-        self.submit(Wish::Settle { id: reservation.id, settlement }).await;
+        self.submit(LedgerCommand::Settle { id: reservation.id, settlement }).await;
     }
 
     /// Reads what others may have written meanwhile. Worth while before giving up on a denial: to
@@ -232,10 +232,10 @@ impl Ledger {
         kept.trouble().filter(|_| is_fresh)
     }
 
-    /// Puts a wish into the queue and sees to it that the queue is committed: by itself, or by
+    /// Puts a command into the queue and sees to it that the queue is committed: by itself, or by
     /// somebody who was faster.
-    async fn submit(&self, wish: Wish) {
-        self.shared.queue().push(wish);
+    async fn submit(&self, command: LedgerCommand) {
+        self.shared.queue().push(command);
         let _committing = self.committer.lock().await;
         if self.shared.queue().is_empty() {
             return;
@@ -251,7 +251,7 @@ impl Drop for Reservation {
     /// Whoever gave up waiting for an answer has spent all the same. Noted with the next one.
     fn drop(&mut self) {
         if !self.settled {
-            self.shared.queue().push(Wish::Settle { id: self.id, settlement: Settlement::Spent });
+            self.shared.queue().push(LedgerCommand::Settle { id: self.id, settlement: Settlement::Spent });
         }
     }
 }
@@ -259,14 +259,16 @@ impl Drop for Reservation {
 impl Shared {
     /// Writes everything that waits in the queue, in one transaction.
     fn commit(&self) {
-        let mut wishes = std::mem::take(&mut *self.queue());
+        let mut commands = std::mem::take(&mut *self.queue());
         // Somebody who has gone would never settle.
-        wishes.retain(|wish| !matches!(wish, Wish::Reserve { granted, .. } if granted.is_closed()));
+        commands.retain(
+            |command| !matches!(command, LedgerCommand::Reserve { granted, .. } if granted.is_closed()),
+        );
         let (mut account, limits) = {
             let kept = self.kept();
             (kept.account.clone(), kept.limits)
         };
-        let committed = self.store.keep_books(|books| account.write(books, limits, &wishes));
+        let committed = self.store.write_ledger(|tx| account.write(tx, limits, &commands));
         let mut kept = self.kept();
         match committed {
             Ok(answers) => {
@@ -275,29 +277,30 @@ impl Shared {
                 }
                 kept.account = account;
                 drop(kept);
-                for (wish, answer) in wishes.into_iter().zip(answers) {
+                for (command, answer) in commands.into_iter().zip(answers) {
                     // Nobody may wait any more: then the reservation ends here, and counts as spent.
-                    if let (Wish::Reserve { granted, .. }, Some(answer)) = (wish, answer)
+                    if let (LedgerCommand::Reserve { granted, .. }, Some(answer)) = (command, answer)
                         && let Err(Ok(id)) = granted.send(answer)
                     {
-                        self.queue().push(Wish::Settle { id, settlement: Settlement::Spent });
+                        self.queue().push(LedgerCommand::Settle { id, settlement: Settlement::Spent });
                     }
                 }
             }
             Err(error) => {
                 // The last step can fail with everything written: what is there is read again.
                 kept.account.distrust();
-                kept.broken =
-                    latest(&wishes).map(|now| (error.to_string(), now + STORE_RETRY)).or(kept.broken.take());
+                kept.broken = latest(&commands)
+                    .map(|now| (error.to_string(), now + STORE_RETRY))
+                    .or(kept.broken.take());
                 drop(kept);
-                for wish in wishes {
-                    match wish {
-                        Wish::Reserve { granted, now, .. } => {
+                for command in commands {
+                    match command {
+                        LedgerCommand::Reserve { granted, now, .. } => {
                             let until = now + STORE_RETRY;
                             // A receiver that has gone needs no answer.
                             let _ = granted.send(Err(Denial::Ledger { why: error.to_string(), until }));
                         }
-                        settle @ Wish::Settle { .. } => self.queue().push(settle),
+                        settle @ LedgerCommand::Settle { .. } => self.queue().push(settle),
                     }
                 }
             }
@@ -309,14 +312,14 @@ impl Shared {
             let kept = self.kept();
             (kept.account.clone(), kept.limits)
         };
-        match self.store.read_books(|books| account.refresh(books, limits, now)) {
+        match self.store.read_ledger(|tx| account.refresh(tx, limits, now)) {
             Ok(false) => {}
             Ok(true) => self.kept().account = account,
             Err(error) => tracing::debug!(%error, "the ledger cannot be read"),
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Vec<Wish>> {
+    fn queue(&self) -> MutexGuard<'_, Vec<LedgerCommand>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -346,17 +349,17 @@ impl Kept {
 /// # Errors
 ///
 /// When the rows cannot be read.
-pub fn standing(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Standing> {
-    Ok(Account::load(books, limits, now)?.standing_at(now))
+pub fn standing(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Standing> {
+    Ok(Account::load(tx, limits, now)?.standing_at(now))
 }
 
-/// The time at which the last of `wishes` was made, if one says.
-fn latest(wishes: &[Wish]) -> Option<Timestamp> {
-    let time = |wish: &Wish| match wish {
-        Wish::Reserve { now, .. } => Some(*now),
-        Wish::Settle { .. } => None,
+/// The time at which the last of `commands` was made, if one says.
+fn latest(commands: &[LedgerCommand]) -> Option<Timestamp> {
+    let time = |command: &LedgerCommand| match command {
+        LedgerCommand::Reserve { now, .. } => Some(*now),
+        LedgerCommand::Settle { .. } => None,
     };
-    wishes.iter().filter_map(time).max()
+    commands.iter().filter_map(time).max()
 }
 
 /// The answer of a commit that panicked.

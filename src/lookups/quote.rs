@@ -7,7 +7,7 @@ use tiktok_api::{Answer, Query};
 use tiktok_api::{ChallengeId, Hashtag, Region};
 use units::{Credits, Timestamp};
 
-use super::desk::{KnownIds, Road};
+use super::service::{ApiHandle, KnownIds};
 use super::{Question, asking};
 use crate::credits::cost::Price;
 use crate::credits::{Standing, Window};
@@ -46,16 +46,16 @@ impl Left {
 
 /// What `question` would cost at `now`. Asks the cache and nobody else.
 pub(super) async fn cost(
-    road: &Road,
+    api: &ApiHandle,
     question: &Question,
     known: &KnownIds,
     max_age: Duration,
     now: Timestamp,
 ) -> Quote {
-    let peek = Peek { road, max_age };
+    let peek = Peek { api, max_age };
     let mut price = Price::FREE;
     if question.region() != Region::Any {
-        let listed = Peek { road, max_age: Duration::MAX };
+        let listed = Peek { api, max_age: Duration::MAX };
         price += listed.request(&Query::Regions).await;
     }
     let asked = match question {
@@ -66,7 +66,7 @@ pub(super) async fn cost(
             price += found;
             let mut pages = 0;
             if let Some(id) = id {
-                let paging = Paging { pages_max: question.pages(), page_size: road.page_size };
+                let paging = Paging { pages_max: question.pages(), page_size: api.page_size };
                 let listing = Listing::Hashtag(id);
                 let mut sampling = Sampling::new(paging);
                 // A cached page leads to the next one.
@@ -82,7 +82,7 @@ pub(super) async fn cost(
             Price::pages(question.pages().saturating_sub(pages))
         }
         Question::Search { .. } | Question::Videos { .. } => {
-            let cached = match asking::first_page(question, road) {
+            let cached = match asking::first_page(question, api) {
                 Some(query) => peek.answer(&query).await.is_some(),
                 None => false,
             };
@@ -95,13 +95,13 @@ pub(super) async fn cost(
 
 /// Looks into the cache.
 struct Peek<'a> {
-    road: &'a Road,
+    api: &'a ApiHandle,
     max_age: Duration,
 }
 
 impl Peek<'_> {
     async fn answer(&self, query: &Query) -> Option<Answer> {
-        self.road.gateway.peek(query, self.max_age).await
+        self.api.gateway.peek(query, self.max_age).await
     }
 
     /// One request, unless its answer is in the cache.

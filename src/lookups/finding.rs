@@ -1,12 +1,12 @@
 //! What people get for an answer. These are also the documented shapes of `--format json`.
 
 use serde::{Deserialize, Serialize};
-use tiktok_api::{HashtagRecord, Post};
+use tiktok_api::HashtagRecord;
 use units::Timestamp;
 
 use super::{Left, Refusal};
 use crate::gateway::refresh::Route;
-use crate::model::SampleStats;
+use crate::model::{PublicPost, SampleStats};
 
 /// The answer to one question, and what it cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,23 +71,9 @@ pub struct Looked {
     /// What the platform says about it.
     pub description: Option<String>,
     /// The way that led to it.
-    pub route: RouteTaken,
+    pub route: Route,
     /// When the answer was given.
     pub answered_timestamp_seconds: i64,
-}
-
-/// The way that led to a hashtag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RouteTaken {
-    /// Its id was known.
-    Id,
-    /// It answers to its name.
-    Name,
-    /// It does not answer to its name, but its id was known.
-    NameThenId,
-    /// It does not answer to its name; a search told its id.
-    SearchThenId,
 }
 
 /// A sample of posts with the figures that say how far to trust it.
@@ -112,7 +98,7 @@ pub struct Sample {
     /// What to keep in mind about these figures.
     pub notes: Vec<String>,
     /// The posts, in the order of the answers.
-    pub posts: Vec<ShownPost>,
+    pub posts: Vec<PublicPost>,
 }
 
 /// Hashtags that resemble a keyword, in the order of the answers.
@@ -161,34 +147,7 @@ pub struct Videos {
     /// What to keep in mind.
     pub notes: Vec<String>,
     /// The posts, each once.
-    pub posts: Vec<ShownPost>,
-}
-
-/// A post. Title and author are as somebody wrote them: any characters, but on one line and short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShownPost {
-    /// The platform's id.
-    pub id: String,
-    /// When it was published.
-    pub created_timestamp_seconds: Option<i64>,
-    /// The country it was published from.
-    pub region: Option<String>,
-    /// The account that published it, without `@`.
-    pub author: Option<String>,
-    /// What its author wrote.
-    pub title: Option<String>,
-    /// How often it was played.
-    pub plays: Option<u64>,
-    /// Likes.
-    pub likes: Option<u64>,
-    /// Comments.
-    pub comments: Option<u64>,
-    /// Shares.
-    pub shares: Option<u64>,
-    /// Saves.
-    pub saves: Option<u64>,
-    /// Where it can be seen.
-    pub link: Option<String>,
+    pub posts: Vec<PublicPost>,
 }
 
 impl Looked {
@@ -203,7 +162,7 @@ impl Looked {
             pgc_show: record.flags.pgc_show,
             strong_music: record.flags.strong_music,
             description: record.description.as_deref().map(one_line),
-            route: route.into(),
+            route,
             answered_timestamp_seconds: at.as_secs(),
         }
     }
@@ -222,35 +181,6 @@ impl From<&HashtagRecord> for Candidate {
             posts: record.totals.posts,
             views: record.totals.views,
             commerce: record.flags.commerce,
-        }
-    }
-}
-
-impl From<&Post> for ShownPost {
-    fn from(post: &Post) -> Self {
-        Self {
-            id: post.id.clone(),
-            created_timestamp_seconds: post.created_at.map(Timestamp::as_secs),
-            region: post.region.map(|region| region.to_string()),
-            author: post.author.clone(),
-            title: post.title.clone(),
-            plays: post.plays,
-            likes: post.likes,
-            comments: post.comments,
-            shares: post.shares,
-            saves: post.saves,
-            link: post.link(),
-        }
-    }
-}
-
-impl From<Route> for RouteTaken {
-    fn from(route: Route) -> Self {
-        match route {
-            Route::Id => Self::Id,
-            Route::Name => Self::Name,
-            Route::NameThenId => Self::NameThenId,
-            Route::SearchThenId => Self::SearchThenId,
         }
     }
 }

@@ -27,7 +27,7 @@ pub type BestPosts = Arc<dyn Fn(&Hashtag, Region) -> Result<Vec<Post>, StoreErro
 
 /// Makes reports out of snapshots.
 #[derive(Clone)]
-pub struct Desk {
+pub struct BriefService {
     prometheus: Arc<RwLock<Source>>,
     posts: BestPosts,
 }
@@ -59,8 +59,8 @@ impl Source {
     }
 }
 
-impl Desk {
-    /// A desk that asks this Prometheus, or none, and `posts`. Nothing is sent yet.
+impl BriefService {
+    /// A service that asks this Prometheus, or none, and `posts`. Nothing is sent yet.
     ///
     /// # Errors
     ///

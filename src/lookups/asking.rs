@@ -7,20 +7,20 @@ use tiktok_api::{Class, Cursor, Error, Order, Page, Provider, Query, Since};
 use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
-use super::desk::{KnownIds, Road};
-use super::finding::{Candidate, Candidates, Finding, Looked, Sample, ShownPost, Videos};
+use super::finding::{Candidate, Candidates, Finding, Looked, Sample, Videos};
+use super::service::{ApiHandle, KnownIds};
 use super::{Question, Reason, Refusal};
 use crate::gateway::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
-use crate::gateway::{Answered, Errand, Failure};
-use crate::model::{Keyword, PostSample};
+use crate::gateway::{Answered, Failure, RequestContext};
+use crate::model::{Keyword, PostSample, PublicPost};
 
 /// One question on its way.
 pub(super) struct Asking<'a> {
-    pub(super) road: &'a Road,
+    pub(super) api: &'a ApiHandle,
     pub(super) known: &'a KnownIds,
     pub(super) max_age: Duration,
     pub(super) now: Timestamp,
-    pub(super) errand: &'a mut Errand,
+    pub(super) context: &'a mut RequestContext,
 }
 
 /// The id, if it is known from a time that can be trusted.
@@ -30,13 +30,13 @@ pub(super) fn trusted(known: Option<Resolved>, now: Timestamp) -> Option<Resolve
 }
 
 /// The first request of a search.
-pub(super) fn first_page(question: &Question, road: &Road) -> Option<Query> {
+pub(super) fn first_page(question: &Question, api: &ApiHandle) -> Option<Query> {
     match question {
         Question::Search { keyword, .. } => {
-            Some(hashtags_page(keyword, road.gateway.provider(), Cursor::start()))
+            Some(hashtags_page(keyword, api.gateway.provider(), Cursor::start()))
         }
         Question::Videos { keyword, since, sort, region, .. } => {
-            Some(videos_page(keyword, *since, *sort, *region, road.page_size, Cursor::start()))
+            Some(videos_page(keyword, *since, *sort, *region, api.page_size, Cursor::start()))
         }
         _ => None,
     }
@@ -71,7 +71,7 @@ impl Asking<'_> {
     }
 
     fn provider(&self) -> &'static Provider {
-        self.road.gateway.provider()
+        self.api.gateway.provider()
     }
 
     fn refusal(&self, failure: Failure) -> Refusal {
@@ -79,7 +79,11 @@ impl Asking<'_> {
     }
 
     async fn ask(&mut self, query: &Query) -> Result<Answered, Failure> {
-        self.road.gateway.ask(query, self.max_age, self.errand).await
+        self.api.gateway.ask(query, self.max_age, self.context).await
+    }
+
+    fn shown(&self, sample: &PostSample) -> Vec<PublicPost> {
+        sample.posts.iter().map(|post| PublicPost::new(post, self.now)).collect()
     }
 
     /// Refuses a region that the API does not support: nobody knows what it would answer. The list is
@@ -89,7 +93,7 @@ impl Asking<'_> {
             return Ok(Vec::new());
         }
         // The list hardly ever changes, whatever age is wanted of the numbers.
-        let listed = self.road.gateway.ask(&Query::Regions, Duration::MAX, self.errand).await;
+        let listed = self.api.gateway.ask(&Query::Regions, Duration::MAX, self.context).await;
         match listed.and_then(|answered| Ok(answered.answer.regions()?)) {
             Ok(regions) if regions.contains(&region) => Ok(Vec::new()),
             Ok(regions) => {
@@ -110,16 +114,16 @@ impl Asking<'_> {
 
     async fn look_up(&mut self, hashtag: &Hashtag) -> Result<Found, Refusal> {
         let known = (self.known)(hashtag);
-        let gateway = &self.road.gateway;
+        let gateway = &self.api.gateway;
         let found =
-            refresh::totals(gateway, hashtag, known.as_ref(), self.now, self.max_age, self.errand).await;
+            refresh::totals(gateway, hashtag, known.as_ref(), self.now, self.max_age, self.context).await;
         let led_astray = |failure: &Failure| {
             matches!(failure, Failure::Upstream(Error { class: Class::NotFound | Class::Malformed, .. }))
         };
         match found {
             // What the id led to before says nothing about where the name leads now.
             Err(failure) if led_astray(&failure) && trusted(known, self.now).is_some() => {
-                refresh::totals(gateway, hashtag, None, self.now, self.max_age, self.errand).await
+                refresh::totals(gateway, hashtag, None, self.now, self.max_age, self.context).await
             }
             found => found,
         }
@@ -143,10 +147,10 @@ impl Asking<'_> {
             Some(resolved) => resolved.id,
             None => self.look_up(hashtag).await?.resolved.id,
         };
-        let paging = Paging { pages_max, page_size: self.road.page_size };
+        let paging = Paging { pages_max, page_size: self.api.page_size };
         let listing = Listing::Hashtag(id.clone());
         let collected =
-            refresh::posts(&self.road.gateway, &listing, region, paging, self.max_age, self.errand).await;
+            refresh::posts(&self.api.gateway, &listing, region, paging, self.max_age, self.context).await;
         let collected = collected.map_err(|failure| self.refusal(failure))?;
         if let Some(failure) = &collected.cut_short {
             notes.push(format!("the sample was cut short: {failure}"));
@@ -163,7 +167,7 @@ impl Asking<'_> {
             answered_timestamp_seconds: collected.at.as_secs(),
             posts_seen: sample.seen,
             posts_unique: sample.posts.len() as u64,
-            posts: sample.posts.iter().map(ShownPost::from).collect(),
+            posts: self.shown(sample),
             figures,
             counter_velocity: None,
             notes,
@@ -204,7 +208,7 @@ impl Asking<'_> {
         let mut sample = PostSample::default();
         let mut pager = Pager::new(self.provider());
         while let Some(cursor) = pager.next(question.pages()) {
-            let query = videos_page(keyword, *since, *sort, region, self.road.page_size, cursor);
+            let query = videos_page(keyword, *since, *sort, region, self.api.page_size, cursor);
             let answered = self.ask(&query).await;
             let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
             let Some(page) = pager.turn(page)? else { break };
@@ -225,7 +229,7 @@ impl Asking<'_> {
             posts_7d: figures.posts_7d,
             plays: figures.plays,
             notes,
-            posts: sample.posts.iter().map(ShownPost::from).collect(),
+            posts: self.shown(&sample),
         })
     }
 }
