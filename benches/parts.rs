@@ -205,7 +205,7 @@ mod ledger {
     use tiktok_exporter::store::Store;
     use tiktok_exporter::{
         credits::Limits,
-        model::{Expense, Purpose},
+        model::{Expense, JobKind, Purpose},
     };
 
     use super::{NOW, world};
@@ -229,7 +229,7 @@ mod ledger {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let expense = Expense {
             operation: Operation::HashtagById,
-            purpose: Purpose::Totals,
+            purpose: Purpose::Job(JobKind::Totals),
             hashtag: world::names(1).next(),
         };
         bencher.bench_local(|| {

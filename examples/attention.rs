@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tiktok_api::Hashtag;
 use tiktok_api::fake::World;
-use tiktok_exporter::credits::{Candidate, intervals, is_scarce};
+use tiktok_exporter::credits::{Weight, is_scarce, weighted_intervals};
 use tiktok_exporter::model::Growth;
 use units::{DAY, Timestamp};
 
@@ -153,18 +153,18 @@ fn even(hashtags: usize, budget: u32) -> Shares {
 }
 
 fn weighed(watched: &[Watched], budget: u32, now: Timestamp) -> Shares {
-    let candidates: Vec<Candidate> = watched
+    let weights: Vec<Weight> = watched
         .iter()
-        .map(|watched| Candidate {
+        .map(|watched| Weight {
             chance: watched.growth.map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
             configured: CONFIGURED,
         })
         .collect();
-    let found = intervals(&candidates, f64::from(budget), LONGEST);
-    // Of those that no bound holds, any tells the scale.
-    let scale = found.iter().zip(&candidates).find_map(|(interval, candidate)| {
+    let found = weighted_intervals(&weights, f64::from(budget), LONGEST);
+    // Any interval within the bounds gives the scale.
+    let scale = found.iter().zip(&weights).find_map(|(interval, weight)| {
         let is_free = *interval > CONFIGURED && *interval < LONGEST;
-        is_free.then(|| interval.as_secs_f64() * candidate.chance.sqrt())
+        is_free.then(|| interval.as_secs_f64() * weight.chance.sqrt())
     });
     Shares { scale, ..even(watched.len(), budget) }
 }

@@ -1,70 +1,79 @@
 //! tiktok-exporter: which TikTok hashtags are taking off, for Prometheus.
 //!
-//! A watchlist goes in, `/metrics` comes out. In between stands a paid API, one credit a request,
-//! so the program is built around the question what is asked when. The way of the data:
+//! A watchlist goes in, `/metrics` comes out. Between them is a paid API: one request costs one credit. The program
+//! is built around two questions: what is refreshed when, and who pays for it. Data flow one way:
 //!
 //! ```text
-//! config → watchlist → schedule → poller ──→ state → page → web
-//!                                  ↑   ↘
-//!                      store ──────┘    refresh → gateway → tiktok_api
-//!                                                (ledger, budget)
+//! config → watch → schedule → poller ───────────────→ state → page → web
+//!                               ↓ ↑                     ↑
+//!                             store                  lookups (interactive)
+//!                               ↑                       ↓
+//!                            credits ←──── gateway ─→ tiktok_api
 //! ```
+//!
+//! # Rooms
+//!
+//! Lowest first. A room imports rooms above it in this table, never one below; a test
+//! (`tests/it/architecture.rs`) fails otherwise.
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`cli`] | the command line: one small file per subcommand, exit codes |
-//! | [`app`] | the wiring: start, reload, stop |
-//! | [`config`] | defaults → TOML file → environment; every mistake is collected as `key: what is wrong` |
-//! | [`watchlist`] | what is watched: every hashtag once, with its regions and its rhythm |
-//! | [`discovery`] | which keywords are followed, what they lead to, and who joins the watchlist on trial |
-//! | [`shard`] | which part of the watchlist, the budgets and the rate limit falls to this exporter |
-//! | [`model`] | the nouns and their maths: hashtags, regions, totals, post samples, velocity, resolution, growth, credits, dates |
-//! | [`estimate`] | what a configuration costs, what its budget makes of it, and what would save most |
-//! | [`schedule`] | when to ask for what: slots, due times, catching up |
-//! | [`pacing`] | keeping the loop to its budget: need, shares, stretched intervals |
-//! | [`refresh`] | the conversation that refreshes one thing: resolving a name, paging through posts |
-//! | [`lookups`] | interactive look-ups: questions, the service that answers them, its HTTP server and client |
-//! | [`gateway`] | the one road to the upstream: cache, breaker, limiter, ledger, retries |
-//! | [`ledger`] | where credits are spent: reserve → send → settle, durable before the request leaves |
-//! | [`budget`] | what may be sent and how fast: breaker, rate limiter, and the maths of budgets |
-//! | [`tiktok_api`], a crate | queries, the HTTP client, reading answers, one dialect per provider, the simulator |
-//! | [`poller`] | the loop that ties these together, and the book of what is known |
-//! | [`store`] | SQLite: the last good results, when each was asked for, and the ledger's rows |
+//! | [`model`] | post samples and their figures, growth, rounding, what credits are spent for; pure |
+//! | [`watch`] | the watchlist: every hashtag once, with its regions and intervals; shards |
+//! | [`discovery`] | followed keywords, candidates, and hashtags on trial |
 //! | [`state`] | the latest results as one immutable snapshot, and the status of the API |
-//! | [`page`] | snapshot, ledger and API status → metric families; the page itself is `crates/metrics-page` |
-//! | [`telemetry`] | the exporter's own counters: write-only, decisions depend on `state` alone |
-//! | [`web`] | `/metrics`, landing page, brief, feed of trends, health, reload; the page that shows notifications |
-//! | [`brief`] | which hashtags to post under, why, and what works there: the brief and the feed of trends |
+//! | [`schedule`] | what is due when; never sleeps, never sends |
+//! | [`store`] | SQLite: last good results, when each was refreshed, the rows of the ledger |
+//! | [`credits`] | what work costs (one formula), budgets, pace, and the ledger: reserve, send, settle |
+//! | [`config`] | defaults → TOML file → environment; all mistakes at once, as `key: what is wrong` |
+//! | [`telemetry`] | the exporter's own counters; write-only |
+//! | [`gateway`] | the only way to the API: cache, breaker, rate limiter, ledger, retries; what one refresh sends |
+//! | [`page`] | snapshot, ledger and API status as metric families |
+//! | [`poller`] | the loop that refreshes what is due |
 //! | [`http_client`] | what the HTTP clients of this program have in common |
-//! | [`prometheus`] | a client of the Prometheus query API |
-//! | [`history`] | writing the past for Prometheus: of the simulated world, of the published tutorial's table |
-//! | `wording` | numbers and times as people read them |
-//! | [`clock`] | where "now" comes from |
+//! | [`prometheus`] | one query to a Prometheus, one bounded answer |
+//! | [`lookups`] | interactive look-ups, answered by the process that holds the store |
+//! | [`brief`] | which hashtags to post under, and why |
+//! | [`web`] | landing page, brief, trends, health, reload, runbooks, notifications |
+//! | [`history`] | the past as OpenMetrics: of the simulated world, of the tutorial's table |
+//! | [`app`] | start-up and wiring, for `serve` and for commands that hold the store themselves |
+//! | [`cli`] | one small file per command; exit codes |
 //!
-//! What is absent, on purpose:
+//! # Crates
 //!
-//! * **A scrape that causes a request.** `page` reads the snapshot and nothing else; so does `web`,
-//!   but for the brief and the feed, which read posts from the store and may ask a Prometheus, and never
-//!   the upstream.
-//! * **A second road to the upstream.** Only `gateway` holds a transport, and only behind a credit
-//!   that the ledger has reserved on disk, so what is counted is what is spent. The ledger can count
-//!   too much (a request that was killed on its way), never too little.
-//! * **Spending that nobody can book.** When the store cannot be written, or the clock is behind the
-//!   ledger, nothing is sent; last values are still served.
-//! * **The system clock**, outside `clock` and SQLite. `model` and `schedule` are told the time;
-//!   only `gateway`, `budget` and `poller` wait, `metrics-page` between two renderings, and `web` for its clients.
-//! * **A provider's vocabulary** outside `tiktok_api`: here are operations, and a provider is data.
-//! * **Time series.** The store and the snapshot hold the latest values; history is Prometheus', and
-//!   what `history` writes is for it.
-//! * **Labels from outside in a metric vector.** Their hash can merge two series; result families
-//!   are written straight from each snapshot.
-//! * **Detached tasks.** `app` starts the poller and the web server, the poller its refreshes, and
-//!   each waits for what it started.
+//! A crate where a wall matters. None of them knows the exporter; each README is its documentation.
 //!
-//! How a short budget is handed out: people's ad-hoc commands alone may use the reserve; of the rest,
-//! totals come before posts and posts before discovery. Within each, intervals stretch evenly, so that
-//! the credits reach the end of the day (UTC) or of the month. When less than one look per hashtag per
-//! day is left for totals, looks are weighed by the chance of an onset.
+//! | crate | what it holds |
+//! |---|---|
+//! | `units` | times, durations, credits, counts for people, collected problems, the clock |
+//! | `metrics-page` | metric families declared once, and a page that costs what a static file costs |
+//! | `exporter-web` | listeners, limits, TLS and users: exporter-toolkit's web configuration for axum |
+//! | `tiktok-api` | the API: operations, dialects, transport, reading of answers; and its simulator |
+//!
+//! # What is absent, on purpose
+//!
+//! * **A scrape that causes a request.** `page` and `web` read the snapshot. The brief also reads posts from the
+//!   store and may query a Prometheus, never the API.
+//! * **A second way to the API.** Only `gateway` holds a transport, and only behind a credit that the ledger has
+//!   reserved on disk. The ledger may count too much (a request that was killed in flight), never too little.
+//! * **Spending that cannot be booked.** When the store cannot be written, or the clock is behind the ledger,
+//!   nothing is sent. Last values stay on the page.
+//! * **A provider's vocabulary** outside `tiktok-api`. Here are operations; a provider is data.
+//! * **Decisions based on metrics.** Counters are written, never read; what is decided on is in `state`.
+//! * **The system clock** outside `units` and SQLite. Only `gateway` and `poller` sleep, and the two crates that
+//!   serve pages.
+//! * **Time series.** Store and snapshot hold the latest values; history is Prometheus' business.
+//! * **Labels from outside in a metric vector.** Its hash can merge two series. Result families are written from
+//!   each snapshot.
+//! * **Detached tasks.** `app` starts the poller and the web server, the poller its refreshes; each waits for what
+//!   it started.
+//!
+//! # A short budget
+//!
+//! Only interactive look-ups may spend the reserve. Of the rest, totals come before posts, and posts before
+//! discovery. Within each, intervals stretch evenly so that the credits last until the end of the day (UTC) or
+//! the month. With less than one refresh per hashtag and day, totals of hashtags that are likelier to take off
+//! come first.
 
 pub mod app;
 pub mod brief;
@@ -72,7 +81,6 @@ pub mod cli;
 pub mod config;
 pub mod credits;
 pub mod discovery;
-
 pub mod gateway;
 pub mod history;
 pub mod http_client;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-/// Gives memory back that is free, which the one of the C library keeps: a sixth of what a large watchlist
-/// takes. `.cargo/config.toml` says how.
+/// Gives freed memory back to the system; the allocator of the C library keeps it. Without huge pages, of which
+/// a small watchlist would fill a tenth.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     tiktok_exporter::cli::run()

@@ -1,8 +1,7 @@
 //! The latest results of the whole watchlist, as one immutable snapshot, and the status of the API.
 //!
-//! The poller publishes a new snapshot after every change; readers (the metrics page, the landing
-//! page) hold the one they started with, so no page mixes two generations. Entries that did not
-//! change are shared between snapshots.
+//! The poller publishes a new snapshot after every change. A reader keeps the snapshot it started with, so no
+//! page mixes two of them. Entries that did not change are shared between snapshots.
 
 mod api;
 mod sampled;
@@ -21,10 +20,10 @@ use crate::model::{Keyword, RecentValues};
 pub use api::{ApiState, ApiStatus, PlannedPace};
 pub use sampled::Sampled;
 
-/// Everything known about the watchlist at one moment.
+/// Everything known about the watchlist at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// When it was made.
+    /// When it was published.
     pub made_at: Timestamp,
     /// One entry per watched hashtag, sorted by name.
     pub hashtags: Vec<Arc<HashtagState>>,
@@ -37,17 +36,17 @@ pub struct Snapshot {
 pub struct KeywordState {
     /// The keyword.
     pub keyword: Keyword,
-    /// What is older than this is not shown any more.
+    /// Older results are not shown.
     pub max_age: Duration,
-    /// What the last good search for hashtags found.
+    /// The results of the last successful search for hashtags.
     pub found: Option<Candidates>,
-    /// Those of them that are shown, the largest first.
+    /// The hashtags found that are shown, the largest first.
     pub candidates: Vec<Candidate>,
-    /// How the searches for hashtags go.
+    /// The searches for hashtags.
     pub refresh: Refresh,
-    /// One entry per region in which posts are searched for, sorted.
+    /// One entry per region in which posts are sampled, sorted.
     pub regions: Vec<KeywordRegion>,
-    /// Who is on trial, sorted by hashtag, and when each leaves if it stays quiet.
+    /// The running trials, sorted by hashtag, and when each ends without activity.
     pub trials: Vec<(Trial, Timestamp)>,
 }
 
@@ -56,9 +55,9 @@ pub struct KeywordState {
 pub struct KeywordRegion {
     /// The region.
     pub region: Region,
-    /// The last good figures, and when they were taken.
+    /// When the last successful sample was taken, and its figures.
     pub sample: Option<(Timestamp, KeywordStats)>,
-    /// How the searches for posts go.
+    /// The searches for posts.
     pub refresh: Refresh,
 }
 
@@ -69,14 +68,14 @@ pub struct HashtagState {
     pub hashtag: Hashtag,
     /// The watch group it belongs to.
     pub group: Arc<str>,
-    /// A value older than this is not shown any more.
+    /// Older values are not shown.
     pub max_age: Duration,
     /// The platform's id, once resolved.
     pub id: Option<ChallengeId>,
-    /// When name and id were last seen together in an answer.
+    /// When an answer last had both name and id.
     pub resolved_at: Option<Timestamp>,
-    /// What the upstream last said: that there is such a hashtag, or that there is none. `None`
-    /// before it said either; a failure says neither.
+    /// Whether the API last said that the hashtag exists. `None` until it says so or not; failures do not
+    /// count.
     pub found: Option<bool>,
     /// Whether the platform flags it as commercial, once known.
     pub commerce: Option<bool>,
@@ -84,7 +83,7 @@ pub struct HashtagState {
     pub posts: Option<Reading>,
     /// Count of views worldwide.
     pub views: Option<Reading>,
-    /// How the refreshes of the totals go.
+    /// The refreshes of the totals.
     pub refresh: Refresh,
     /// One entry per region, sorted.
     pub regions: Vec<RegionState>,
@@ -95,59 +94,32 @@ pub struct HashtagState {
 pub struct RegionState {
     /// The region.
     pub region: Region,
-    /// The last good sample of posts.
+    /// The last successful sample of posts.
     pub sample: Option<Sampled>,
-    /// How the refreshes of the posts go.
+    /// The refreshes of the posts.
     pub refresh: Refresh,
 }
 
-/// A count, when it was read, and the values before it.
+/// A count with its previous values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// When the count was read.
     pub at: Timestamp,
-    /// The count and its last distinct predecessors. Never empty.
+    /// The count and its previous distinct values. Never empty.
     pub recent: RecentValues,
 }
 
-/// The course of one job's refreshes.
+/// The refreshes of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refresh {
-    /// How often it is meant to run: as configured, or stretched by the budget. While the budget
-    /// pauses it, as configured.
+    /// The current interval: as configured, or longer if the budget is short. As configured while paused.
     pub interval: Duration,
     /// When the last refresh ended, and how. `None` before the first.
     pub last: Option<(Timestamp, Outcome)>,
     /// When a refresh last succeeded.
     pub last_success: Option<Timestamp>,
-    /// When the next one is due. `None` while it waits for something else than time: posts wait
-    /// until the hashtag's id is known.
+    /// When the next one is due. `None` for posts while the hashtag's id is unknown.
     pub next_due: Option<Timestamp>,
-}
-
-/// Which share of the budget a job lives on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
-    /// The totals of a listed hashtag.
-    Totals,
-    /// The posts of a listed hashtag in a region.
-    Posts,
-    /// Searches for hashtags and posts by keyword, and all that is asked about a hashtag on trial.
-    Discovery,
-}
-
-impl JobKind {
-    /// Every kind, in the order in which a short budget is handed out.
-    pub const ALL: [JobKind; 3] = [JobKind::Totals, JobKind::Posts, JobKind::Discovery];
-
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            JobKind::Totals => "totals",
-            JobKind::Posts => "posts",
-            JobKind::Discovery => "discovery",
-        }
-    }
 }
 
 /// How a refresh ended.
@@ -155,14 +127,14 @@ impl JobKind {
 pub enum Outcome {
     /// New values.
     Success,
-    /// The upstream does not know the hashtag (any more).
+    /// The API does not know the hashtag.
     NotFound,
-    /// Anything else: no answer, a bad answer, or no leave to ask.
+    /// Anything else: no answer, or an invalid one.
     Failed,
 }
 
 impl Outcome {
-    /// Every outcome.
+    /// All outcomes.
     pub const ALL: [Outcome; 3] = [Outcome::Success, Outcome::NotFound, Outcome::Failed];
 
     /// The outcome as a label value.
@@ -174,7 +146,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome that [`as_str`](Self::as_str) spells so.
+    /// The inverse of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }
@@ -186,28 +158,34 @@ impl Reading {
         self.recent.latest().unwrap_or_default()
     }
 
-    /// The step it moves in.
+    /// The step to which the platform rounds it, at least 1.
     pub fn resolution(&self) -> u64 {
         self.recent.resolution().unwrap_or(1)
     }
 }
 
 impl Refresh {
-    /// Takes the end of a refresh in.
+    /// Enters the end of a refresh.
     pub fn ended(&mut self, outcome: Outcome, at: Timestamp) {
         self.last = Some((at, outcome));
         self.last_success = if outcome == Outcome::Success { Some(at) } else { self.last_success };
     }
+
+    /// Passes every timestamp of the past to `visit`, which may change it.
+    fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
+        let last = self.last.iter_mut().map(|(at, _)| at);
+        last.chain(&mut self.last_success).for_each(visit);
+    }
 }
 
 impl Snapshot {
-    /// The time by which the ages of its entries are to be judged while the clock shows `clock`. A clock
-    /// behind the snapshot has gone back: until the poller has noticed, the snapshot knows better.
+    /// The time for the ages of its entries: the later one of `clock` and [`made_at`](Self::made_at). A clock
+    /// behind the snapshot has stepped back, and the poller has yet to notice and shift the timestamps.
     pub fn now(&self, clock: Timestamp) -> Timestamp {
         clock.max(self.made_at)
     }
 
-    /// The hashtags that are watched on trial.
+    /// The hashtags on trial.
     pub fn on_trial(&self) -> BTreeSet<&Hashtag> {
         let trials = self.keywords.iter().flat_map(|keyword| &keyword.trials);
         trials.map(|(trial, _)| &trial.hashtag).collect()
@@ -215,19 +193,30 @@ impl Snapshot {
 }
 
 impl KeywordState {
-    /// How all that is asked about it goes.
+    /// All its refreshes: the first one, then one per region.
     pub fn refreshes(&self) -> impl Iterator<Item = &Refresh> {
         std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
     }
 
     /// As [`HashtagState::is_current`].
     pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
-        is_young(at, self.max_age, now)
+        is_current(at, self.max_age, now)
+    }
+
+    /// Passes every timestamp of the past to `visit`, which may change it. Those of the trials are copies.
+    pub(crate) fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
+        self.found.iter_mut().for_each(|found| found.visit_timestamps(visit));
+        self.candidates.iter_mut().for_each(|candidate| candidate.visit_timestamps(visit));
+        self.refresh.visit_timestamps(visit);
+        for region in &mut self.regions {
+            region.sample.iter_mut().for_each(|(at, _)| visit(at));
+            region.refresh.visit_timestamps(visit);
+        }
     }
 }
 
 impl HashtagState {
-    /// A hashtag of which nothing is known.
+    /// A hashtag about which nothing is known.
     pub fn unknown(hashtag: Hashtag, group: Arc<str>, max_age: Duration) -> Self {
         Self {
             hashtag,
@@ -244,26 +233,34 @@ impl HashtagState {
         }
     }
 
-    /// How all that is asked about it goes.
+    /// All its refreshes: the first one, then one per region.
     pub fn refreshes(&self) -> impl Iterator<Item = &Refresh> {
         std::iter::once(&self.refresh).chain(self.regions.iter().map(|state| &state.refresh))
     }
 
-    /// Whether something read at `at` is still young enough to be shown.
-    ///
-    /// What is dated more than a minute ahead is not: its age is unknown, and it may be older than
-    /// anything. That befalls results from a store that was written under a wrong clock. When the clock
-    /// goes back while the program runs, the age is known, and the poller dates its results anew.
+    /// Whether a result of `at` is recent enough to be shown. A result of [unknown age](Timestamp::age),
+    /// stored while the clock was wrong, is not.
     pub fn is_current(&self, at: Timestamp, now: Timestamp) -> bool {
-        is_young(at, self.max_age, now)
+        is_current(at, self.max_age, now)
+    }
+
+    /// Passes every timestamp of the past to `visit`, which may change it.
+    pub(crate) fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
+        let readings = self.posts.iter_mut().chain(&mut self.views).map(|reading| &mut reading.at);
+        readings.chain(&mut self.resolved_at).for_each(&mut *visit);
+        self.refresh.visit_timestamps(visit);
+        for region in &mut self.regions {
+            region.sample.iter_mut().for_each(|sample| visit(&mut sample.at));
+            region.refresh.visit_timestamps(visit);
+        }
     }
 }
 
-fn is_young(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
-    !at.is_ahead_of(now) && now.saturating_since(at) <= max_age
+fn is_current(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+    at.age(now).is_some_and(|age| age <= max_age)
 }
 
-/// Where the gateway and the poller publish and readers look. Cheap to clone; all clones share one state.
+/// Passes results from the gateway and the poller to the readers. All clones share one state.
 #[derive(Debug, Clone)]
 pub struct State {
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -282,8 +279,7 @@ impl State {
         &self.api
     }
 
-    /// Replaces the snapshot. One whose entries are all those of the last is no change, and nobody is
-    /// notified.
+    /// Replaces the snapshot. A snapshot with the same entries as the last one is ignored.
     pub fn publish(&self, snapshot: Snapshot) {
         self.snapshots.send_if_modified(|last| {
             let changed =
@@ -295,7 +291,7 @@ impl State {
         });
     }
 
-    /// Notices every new snapshot.
+    /// Notifies of new snapshots.
     pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.subscribe()
     }
@@ -306,7 +302,7 @@ impl State {
     }
 }
 
-/// Whether these are the very same entries.
+/// Whether both hold the same entries, by address.
 fn same<T>(old: &[Arc<T>], new: &[Arc<T>]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| Arc::ptr_eq(old, new))
 }
@@ -333,7 +329,7 @@ mod tests {
         assert!(!is_change(&[]), "nothing as before");
         assert!(is_change(&[a.clone(), b.clone()]), "the first entries");
         assert!(!is_change(&[a.clone(), b.clone()]), "the same entries");
-        assert!(is_change(&[a.clone(), entry("b")]), "an entry that was made anew");
+        assert!(is_change(&[a.clone(), entry("b")]), "a new copy of an entry");
         assert!(is_change(&[a]), "one less");
     }
 }

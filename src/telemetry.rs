@@ -8,7 +8,8 @@ use std::time::Duration;
 use exporter_web::{Observer, Refusal};
 use units::Timestamp;
 
-use crate::state::{JobKind, Outcome};
+use crate::model::JobKind;
+use crate::state::Outcome;
 use tiktok_api::{Class, Operation};
 
 /// Seconds. The API answers in about 0.75 s; by default the exporter gives up after 15 s.

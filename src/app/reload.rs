@@ -71,7 +71,7 @@ impl App {
             self.in_force.api == config.api && same_key && self.core.gateway.admission() == Admission::All;
         let gateway = if keep { None } else { Some(self.core.connect(&config.api, &key).map_err(text)?) };
         self.brief.configure(&config.prometheus).map_err(StartError::Prometheus).map_err(text)?;
-        self.core.ledger.limits_are(config.budget);
+        self.core.ledger.set_limits(config.budget);
         let api = handle(&config, gateway.clone().unwrap_or_else(|| self.core.gateway.clone()));
         let provider = config.api.provider();
         let in_force = InForce { fixed: self.in_force.fixed.clone(), ..InForce::new(&config, key) };

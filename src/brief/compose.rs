@@ -12,7 +12,7 @@ use super::{
     Asked, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow, Question,
     Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
 };
-use crate::model::{PublicPost, SampleStats, steady_chance};
+use crate::model::{PublicPost, SampleStats, steady_p_value};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
 
@@ -252,7 +252,9 @@ impl Subject<'_> {
         let chance = if by_counter {
             self.facts.chance
         } else {
-            self.sample_velocity().and(stats).and_then(|stats| steady_chance(stats.posts_24h, stats.posts_7d))
+            self.sample_velocity()
+                .and(stats)
+                .and_then(|stats| steady_p_value(stats.posts_24h, stats.posts_7d))
         };
         let totals_fresh = self.is_fresh(&self.hashtag.refresh);
         let sample_fresh = self.is_fresh(&self.region.refresh);
@@ -340,13 +342,11 @@ impl Subject<'_> {
 
     fn is_fresh(&self, refresh: &Refresh) -> bool {
         let most = refresh.interval.max(SHORTEST_INTERVAL).saturating_mul(FRESH_INTERVALS);
-        refresh
-            .last_success
-            .is_some_and(|at| !at.is_ahead_of(self.now) && self.now.saturating_since(at) <= most)
+        refresh.last_success.is_some_and(|at| at.age(self.now).is_some_and(|age| age <= most))
     }
 
     fn age(&self, at: Option<Timestamp>) -> Option<u64> {
-        at.filter(|at| !at.is_ahead_of(self.now)).map(|at| self.now.saturating_since(at).as_secs())
+        at.and_then(|at| at.age(self.now)).map(|age| age.as_secs())
     }
 
     fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<PublicPost> {

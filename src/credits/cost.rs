@@ -1,7 +1,7 @@
-//! The one formula: what a piece of work costs, each time and per day. Pure.
+//! The cost formula: what each job and look-up costs, in credits. Pure.
 //!
-//! A request costs one credit. Everything that forecasts spending adds up these: `plan` and `check`, the
-//! warnings about a short budget, the pacing of the loop, and the quotes of look-ups.
+//! A request costs one credit. All forecasts use these functions: `plan` and `check`, the warnings about a
+//! short budget, the pacing of the loop, and the quotes of look-ups.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use units::per_day;
 
 use super::Need;
 use crate::discovery::Followed;
-use crate::model::Purpose;
+use crate::model::JobKind;
 use crate::state::{HashtagState, KeywordState};
 use crate::watch::{Watched, Watchlist};
 
-/// Credits to learn that a hashtag is still unknown: by name, and by search.
+/// Credits for a refresh of a hashtag that is still not found: by name and by search.
 const NOT_FOUND: u64 = 2;
-/// Credits to find a hashtag in the worst case: by name, by search, by id.
+/// Maximum credits to find a hashtag: by name, by search and by id.
 const LOOK_UP_MOST: u64 = 3;
-/// How often one request of a refresh or a look-up is sent again, all its requests together.
+/// Maximum number of retries of a refresh or look-up, over all its requests.
 pub const RETRIES: u32 = 2;
 
 /// Recurring work, such as the posts of one hashtag in one region.
@@ -27,11 +27,11 @@ pub const RETRIES: u32 = 2;
 pub struct Task {
     /// What is refreshed.
     pub kind: TaskKind,
-    /// What its credits are booked for.
-    pub purpose: Purpose,
-    /// Credits each time.
+    /// The kind of job, which decides its share of the budget.
+    pub job: JobKind,
+    /// Credits per refresh.
     pub credits: f64,
-    /// Time between two refreshes, as configured.
+    /// The configured interval.
     pub interval: Duration,
 }
 
@@ -55,8 +55,8 @@ impl Task {
     }
 }
 
-/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does not
-/// know costs a look-up per `not_found_retry`, and no posts.
+/// The tasks of a watched hashtag. Without `known` a sample takes all its pages. A hashtag that the API does
+/// not know has no posts, and its totals have an interval of at least `not_found_retry`.
 pub fn hashtag_tasks<'a>(
     watched: &'a Watched,
     known: Option<&'a HashtagState>,
@@ -65,16 +65,16 @@ pub fn hashtag_tasks<'a>(
     let terms = &watched.terms;
     let is_gone = known.is_some_and(|known| known.found == Some(false));
     let (totals, posts) = match watched.on_trial {
-        true => (Purpose::Discovery, Purpose::Discovery),
-        false => (Purpose::Totals, Purpose::Posts),
+        true => (JobKind::Discovery, JobKind::Discovery),
+        false => (JobKind::Totals, JobKind::Posts),
     };
     let interval = if is_gone { not_found_retry.max(terms.totals_interval) } else { terms.totals_interval };
     let totals =
-        Task { kind: TaskKind::Totals, purpose: totals, credits: hashtag(watched, known, None), interval };
+        Task { kind: TaskKind::Totals, job: totals, credits: hashtag(watched, known, None), interval };
     let regions = if is_gone { &[][..] } else { &terms.regions };
     let posts = regions.iter().map(move |region| Task {
         kind: TaskKind::Posts(*region),
-        purpose: posts,
+        job: posts,
         credits: hashtag(watched, known, Some(*region)),
         interval: terms.posts_interval,
     });
@@ -88,7 +88,7 @@ pub fn keyword_tasks<'a>(
 ) -> impl Iterator<Item = Task> + 'a {
     let task = move |kind, region, interval| Task {
         kind,
-        purpose: Purpose::Discovery,
+        job: JobKind::Discovery,
         credits: keyword(followed, known, region),
         interval,
     };
@@ -100,10 +100,10 @@ pub fn keyword_tasks<'a>(
     std::iter::once(search).chain(posts)
 }
 
-/// The tasks of a keyword's trials while all places are taken.
+/// The tasks of a keyword's trials if all places are taken.
 pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     let terms = &followed.terms;
-    let task = |kind, credits, interval| Task { kind, purpose: Purpose::Discovery, credits, interval };
+    let task = |kind, credits, interval| Task { kind, job: JobKind::Discovery, credits, interval };
     let posts =
         |region: &Region| task(TaskKind::Posts(*region), pages(None, terms.pages_max), terms.posts_interval);
     let totals = task(TaskKind::Totals, 1.0, terms.totals_interval);
@@ -111,8 +111,8 @@ pub fn trial_tasks(followed: &Followed) -> Vec<Task> {
     one.repeat(followed.promote)
 }
 
-/// The most that the loop can need: every refresh succeeds at its interval, every sample takes all its
-/// pages, and all places on trial are taken.
+/// The maximum need of the loop: every refresh runs at its interval, every sample takes all its pages, and
+/// all places on trial are taken.
 pub fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
     let hashtags = watchlist.entries.iter().flat_map(|watched| hashtag_tasks(watched, None, Duration::ZERO));
     let keywords =
@@ -120,7 +120,7 @@ pub fn most_needed(watchlist: &Watchlist, following: &[Followed]) -> Need {
     hashtags.chain(keywords).collect()
 }
 
-/// Credits that the next refresh of a hashtag is likely to cost: of its totals, or of its posts in `region`.
+/// Likely credits of the next refresh of a hashtag: of its totals, or of its posts in `region`.
 pub fn hashtag(watched: &Watched, known: Option<&HashtagState>, region: Option<Region>) -> f64 {
     let Some(region) = region else {
         let is_gone = known.is_some_and(|known| known.found == Some(false));
@@ -131,7 +131,7 @@ pub fn hashtag(watched: &Watched, known: Option<&HashtagState>, region: Option<R
     pages(sample.map(|sample| sample.stats().pages), watched.terms.pages_max)
 }
 
-/// Credits that the next search by a keyword is likely to cost: for hashtags, or for posts in `region`.
+/// Likely credits of the next search by keyword: for hashtags, or for posts in `region`.
 pub fn keyword(followed: &Followed, known: Option<&KeywordState>, region: Option<Region>) -> f64 {
     let Some(region) = region else { return 1.0 };
     let known = known.and_then(|known| known.regions.iter().find(|state| state.region == region));
@@ -139,7 +139,7 @@ pub fn keyword(followed: &Followed, known: Option<&KeywordState>, region: Option
     pages(sample.map(|(_, stats)| stats.pages), followed.terms.pages_max)
 }
 
-/// A sample takes as many pages as the last one, or all it may take.
+/// A sample takes as many pages as the last one, or else the maximum.
 fn pages(last: Option<u32>, max: u32) -> f64 {
     f64::from(last.unwrap_or(max).clamp(1, max))
 }
@@ -148,10 +148,10 @@ impl FromIterator<Task> for Need {
     fn from_iter<I: IntoIterator<Item = Task>>(tasks: I) -> Self {
         let mut need = Self::default();
         for task in tasks {
-            let sum = match task.purpose {
-                Purpose::Totals => &mut need.totals,
-                Purpose::Posts => &mut need.posts,
-                Purpose::Discovery | Purpose::AdHoc => &mut need.discovery,
+            let sum = match task.job {
+                JobKind::Totals => &mut need.totals,
+                JobKind::Posts => &mut need.posts,
+                JobKind::Discovery => &mut need.discovery,
             };
             *sum += task.per_day();
         }
@@ -159,29 +159,29 @@ impl FromIterator<Task> for Need {
     }
 }
 
-/// What an interactive look-up costs, in credits.
+/// The price of an interactive look-up, in credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Price {
-    /// If nothing fails and every hashtag resolves by its name. All pages count, though there may be fewer.
+    /// If nothing fails and every hashtag is found by name. Includes all pages, though there may be fewer.
     pub likely: u64,
-    /// If names do not resolve.
+    /// If no hashtag is found by name.
     pub most: u64,
 }
 
 impl Price {
-    /// Nothing: the answer is in the cache.
+    /// No credits: the answer is in the cache.
     pub const FREE: Price = Price { likely: 0, most: 0 };
-    /// One request, whose answer is certain to come from it.
+    /// One request.
     pub const REQUEST: Price = Price { likely: 1, most: 1 };
-    /// Finding a hashtag by its name.
+    /// Finding a hashtag by name.
     pub const LOOK_UP: Price = Price { likely: 1, most: LOOK_UP_MOST };
 
-    /// That many pages.
+    /// `pages` pages of results.
     pub fn pages(pages: u32) -> Self {
         Self { likely: u64::from(pages), most: u64::from(pages) }
     }
 
-    /// The same with the most retries; free stays free.
+    /// The price with the maximum number of retries. Free stays free.
     #[must_use]
     pub fn with_retries(self) -> Self {
         let retries = if self.most > 0 { u64::from(RETRIES) } else { 0 };
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_cost_nothing_where_nothing_is_sent() {
+    fn free_look_ups_have_no_retries() {
         assert_eq!(Price::FREE.with_retries(), Price::FREE);
         assert_eq!(Price::LOOK_UP.with_retries(), Price { likely: 1, most: 5 });
     }

@@ -1,4 +1,4 @@
-//! Why a request is not paid for.
+//! Why a request is not sent.
 
 use std::time::Duration;
 
@@ -6,41 +6,41 @@ use units::Timestamp;
 
 use super::Window;
 
-/// Nothing was sent, because the credit for it could not be reserved.
+/// A request was not sent because its credit could not be reserved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// A budget has not enough left for this purpose.
+    /// A budget has too few credits left for this purpose.
     #[error("{}", spent(*.window))]
     Spent {
-        /// Which.
+        /// The budget.
         window: Window,
-        /// When the next one of its kind begins; `None` if somebody must act.
+        /// When the next window begins. `None` if the operator must act.
         until: Option<Timestamp>,
     },
-    /// The ledger cannot be written, so nothing that is spent would be counted.
+    /// The ledger cannot be written, so spending could not be counted.
     #[error("the ledger cannot be written ({why})")]
     Ledger {
-        /// What is in the way.
+        /// The error.
         why: String,
-        /// When it is tried again.
+        /// When to retry.
         until: Timestamp,
     },
-    /// The clock is behind the ledger: budgets of days that have passed would be spent again.
+    /// The clock is behind the ledger. The budgets of past days would be spent again.
     #[error(
-        "the clock is {} behind the last entry of the ledger (set it right; if it was the entry that was wrong, \
-         run `tiktok-exporter ledger accept-clock`)",
+        "the clock is {} behind the last entry of the ledger (correct the clock; if the entry is wrong, run \
+         `tiktok-exporter ledger accept-clock`)",
         units::duration::show(Duration::from_secs(.behind.as_secs()))
     )]
     Clock {
-        /// By how much.
+        /// How far it is behind.
         behind: Duration,
-        /// When it is looked at again.
+        /// When to check again.
         until: Timestamp,
     },
 }
 
 impl Denial {
-    /// Every reason, as [`reason`](Self::reason) spells it.
+    /// All values of [`reason`](Self::reason).
     pub const REASONS: [&str; 5] = ["day", "month", "balance", "ledger", "clock"];
 
     /// The reason as a label value.
@@ -52,7 +52,7 @@ impl Denial {
         }
     }
 
-    /// When asking again may help; `None` if not before somebody acts.
+    /// When to retry. `None` if the operator must act first.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Denial::Spent { until, .. } => *until,
@@ -64,10 +64,10 @@ impl Denial {
 fn spent(window: Window) -> &'static str {
     match window {
         Window::Day => "the credits of budget.per_day are spent; the next day begins at midnight UTC",
-        Window::Month => "the credits of budget.per_month are spent; the next month begins on its first, UTC",
+        Window::Month => "the credits of budget.per_month are spent; the next month begins on the 1st, UTC",
         Window::Balance => {
-            "the credits of budget.balance are spent (buy some, count them anew, and set budget.balance with \
-             budget.balance_counted_on or run `tiktok-exporter ledger reset-balance`)"
+            "the credits of budget.balance are spent (buy credits, then set budget.balance and \
+             budget.balance_counted_on, or run `tiktok-exporter ledger reset-balance`)"
         }
     }
 }

@@ -1,26 +1,26 @@
-//! How much may be spent in which window, and whether one more credit may. Pure.
+//! Budgets per window, and what is left of them. Pure.
 
 use units::{Credits, Date, Timestamp};
 
-use crate::model::{Purpose, Spent};
+use crate::model::{JobKind, Purpose, Spent};
 use crate::watch::Shard;
 
 /// Days of a month, on average.
 const MEAN_MONTH_DAYS: f64 = 365.2425 / 12.0;
 
-/// A span of time with a budget of its own. All are in UTC.
+/// A period with its own budget, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
     /// From midnight to midnight.
     Day,
     /// The calendar month.
     Month,
-    /// Since the credits of the account were counted; never ends by itself.
+    /// Since the balance of the account was set. It has no end.
     Balance,
 }
 
 impl Window {
-    /// Every window.
+    /// All windows, shortest first.
     pub const ALL: [Window; 3] = [Window::Day, Window::Month, Window::Balance];
 
     /// The window as a label value.
@@ -32,7 +32,7 @@ impl Window {
         }
     }
 
-    /// When the window that `date` lies in ends, if it does.
+    /// The end of the window around `date`. `None` for the balance.
     pub fn end(self, date: Date) -> Option<Timestamp> {
         match self {
             Window::Day => Some(date.end()),
@@ -42,21 +42,21 @@ impl Window {
     }
 }
 
-/// The budgets. What is absent has no limit.
+/// The budgets. `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Credits per day.
     pub per_day: Option<Credits>,
     /// Credits per calendar month.
     pub per_month: Option<Credits>,
-    /// Credits on the account when they were last counted.
+    /// Credits on the account when the balance was last set.
     pub balance: Option<Balance>,
-    /// Of each window, the credits that only people's ad-hoc commands may spend.
+    /// Credits of each window that only interactive look-ups may spend.
     pub reserve: Credits,
 }
 
 impl Limits {
-    /// The share of `shard`; the shares of all add up to these limits.
+    /// The share of a shard. The shares of all shards add up to these limits.
     #[must_use]
     pub fn share(self, shard: Shard) -> Self {
         let share = |credits: Credits| Credits::new(shard.share(credits.get()));
@@ -68,8 +68,8 @@ impl Limits {
         }
     }
 
-    /// Credits a day that the loop may spend in the long run; `None` is without limit. A balance has
-    /// no such rate.
+    /// Credits per day that the loop may spend in the long run. `None` without a limit. A balance has no such
+    /// rate.
     pub fn daily_allowance(&self) -> Option<f64> {
         let of_day = self.per_day.map(|credits| credits.less(self.reserve).as_f64());
         let of_month = self.per_month.map(|credits| credits.less(self.reserve).as_f64() / MEAN_MONTH_DAYS);
@@ -77,44 +77,41 @@ impl Limits {
     }
 }
 
-/// Credits on the account, as somebody read them off the vendor's page.
+/// The credits on the account, as the vendor's dashboard showed them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
-    /// How many there were.
+    /// Number of credits.
     pub credits: Credits,
-    /// On which day. Everything spent on that day counts as spent after it.
+    /// The day of the count. All spending of that day counts as after it.
     pub counted_on: Date,
 }
 
-/// What the budgets are measured by, at one moment: what is allowed and what was spent, by window
-/// in the order of [`Window::ALL`].
+/// Limits and spending at one time, by window in the order of [`Window::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The day that counts as today.
+    /// The current day of the ledger.
     pub today: Date,
-    /// What is allowed; `None` is without limit.
+    /// The limits; `None` is no limit.
     pub limits: [Option<Credits>; Window::ALL.len()],
-    /// Of each window, what only ad-hoc commands may spend.
+    /// Credits of each window that only interactive look-ups may spend.
     pub reserve: Credits,
-    /// What was spent.
+    /// The credits spent.
     pub spent: [Spent; Window::ALL.len()],
 }
 
 impl Standing {
-    /// What is allowed in a window.
+    /// The limit of a window.
     pub fn limit(&self, window: Window) -> Option<Credits> {
         self.limits[window as usize]
     }
 
-    /// What was spent in a window.
+    /// The credits spent in a window.
     pub fn spent(&self, window: Window) -> Spent {
         self.spent[window as usize]
     }
 
-    /// What `purpose` may still spend in a window; `None` is without limit.
-    ///
-    /// Ad-hoc commands draw on the reserve first, so what is left of it is what they have not
-    /// spent of it yet.
+    /// The credits that `purpose` may still spend in a window. `None` without a limit. Interactive look-ups
+    /// spend the reserve first.
     pub fn remaining(&self, window: Window, purpose: Purpose) -> Option<Credits> {
         let spent = self.spent(window);
         let left = self.limit(window)?.less(spent.all);
@@ -124,19 +121,19 @@ impl Standing {
         })
     }
 
-    /// The first window that has not `cost` left for `purpose`.
+    /// The longest window with less than `cost` left for `purpose`, if any.
     pub fn lacking(&self, purpose: Purpose, cost: Credits) -> Option<Window> {
         let lacks = |window: &Window| self.remaining(*window, purpose).is_some_and(|left| left < cost);
-        // The longest window first: it says best how long to wait.
+        // The longest window first, because it decides how long to wait.
         Window::ALL.into_iter().rev().find(lacks)
     }
 
-    /// Books one credit.
+    /// Counts one credit as spent.
     pub fn spend(&mut self, purpose: Purpose) {
         self.spent.iter_mut().for_each(|spent| spent.add(purpose));
     }
 
-    /// Opens new windows when `date` lies in them. Never goes back.
+    /// Starts new windows up to `date`. An earlier date changes nothing.
     pub fn advance(&mut self, date: Date) {
         if date <= self.today {
             return;
@@ -148,25 +145,26 @@ impl Standing {
         self.today = date;
     }
 
-    /// Credits that will have been spent at the end of today, if the loop spends `per_day` a day from
-    /// `now` on, as long as every window has some left.
+    /// The credits that will be spent by the end of today if the loop spends `per_day` from `now` on, until a
+    /// window is exhausted.
     pub fn forecast(&self, per_day: f64, now: Timestamp) -> f64 {
         let days_left = self.today.end().saturating_since(now).as_secs_f64() / 86_400.0;
-        let left = Window::ALL.into_iter().filter_map(|window| self.remaining(window, Purpose::Totals));
+        let left = Window::ALL
+            .into_iter()
+            .filter_map(|window| self.remaining(window, Purpose::Job(JobKind::Totals)));
         let more = left.map(Credits::as_f64).fold(per_day * days_left, f64::min);
         self.spent(Window::Day).all.as_f64() + more
     }
 
-    /// Credits per day that the loop may spend from `now` on so that every window's credits just
-    /// reach its end; `None` is without limit. A balance has no end and so no such rate: it is
-    /// either there or not.
+    /// The rate, in credits per day, at which the credits of every window last exactly to its end. `None`
+    /// without a limit. A balance has no end: it limits the rate only when it is spent.
     pub fn daily_rate(&self, now: Timestamp) -> Option<f64> {
         let rate = |window: Window| {
-            let left = self.remaining(window, Purpose::Totals)?;
+            let left = self.remaining(window, Purpose::Job(JobKind::Totals))?;
             let Some(end) = window.end(self.today) else {
                 return (left == Credits::ZERO).then_some(0.0);
             };
-            // Close to the end a single credit would be an absurdly high rate.
+            // At least a minute: close to the end a single credit would be an absurdly high rate.
             let days = end.saturating_since(now).as_secs_f64().max(60.0) / 86_400.0;
             Some(left.as_f64() / days)
         };
@@ -213,25 +211,29 @@ mod tests {
             ([Some(8), None, None], 0, 100.0, 10.0),
         ] {
             let mut standing = standing(limits, reserve);
-            (0..10).for_each(|_| standing.spend(Purpose::Totals));
+            (0..10).for_each(|_| standing.spend(Purpose::Job(JobKind::Totals)));
             assert_eq!(standing.forecast(per_day, noon), want, "{limits:?} at {per_day}");
         }
     }
 
     #[test]
-    fn the_reserve_is_for_people_and_they_draw_on_it_first() {
+    fn look_ups_spend_the_reserve_first_and_only_they_may() {
         let mut untouched = standing([Some(100), None, None], 10);
-        assert_eq!(exhaust(&mut untouched, Purpose::Totals), 90);
+        assert_eq!(exhaust(&mut untouched, Purpose::Job(JobKind::Totals)), 90);
         assert_eq!(exhaust(&mut untouched, Purpose::AdHoc), 10);
 
         let mut asked_before = standing([Some(100), None, None], 10);
         (0..4).for_each(|_| asked_before.spend(Purpose::AdHoc));
-        assert_eq!(exhaust(&mut asked_before, Purpose::Posts), 90, "their four came out of the reserve");
+        assert_eq!(
+            exhaust(&mut asked_before, Purpose::Job(JobKind::Posts)),
+            90,
+            "their four came out of the reserve"
+        );
         assert_eq!(exhaust(&mut asked_before, Purpose::AdHoc), 6);
     }
 
     #[test]
-    fn the_longest_window_that_lacks_credits_is_named() {
+    fn the_longest_exhausted_window_is_returned() {
         for (limits, want) in [
             ([None, None, None], None),
             ([Some(1), Some(2), Some(3)], None),
@@ -239,25 +241,29 @@ mod tests {
             ([Some(0), Some(0), Some(3)], Some(Window::Month)),
             ([Some(0), Some(0), Some(0)], Some(Window::Balance)),
         ] {
-            assert_eq!(standing(limits, 0).lacking(Purpose::Totals, Credits::ONE), want, "{limits:?}");
+            assert_eq!(
+                standing(limits, 0).lacking(Purpose::Job(JobKind::Totals), Credits::ONE),
+                want,
+                "{limits:?}"
+            );
         }
         assert_eq!(
-            standing([Some(2), None, None], 0).lacking(Purpose::Posts, Credits::new(3)),
+            standing([Some(2), None, None], 0).lacking(Purpose::Job(JobKind::Posts), Credits::new(3)),
             Some(Window::Day),
             "what costs three is not begun with two"
         );
     }
 
     #[test]
-    fn midnight_opens_a_day_and_the_first_a_month() {
+    fn midnight_starts_a_day_and_the_first_of_the_month_a_month() {
         let mut standing = standing([Some(5), Some(7), Some(8)], 0);
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 5);
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 5);
         standing.advance(Date::parse("2026-03-31").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 2, "the month is spent");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 2, "the month is spent");
         standing.advance(Date::parse("2026-03-29").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 0, "time does not go back");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 0, "time does not go back");
         standing.advance(Date::parse("2026-04-01").unwrap());
-        assert_eq!(exhaust(&mut standing, Purpose::Totals), 1, "the balance is spent");
+        assert_eq!(exhaust(&mut standing, Purpose::Job(JobKind::Totals)), 1, "the balance is spent");
     }
 
     #[test]

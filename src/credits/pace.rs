@@ -1,15 +1,14 @@
-//! How a short budget is handed out over the day. Pure.
+//! Distribution of a short budget. Pure.
 //!
-//! When the loop needs more credits a day than are left, what comes last in the order of
-//! [`Purpose`](super::Purpose) gives way first: discovery, then posts, then totals. All intervals
-//! of one purpose stretch by the same factor, so that the credits reach the end of the day (or of
-//! the month, whichever is scarcer) instead of running dry at noon.
+//! When the loop needs more credits per day than are left, discovery is cut first, then posts, then totals.
+//! All intervals of a purpose are stretched by the same factor, so that the credits last until the end of the
+//! day or the month, whichever is shorter of credits.
 
 use std::time::Duration;
 
 use units::{Credits, DAY, Timestamp};
 
-/// What the loop would spend with all intervals as configured, in credits per day.
+/// Credits per day that the loop needs with all intervals as configured.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Need {
     /// For totals.
@@ -21,34 +20,34 @@ pub struct Need {
 }
 
 impl Need {
-    /// For everything.
+    /// The total.
     pub fn total(&self) -> f64 {
         self.totals + self.posts + self.discovery
     }
 }
 
-/// What one purpose gets.
+/// The share of one purpose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share {
-    /// The factor on all its intervals: 1 as configured, above 1 stretched, infinite paused.
+    /// Factor on its intervals: 1 as configured, above 1 stretched, infinite paused.
     pub stretch: f64,
-    /// Credits per day, at the most what it needs.
+    /// Credits per day, at most what it needs.
     pub per_day: f64,
 }
 
 impl Share {
-    /// Whether it gets less than it needs.
+    /// Whether it is less than needed.
     pub fn is_short(&self) -> bool {
         self.stretch > 1.0
     }
 
-    /// Whether it gets nothing.
+    /// Whether it is nothing.
     pub fn is_paused(&self) -> bool {
         self.stretch == f64::INFINITY
     }
 }
 
-/// What each purpose of the loop gets.
+/// The shares of all purposes of the loop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// Totals.
@@ -59,17 +58,16 @@ pub struct Pace {
     pub discovery: Share,
 }
 
-/// Posts, or discovery, that get less than this share of their need, and less than [`LEAST`], are
-/// paused: their intervals would be stretched beyond any use. Totals come first and take what there
-/// is, however little.
+/// Posts or discovery are paused if they get less than this part of their need, and less than [`LEAST`]: such
+/// long intervals are useless. Totals are never paused while there are credits.
 const PAUSED_BELOW: f64 = 0.001;
 
-/// One credit a day is worth spending, however much is needed.
+/// One credit per day is always worth spending.
 const LEAST: f64 = 1.0;
 
 impl Pace {
-    /// Hands `available` credits a day out: totals before posts, posts before discovery. `None` is
-    /// as many as are needed.
+    /// Distributes `available` credits per day: totals before posts, posts before discovery. `None` is no
+    /// limit.
     pub fn new(need: Need, available: Option<f64>) -> Self {
         let mut left = available.unwrap_or(f64::INFINITY).max(0.0);
         let mut share = |needed: f64, least: f64| {
@@ -83,40 +81,40 @@ impl Pace {
             left -= per_day;
             Share { stretch: needed / per_day, per_day }
         };
-        let worth_while = |needed: f64| LEAST.min(needed * PAUSED_BELOW);
+        let minimum = |needed: f64| LEAST.min(needed * PAUSED_BELOW);
         Self {
             totals: share(need.totals, 0.0),
-            posts: share(need.posts, worth_while(need.posts)),
-            discovery: share(need.discovery, worth_while(need.discovery)),
+            posts: share(need.posts, minimum(need.posts)),
+            discovery: share(need.discovery, minimum(need.discovery)),
         }
     }
 
-    /// Credits per day that will be spent at this pace.
+    /// Total credits per day.
     pub fn per_day(&self) -> f64 {
         self.totals.per_day + self.posts.per_day + self.discovery.per_day
     }
 }
 
-/// Spaces the starts of one purpose while its budget is short, so that a backlog (the first look
-/// at a long watchlist, a night without power) does not spend the day's credits at once.
+/// Spaces the jobs of one purpose while its budget is short, so that a backlog, such as the first refresh of
+/// a long watchlist, does not spend the day's credits at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pacer {
     next: Timestamp,
 }
 
-/// A backlog is worked off a little faster than evenly; the share is measured anew all the time, so
-/// this cannot overspend.
-const HASTE: f64 = 1.1;
-/// What was not started in time may be made up for within this.
+/// A backlog is worked off slightly faster than evenly. The share is updated every minute, so this cannot
+/// overspend.
+const SPEED_UP: f64 = 1.1;
+/// Delays up to this long are made up for.
 const SLACK: Duration = Duration::from_secs(300);
 
 impl Pacer {
-    /// When the next start is allowed.
+    /// When the next job may start.
     pub fn next(&self) -> Timestamp {
         self.next
     }
 
-    /// Something was started that costs about `cost`, out of `share`.
+    /// A job with this likely `cost` was started.
     pub fn started(&mut self, cost: Credits, share: Share, now: Timestamp) {
         self.next = match wait(cost, share) {
             Some(wait) => self.next.max(now - SLACK) + wait,
@@ -124,19 +122,17 @@ impl Pacer {
         };
     }
 
-    /// Something was started at `last`, by a process that has ended. Nothing is made up for: what that
-    /// process had missed is not known.
-    pub fn take_up(&mut self, last: Timestamp, share: Share) {
+    /// An earlier process started a job at `last`. No delay is made up for, since it is unknown.
+    pub fn resume(&mut self, last: Timestamp, share: Share) {
         if let Some(wait) = wait(Credits::ONE, share) {
             self.next = self.next.max(last + wait);
         }
     }
 }
 
-/// How long `cost` credits take to come in, if the share is short. An hour at the most: until then
-/// more is known.
+/// The time in which the share yields `cost` credits, at most an hour. `None` unless the share is short.
 fn wait(cost: Credits, share: Share) -> Option<Duration> {
-    let days = cost.as_f64() / (share.per_day * HASTE);
+    let days = cost.as_f64() / (share.per_day * SPEED_UP);
     (share.is_short() && share.per_day > 0.0).then(|| DAY.mul_f64(days.min(1.0 / 24.0)))
 }
 
@@ -150,21 +146,21 @@ mod tests {
     const NEED: Need = Need { totals: 100.0, posts: 200.0, discovery: 50.0 };
 
     #[test]
-    fn the_last_in_the_order_gives_way_first() {
-        let endless = f64::INFINITY;
+    fn the_lowest_priority_is_cut_first() {
+        let paused = f64::INFINITY;
         for (available, stretches) in [
             (None, [1.0, 1.0, 1.0]),
             (Some(1_000.0), [1.0, 1.0, 1.0]),
             (Some(350.0), [1.0, 1.0, 1.0]),
             (Some(325.0), [1.0, 1.0, 2.0]),
-            (Some(300.0), [1.0, 1.0, endless]),
-            (Some(150.0), [1.0, 4.0, endless]),
-            (Some(100.0), [1.0, endless, endless]),
-            (Some(40.0), [2.5, endless, endless]),
-            (Some(0.03125), [3_200.0, endless, endless]),
-            (Some(300.03125), [1.0, 1.0, endless]),
-            (Some(0.0), [endless, endless, endless]),
-            (Some(-5.0), [endless, endless, endless]),
+            (Some(300.0), [1.0, 1.0, paused]),
+            (Some(150.0), [1.0, 4.0, paused]),
+            (Some(100.0), [1.0, paused, paused]),
+            (Some(40.0), [2.5, paused, paused]),
+            (Some(0.03125), [3_200.0, paused, paused]),
+            (Some(300.03125), [1.0, 1.0, paused]),
+            (Some(0.0), [paused, paused, paused]),
+            (Some(-5.0), [paused, paused, paused]),
         ] {
             let pace = Pace::new(NEED, available);
             let found = [pace.totals, pace.posts, pace.discovery].map(|share| share.stretch);
@@ -173,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_needed_is_nothing_stretched() {
+    fn without_a_need_nothing_is_stretched() {
         let pace = Pace::new(Need::default(), Some(0.0));
         assert_eq!((pace.totals.stretch, pace.per_day()), (1.0, 0.0));
     }

@@ -1,6 +1,6 @@
-//! Keeping the loop to its budget: what it needs, what it gets, and when which kind of job may start.
+//! Keeps the loop within the budget: what it needs, what it gets, and when each kind of job may start.
 //!
-//! Told the time; neither sleeps nor sends.
+//! Takes the time as an argument; neither waits nor sends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,153 +9,154 @@ use std::time::Duration;
 use tiktok_api::Hashtag;
 use units::{Credits, Timestamp};
 
-use crate::credits::{Candidate, Denial, Ledger, Need, Pace, Pacer, Share, intervals, is_scarce};
-use crate::model::Growth;
-use crate::model::Purpose;
+use super::attention::{Weight, is_scarce, weighted_intervals};
+use crate::credits::{Denial, Ledger, Need, Pace, Pacer, Share};
+use crate::model::{Growth, JobKind, Purpose};
 use crate::schedule::{Job, Rhythm, Subject};
-use crate::state::{JobKind, PlannedPace};
+use crate::state::PlannedPace;
 use crate::watch::{Watched, Watchlist};
 
-/// How often the need is compared with what is left.
+/// How often the need is compared with the budget.
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
-/// Factors on intervals that differ by less than this part are not worth new due times.
+/// Relative difference below which a factor is not changed, so that due times stay.
 const TOLERANCE: f64 = 0.05;
-/// Weighed intervals are planned for this part of what there is, and of the longest wait: a queue that
-/// is always full would be served in turn, and no weight would matter.
-const AIM: f64 = 0.9;
+/// Weighted intervals use this part of the budget and of the longest interval. If they used all of it, jobs
+/// would always wait and start in turn, and weights would have no effect.
+const UTILIZATION: f64 = 0.9;
 
-/// The loop's share of the budget.
+/// The budget of the loop.
 pub struct Pacing {
     ledger: Arc<Ledger>,
-    /// What was handed out at the last measurement.
+    /// The shares at the last measurement.
     pace: Pace,
-    /// The factors that are in force, by kind; they follow the pace with some slack.
+    /// The current factors on the intervals, by kind. Small changes of the shares do not change them.
     factors: [f64; JobKind::ALL.len()],
-    /// The intervals of totals, by hashtag, while looks are too few for all.
-    weighed: HashMap<Hashtag, Duration>,
+    /// The intervals of totals by hashtag, while there is less than one refresh per hashtag per day.
+    weighted: HashMap<Hashtag, Duration>,
     pacers: [Pacer; JobKind::ALL.len()],
     measured: Option<Timestamp>,
 }
 
 impl Pacing {
-    /// Nothing is stretched before the first measurement.
+    /// Intervals are as configured until the first measurement.
     pub fn new(ledger: Arc<Ledger>) -> Self {
         Self {
             ledger,
             pace: Pace::new(Need::default(), None),
             factors: [1.0; JobKind::ALL.len()],
-            weighed: HashMap::new(),
+            weighted: HashMap::new(),
             pacers: Default::default(),
             measured: None,
         }
     }
 
-    /// Forgets when it last measured, because what is needed has changed.
+    /// Makes a new measurement due.
     pub fn invalidate(&mut self) {
         self.measured = None;
     }
 
-    /// Whether it is time to measure again.
+    /// Whether a new measurement is due.
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        // A clock that went back would make it wait for ever.
-        self.measured.is_none_or(|at| now >= at + MEASURE_EVERY || now < at)
+        self.measured.is_none_or(|at| now.saturating_since(at) >= MEASURE_EVERY)
     }
 
-    /// Compares `need` with what the budgets have left. Returns whether the factors on the intervals
-    /// have changed.
+    /// Compares `need` with what is left of the budgets. Returns whether the factors on the intervals have
+    /// changed.
     pub fn measure(&mut self, need: Need, now: Timestamp) -> bool {
         let is_first = self.measured.replace(now).is_none();
         let standing = self.ledger.standing(now);
         self.pace = Pace::new(need, standing.daily_rate(now));
         if is_first {
-            self.take_up(now);
+            self.resume(now);
         }
         let mut changed = false;
         for kind in JobKind::ALL {
             let (old, new) = (self.factors[kind as usize], self.share(kind).stretch);
             let is_near = (new - old).abs() <= old * TOLERANCE && (new > 1.0) == (old > 1.0);
-            // Infinite minus infinite is no number, and not near.
+            // Infinity minus infinity is NaN, which is not near.
             if new != old && !is_near {
                 self.factors[kind as usize] = new;
                 changed = true;
-                report(kind, old, new);
+                log_change(kind, old, new);
             }
         }
         changed
     }
 
-    /// Spaces the first starts from what was last spent, by whichever process: a loop of crashes must
-    /// not begin anew each time.
-    fn take_up(&mut self, now: Timestamp) {
+    /// Spaces the first jobs from the last entries of the ledger: a program that crashes repeatedly must not
+    /// start over each time.
+    fn resume(&mut self, now: Timestamp) {
         for kind in JobKind::ALL {
-            if let Some(at) = self.ledger.last_entry_for(purpose(kind)) {
+            if let Some(at) = self.ledger.last_entry_for(Purpose::Job(kind)) {
                 let share = self.share(kind);
-                self.pacers[kind as usize].take_up(at.min(now), share);
+                // The ledger accepts entries ahead of the clock. They must not delay the jobs further.
+                self.pacers[kind as usize].resume(at.min(now), share);
             }
         }
     }
 
-    /// Shares out the looks at totals by the chance of an onset, if there are fewer than one per
-    /// hashtag per day. Returns whether factors may have changed.
-    pub fn weigh(
+    /// Weights the intervals of totals by the chance to take off if there is less than one refresh per
+    /// hashtag per day. Returns whether intervals may have changed.
+    pub fn weight_totals(
         &mut self,
         watchlist: &Watchlist,
         growth: &HashMap<Hashtag, Growth>,
         longest: Duration,
         now: Timestamp,
     ) -> bool {
-        let was_weighed = !self.weighed.is_empty();
-        self.weighed.clear();
+        let was_weighted = !self.weighted.is_empty();
+        self.weighted.clear();
         let share = self.pace.totals;
         let entries: Vec<&Watched> = watchlist.entries.iter().filter(|entry| !entry.on_trial).collect();
         if share.is_short() && !share.is_paused() && is_scarce(entries.len(), share.per_day) {
-            let candidate = |watched: &&Watched| Candidate {
+            let weight = |watched: &&Watched| Weight {
                 chance: growth.get(&watched.hashtag).map_or(Growth::UNKNOWN, |growth| growth.chance(now)),
                 configured: watched.terms.totals_interval,
             };
-            let candidates: Vec<Candidate> = entries.iter().map(candidate).collect();
+            let weights: Vec<Weight> = entries.iter().map(weight).collect();
             let hashtags = entries.iter().map(|watched| watched.hashtag.clone());
-            self.weighed =
-                hashtags.zip(intervals(&candidates, share.per_day * AIM, longest.mul_f64(AIM))).collect();
+            self.weighted = hashtags
+                .zip(weighted_intervals(&weights, share.per_day * UTILIZATION, longest.mul_f64(UTILIZATION)))
+                .collect();
         }
-        was_weighed || !self.weighed.is_empty()
+        was_weighted || !self.weighted.is_empty()
     }
 
-    /// What the budget makes of the interval of a job.
+    /// How the budget changes the interval of a job.
     pub fn rhythm(&self, job: &Job, kind: JobKind) -> Rhythm {
-        let weighed = match &job.subject {
-            Subject::Hashtag(hashtag) if kind == JobKind::Totals => self.weighed.get(hashtag),
+        let weighted = match &job.subject {
+            Subject::Hashtag(hashtag) if kind == JobKind::Totals => self.weighted.get(hashtag),
             _ => None,
         };
-        weighed.map_or(Rhythm::Stretched(self.factors[kind as usize]), |own| Rhythm::After(*own))
+        weighted.map_or(Rhythm::Stretched(self.factors[kind as usize]), |own| Rhythm::After(*own))
     }
 
-    /// Why nothing at all may be spent at `now`.
+    /// Why no job at all may start at `now`.
     pub fn denial(&self, now: Timestamp) -> Option<Denial> {
-        self.ledger.denial(Purpose::Totals, Credits::ONE, now)
+        self.ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, now)
     }
 
-    /// When a job of a kind may be started; `None` is at once.
-    pub fn opens(&self, kind: JobKind, now: Timestamp) -> Option<Timestamp> {
+    /// When the next job of a kind may start. `None` is now.
+    pub fn opens_at(&self, kind: JobKind, now: Timestamp) -> Option<Timestamp> {
         let measured_next = || self.measured.unwrap_or(now) + MEASURE_EVERY;
         if self.share(kind).is_paused() {
             return Some(measured_next());
         }
-        if let Some(denial) = self.ledger.denial(purpose(kind), Credits::ONE, now) {
+        if let Some(denial) = self.ledger.denial(Purpose::Job(kind), Credits::ONE, now) {
             return Some(denial.until().unwrap_or_else(measured_next));
         }
-        // Paced only while it is short.
+        // Jobs are spaced only while the budget is short.
         let next = self.pacers[kind as usize].next();
         (self.share(kind).is_short() && next > now).then_some(next)
     }
 
-    /// A job was started that costs about so many credits.
+    /// A job was started with this likely cost in credits.
     pub fn started(&mut self, kind: JobKind, cost: f64, now: Timestamp) {
         let share = self.share(kind);
         self.pacers[kind as usize].started(Credits::estimated(cost), share, now);
     }
 
-    /// The pace that the last measurement allows, as the page shows it.
+    /// The pace since the last measurement, for the metrics page.
     pub fn planned(&self) -> PlannedPace {
         let stretch = JobKind::ALL.map(|kind| self.share(kind).stretch);
         PlannedPace { stretch, per_day: self.pace.per_day() }
@@ -170,28 +171,19 @@ impl Pacing {
     }
 }
 
-/// What a kind of job is booked as.
-pub fn purpose(kind: JobKind) -> Purpose {
-    match kind {
-        JobKind::Totals => Purpose::Totals,
-        JobKind::Posts => Purpose::Posts,
-        JobKind::Discovery => Purpose::Discovery,
-    }
-}
-
-fn report(kind: JobKind, old: f64, new: f64) {
+fn log_change(kind: JobKind, old: f64, new: f64) {
     let kind = kind.as_str();
     if new == f64::INFINITY {
-        tracing::warn!(kind, "the budget is too short: these refreshes are paused");
+        tracing::warn!(kind, "the budget is too small: these refreshes are paused");
     } else if new > 1.0 && old == 1.0 {
         tracing::warn!(
             kind,
             factor = format!("{new:.2}"),
-            "the budget is short: all intervals of this kind are stretched"
+            "the budget is short: all intervals of this kind are longer"
         );
     } else if new == 1.0 {
-        tracing::info!(kind, "the budget suffices: intervals are as configured");
+        tracing::info!(kind, "the budget is sufficient: intervals are as configured");
     } else {
-        tracing::debug!(kind, factor = format!("{new:.2}"), "intervals are stretched by another factor");
+        tracing::debug!(kind, factor = format!("{new:.2}"), "the factor on the intervals has changed");
     }
 }

@@ -1,4 +1,4 @@
-//! What a search for hashtags found.
+//! The results of a search for hashtags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use units::Timestamp;
 
 use crate::model::Growth;
 
-/// Hashtags kept of one search: as many as a search brings.
+/// Hashtags kept per search, as many as one search returns.
 const KEPT: usize = 30;
 
 /// A hashtag that a search found.
@@ -15,26 +15,33 @@ const KEPT: usize = 30;
 pub struct Candidate {
     /// The hashtag.
     pub hashtag: Hashtag,
-    /// Its count of posts, if the search told.
+    /// Number of posts, if the search returned it.
     pub posts: Option<u64>,
-    /// Its count of views, if the search told.
+    /// Number of views, if the search returned it.
     pub views: Option<u64>,
-    /// How its count of posts grows, from search to search.
+    /// Growth of the number of posts from search to search.
     pub growth: Option<Growth>,
 }
 
-/// What the last search for hashtags found.
+/// The results of the last search for hashtags.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Candidates {
-    /// When the answer was given.
+    /// When the API answered.
     pub at: Timestamp,
-    /// The hashtags in the order of the answer, each once, 30 at the most.
+    /// The hashtags in the order of the answer, each once, at most 30.
     pub all: Vec<Candidate>,
 }
 
+impl Candidate {
+    /// Passes every stored timestamp to `visit`, which may change it.
+    pub(crate) fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
+        self.growth.iter_mut().for_each(|growth| growth.visit_timestamps(visit));
+    }
+}
+
 impl Candidates {
-    /// Takes a search in. What was known of a hashtag that is found again lives on.
-    pub fn take(old: Option<&Self>, records: Vec<HashtagRecord>, at: Timestamp) -> Self {
+    /// The results of a new search. Hashtags that the `old` search had found keep their growth.
+    pub fn update(old: Option<&Self>, records: Vec<HashtagRecord>, at: Timestamp) -> Self {
         let known: BTreeMap<&Hashtag, &Candidate> =
             old.iter().flat_map(|old| &old.all).map(|candidate| (&candidate.hashtag, candidate)).collect();
         let mut seen = BTreeSet::new();
@@ -53,6 +60,12 @@ impl Candidates {
             })
             .collect();
         Self { at, all }
+    }
+
+    /// Passes every stored timestamp to `visit`, which may change it.
+    pub(crate) fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
+        visit(&mut self.at);
+        self.all.iter_mut().for_each(|candidate| candidate.visit_timestamps(visit));
     }
 }
 

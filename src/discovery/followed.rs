@@ -1,4 +1,4 @@
-//! Keywords that are followed, and what posts say about one.
+//! Followed keywords and the figures of their posts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,52 +12,53 @@ use super::{Candidate, Candidates, Trials};
 use crate::model::{Keyword, PostSample};
 use crate::watch::{Terms, Watched, Watchlist};
 
-/// The group of hashtags on trial, unless the operator names another.
+/// The default group of hashtags on trial.
 pub const TRIAL_GROUP: &str = "discovery";
 
-/// One keyword that is followed.
+/// A keyword that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
     /// The keyword.
     pub keyword: Keyword,
-    /// Candidates shown at the most, the largest first.
+    /// Maximum number of candidates to show, the largest first.
     pub top: usize,
-    /// A hashtag with fewer views is no candidate.
+    /// Minimum number of views of a candidate.
     pub min_views: u64,
-    /// Candidates that may be on trial at the same time.
+    /// Maximum number of candidates on trial at the same time.
     pub promote: usize,
-    /// How long a trial is without any sign of life.
+    /// How long a trial lasts without activity.
     pub trial: Duration,
-    /// Time between two searches for hashtags.
+    /// Interval between searches for hashtags.
     pub search_interval: Duration,
-    /// Whether the posts that match the keyword are counted, too.
+    /// Whether to sample the posts that match the keyword as well.
     pub follow_posts: bool,
-    /// How hashtags on trial are watched. The regions, the posts' interval, the age and the pages also hold
-    /// for what is found of the keyword.
+    /// How hashtags on trial are watched. Regions, posts interval, maximum age and pages also apply to the
+    /// keyword itself.
     pub terms: Arc<Terms>,
-    /// Hashtags that other exporters watch which share the watchlist: no candidates either.
+    /// Hashtags that other shards watch; they are no candidates.
     pub watched_elsewhere: Arc<BTreeSet<Hashtag>>,
 }
 
-/// What a search for posts says about a keyword in a region.
+/// The figures of a sample of posts that match a keyword in a region.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeywordStats {
     /// Posts published within the last 24 hours.
     pub posts_24h: u64,
     /// Posts published within the last 7 days.
     pub posts_7d: u64,
-    /// Plays of the posts of the last 24 hours; absent when there are some and none says.
+    /// Plays of the posts of the last 24 hours; absent if there are posts but none has a count of plays.
     pub plays_24h: Option<u64>,
-    /// Plays of the posts of the last 7 days; likewise.
+    /// Plays of the posts of the last 7 days; likewise absent.
     pub plays_7d: Option<u64>,
-    /// Whether there are more posts than were looked at: the counts are then the least there are.
+    /// Whether there are more posts than the sample holds, which makes the figures lower bounds.
     pub saturated: bool,
-    /// Pages asked for.
+    /// Pages requested.
     pub pages: u32,
 }
 
 impl Followed {
-    /// The candidates that are shown, and may be promoted: the largest of those that nobody `listed`.
+    /// The candidates that are shown and may be promoted: the largest hashtags that are not listed in the
+    /// configuration.
     pub fn choose(&self, found: &Candidates, listed: impl Fn(&Hashtag) -> bool) -> Vec<Candidate> {
         let may_be_chosen = |candidate: &&Candidate| {
             let is_watched =
@@ -70,7 +71,7 @@ impl Followed {
         chosen
     }
 
-    /// Pairs of hashtag and region that its trials can add to the watchlist.
+    /// Maximum number of pairs of hashtag and region that its trials add to the watchlist.
     pub fn pairs(&self) -> usize {
         self.promote * self.terms.regions.len()
     }
@@ -86,9 +87,9 @@ impl KeywordStats {
         let count = |window| sample.published_within(window, now).count() as u64;
         let plays = |window| {
             let mut posts = sample.published_within(window, now).peekable();
-            let none = posts.peek().is_none();
-            let said: Vec<u64> = posts.filter_map(|post| post.plays).collect();
-            (none || !said.is_empty()).then(|| said.into_iter().fold(0, u64::saturating_add))
+            let is_empty = posts.peek().is_none();
+            let plays: Vec<u64> = posts.filter_map(|post| post.plays).collect();
+            (is_empty || !plays.is_empty()).then(|| plays.into_iter().fold(0, u64::saturating_add))
         };
         Self {
             posts_24h: count(DAY),
@@ -102,12 +103,12 @@ impl KeywordStats {
 }
 
 impl Watchlist {
-    /// The watchlist with the hashtags on trial. One that is listed stays as it is listed.
+    /// The watchlist plus the hashtags on trial. Listed hashtags are not changed.
     #[must_use]
-    pub fn joined_by(&self, trials: &Trials, following: &[Followed]) -> Self {
-        let joining = trials.running().filter(|trial| self.get(&trial.hashtag).is_none());
+    pub fn with_trials(&self, trials: &Trials, following: &[Followed]) -> Self {
+        let new = trials.running().filter(|trial| self.get(&trial.hashtag).is_none());
         let mut entries = self.entries.clone();
-        entries.extend(joining.filter_map(|trial| {
+        entries.extend(new.filter_map(|trial| {
             let followed = following.iter().find(|followed| followed.keyword == trial.keyword)?;
             Some(followed.watched(&trial.hashtag))
         }));

@@ -1,18 +1,18 @@
-//! Hashtags that nobody has listed yet: which keywords are followed, which candidates they lead to, and
-//! which of these are watched on trial. Pure: told the time, asks nobody.
+//! Discovery of hashtags that are not listed in the configuration: followed keywords, the candidates that
+//! their searches find, and the candidates on trial. Pure: takes the time as an argument and sends nothing.
 //!
-//! A search brings up to 30 hashtags with their totals for one credit. The largest of them are the
-//! candidates; where the operator allows it, those likeliest to take off join the watchlist for a
-//! trial and leave again when they stay quiet ([`Trials`]).
+//! A search costs one credit and returns up to 30 hashtags with their totals. The largest are the candidates.
+//! If the configuration allows it, the candidates most likely to take off join the watchlist on trial and
+//! leave again if they stay quiet ([`Trials`]).
 
 mod candidates;
-mod course;
 mod followed;
+mod post_counts;
 #[cfg(test)]
 mod tests;
 mod trials;
 
 pub use candidates::{Candidate, Candidates};
-pub use course::Course;
 pub use followed::{Followed, KeywordStats, TRIAL_GROUP};
-pub use trials::{Change, Known, Look, Trial, Trials, Why};
+pub use post_counts::PostCounts;
+pub use trials::{Change, EndReason, HashtagStatus, Observation, Trial, Trials};

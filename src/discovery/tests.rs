@@ -21,7 +21,7 @@ fn word(text: &str) -> Keyword {
     Keyword::parse(text).unwrap()
 }
 
-/// A keyword with two regions, of which so many candidates may be on trial for a day.
+/// A keyword with two regions and `promote` places on trial, for a day each.
 fn followed(keyword: &str, promote: usize) -> Followed {
     Followed {
         keyword: word(keyword),
@@ -53,14 +53,14 @@ fn record(name: &str, posts: u64, views: u64) -> HashtagRecord {
     }
 }
 
-/// Candidates as a first search finds them, the largest first.
+/// The candidates of a first search, the largest first.
 fn found(names: &[&str]) -> Vec<Candidate> {
     let records =
         names.iter().zip((1..=1_000).rev()).map(|(name, size)| record(name, size, size * 1_000)).collect();
-    Candidates::take(None, records, NOW).all
+    Candidates::update(None, records, NOW).all
 }
 
-/// What others know, by name.
+/// The status of hashtags, by name.
 #[derive(Default)]
 struct Knows {
     listed: BTreeSet<Hashtag>,
@@ -68,7 +68,7 @@ struct Knows {
     busy: BTreeSet<Hashtag>,
 }
 
-impl Known for Knows {
+impl HashtagStatus for Knows {
     fn is_listed(&self, hashtag: &Hashtag) -> bool {
         self.listed.contains(hashtag)
     }
@@ -86,8 +86,8 @@ fn names(trials: &Trials) -> Vec<String> {
     trials.running().map(|trial| trial.hashtag.to_string()).collect()
 }
 
-fn quiet_look(at: Timestamp) -> Look<'static> {
-    Look { at, posts: Some(1_000), sample: None }
+fn quiet(at: Timestamp) -> Observation<'static> {
+    Observation { at, posts: Some(1_000), sample: None }
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn the_largest_unlisted_hashtags_are_the_candidates() {
         record("large", 5, 1),
         HashtagRecord { totals: Totals::default(), ..record("silent", 0, 0) },
     ];
-    let found = Candidates::take(None, records, NOW);
+    let found = Candidates::update(None, records, NOW);
     assert_eq!(found.all.len(), 5, "each once");
     let chosen = |top, min_views| {
         let followed = Followed { top, min_views, ..followed("k", 0) };
@@ -116,14 +116,14 @@ fn the_largest_unlisted_hashtags_are_the_candidates() {
 }
 
 #[test]
-fn places_go_to_those_that_rise_then_to_unknown_ones_and_not_to_those_that_stand_still() {
+fn places_go_to_rising_hashtags_then_to_unknown_ones_and_never_to_dormant_ones() {
     let day = |n: u32| NOW + DAY * n;
     let mut found = Candidates::default();
     let search = |found: &Candidates, n: u32, posts: [u64; 2]| {
         let [still, rising] = posts;
         let records = vec![record("still", still, 900), record("rising", rising, 10)];
         let records = if n == 4 { [records, vec![record("new", 5, 500)]].concat() } else { records };
-        Candidates::take(Some(found), records, day(n))
+        Candidates::update(Some(found), records, day(n))
     };
     for (n, posts) in [(0, [100, 100]), (1, [100, 110]), (2, [100, 120]), (3, [100, 130]), (4, [100, 900])] {
         found = search(&found, n, posts);
@@ -147,22 +147,22 @@ fn a_quiet_trial_ends_after_its_period_and_its_place_goes_to_another() {
     assert_eq!(review(&mut trials, NOW), [joined("a"), joined("b")]);
     assert_eq!(review(&mut trials, NOW), [], "nothing changes by itself");
 
-    trials.look(&tag("a"), &quiet_look(NOW + HOUR));
+    trials.observe(&tag("a"), &quiet(NOW + HOUR));
     assert_eq!(review(&mut trials, NOW + TRIAL - HOUR), [], "not before its time");
-    let left = Change::Left(word("k"), tag("a"), Why::Quiet);
+    let left = Change::Left(word("k"), tag("a"), EndReason::Quiet);
     assert_eq!(review(&mut trials, NOW + TRIAL), [left, joined("c")]);
-    assert_eq!(names(&trials), ["b", "c"], "b was never looked at: nobody knows that it was quiet");
+    assert_eq!(names(&trials), ["b", "c"], "b was never refreshed, so it may not have been quiet");
     for name in ["b", "c"] {
-        trials.look(&tag(name), &quiet_look(NOW + TRIAL));
+        trials.observe(&tag(name), &quiet(NOW + TRIAL));
     }
     review(&mut trials, NOW + TRIAL * 3);
-    assert_eq!(names(&trials), [""; 0], "who has left rests");
+    assert_eq!(names(&trials), [""; 0], "hashtags that have left rest");
     review(&mut trials, NOW + TRIAL * 5 + HOUR);
-    assert_eq!(names(&trials), ["a"], "until it may try again");
+    assert_eq!(names(&trials), ["a"], "until they may join again");
 }
 
 #[test]
-fn a_sign_of_life_prolongs_a_trial() {
+fn activity_prolongs_a_trial() {
     let sample = |posts: u64, pages: bool| {
         let post = |n| Post { id: format!("{n}"), created_at: Some(NOW - HOUR), ..Post::default() };
         let sample =
@@ -173,15 +173,15 @@ fn a_sign_of_life_prolongs_a_trial() {
     let looks: [(&str, Option<SampleStats>, bool); 4] = [
         ("four posts today and none before", Some(sample(4, true)), true),
         ("two posts are a coincidence", Some(sample(2, true)), false),
-        ("a sample that does not reach back says nothing", Some(sample(35, false)), false),
-        ("a count says nothing on the first day", None, false),
+        ("a sample that does not cover the week is ignored", Some(sample(35, false)), false),
+        ("a count is not enough on the first day", None, false),
     ];
     for (note, sample, lively) in looks {
         let following = [followed("k", 1)];
         let candidates = found(&["a"]);
         let mut trials = Trials::default();
         trials.review(&following, |_| &candidates, NOW, &Knows::default());
-        trials.look(&tag("a"), &Look { at, posts: Some(99), sample: sample.as_ref() });
+        trials.observe(&tag("a"), &Observation { at, posts: Some(99), sample: sample.as_ref() });
         trials.review(&following, |_| &[], NOW + TRIAL, &Knows::default());
         assert_eq!(names(&trials).len(), usize::from(lively), "{note}");
         trials.review(&following, |_| &[], at + TRIAL, &Knows::default());
@@ -190,7 +190,7 @@ fn a_sign_of_life_prolongs_a_trial() {
 }
 
 #[test]
-fn a_leap_of_the_total_is_a_sign_of_life() {
+fn a_jump_of_the_total_is_activity() {
     let period = Followed { trial: DAY * 3, ..followed("k", 1) };
     let following = [period];
     let candidates = found(&["a"]);
@@ -199,15 +199,15 @@ fn a_leap_of_the_total_is_a_sign_of_life() {
     let mut posts = 1_000;
     for day in 1..=3_u32 {
         posts += if day == 3 { 300 } else { 10 };
-        trials.look(&tag("a"), &Look { at: NOW + DAY * day, posts: Some(posts), sample: None });
+        trials.observe(&tag("a"), &Observation { at: NOW + DAY * day, posts: Some(posts), sample: None });
     }
     let trial = trials.running().next().unwrap();
-    assert_eq!(trial.lively_at, Some(NOW + DAY * 3));
+    assert_eq!(trial.active_at, Some(NOW + DAY * 3));
     assert_eq!(trial.ends(DAY * 3), NOW + DAY * 6);
 }
 
 #[test]
-fn what_the_operator_does_ends_trials_without_a_rest() {
+fn changes_of_the_configuration_end_trials_without_a_rest() {
     let candidates = found(&["a", "b", "c"]);
     let both = [followed("k", 2), followed("l", 1)];
     let started = || {
@@ -226,7 +226,7 @@ fn what_the_operator_does_ends_trials_without_a_rest() {
         ("b is gone", both.to_vec(), knows(&[], &["b"], &[]), vec!["a", "c"]),
         ("one place less", vec![followed("k", 1), both[1].clone()], knows(&[], &[], &[]), vec!["a", "c"]),
         ("k is not followed", vec![both[1].clone()], knows(&[], &[], &[]), vec!["c"]),
-        ("a is being asked for", vec![], knows(&[], &[], &["a"]), vec!["a"]),
+        ("a has a request in flight", vec![], knows(&[], &[], &["a"]), vec!["a"]),
     ] {
         let mut trials = started();
         trials.review(&following, |_| &[], NOW, &knows);
@@ -237,7 +237,7 @@ fn what_the_operator_does_ends_trials_without_a_rest() {
 }
 
 #[test]
-fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_listed() {
+fn hashtags_on_trial_are_watched_by_the_terms_of_the_keyword_and_listed_ones_by_their_own() {
     let listed = Block {
         hashtags: vec![tag("b"), tag("z")],
         terms: Terms {
@@ -254,7 +254,7 @@ fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_li
     let candidates = found(&["a", "b", "c"]);
     let mut trials = Trials::default();
     trials.review(&following, |_| &candidates, NOW, &Knows::default());
-    let watched = listed.joined_by(&trials, &following);
+    let watched = listed.with_trials(&trials, &following);
     let shown: Vec<_> = watched
         .entries
         .iter()
@@ -269,7 +269,7 @@ fn who_is_on_trial_is_watched_as_the_keyword_says_and_listed_ones_as_they_are_li
         ("z", "mine", 1, false),
     ];
     assert_eq!(shown, want.map(|(name, group, regions, trial)| (name.to_owned(), group, regions, trial)));
-    assert_eq!(listed.joined_by(&trials, &[]), listed, "who is not followed any more is gone at once");
+    assert_eq!(listed.with_trials(&trials, &[]), listed, "without the keyword they leave at once");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn posts_of_a_keyword_are_counted_by_day_and_week() {
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
-    Look { tag: usize, posts: u64, lively: bool },
+    Observation { tag: usize, posts: u64, lively: bool },
     Places(usize, usize),
     List(usize),
     Lose(usize),
@@ -311,7 +311,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1_u64..200_000).prop_map(Step::Wait),
         4 => (tag.clone(), any::<u64>(), any::<bool>())
-            .prop_map(|(tag, posts, lively)| Step::Look { tag, posts, lively }),
+            .prop_map(|(tag, posts, lively)| Step::Observation { tag, posts, lively }),
         1 => (0_usize..2, 0_usize..5).prop_map(|(keyword, places)| Step::Places(keyword, places)),
         1 => tag.clone().prop_map(Step::List),
         1 => tag.clone().prop_map(Step::Lose),
@@ -320,8 +320,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: never more on trial than there are places, but for those who are being
-    /// asked about; nobody who is listed or gone; quiet ones leave in time and rest; lively ones stay.
+    /// There are never more trials than places, except for requests in flight. Hashtags that are listed or
+    /// not found leave, quiet ones leave in time and rest, active ones stay.
     #[test]
     fn trials_keep_to_their_cap_and_end_in_time(
         steps in prop::collection::vec(step(), 1..80),
@@ -339,9 +339,9 @@ proptest! {
         for step in steps {
             match step {
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
-                Step::Look { tag: n, posts, lively: alive } => {
+                Step::Observation { tag: n, posts, lively: alive } => {
                     let sample = alive.then_some(&lively);
-                    trials.look(&tag(TAGS[n]), &Look { at: now, posts: Some(posts), sample });
+                    trials.observe(&tag(TAGS[n]), &Observation { at: now, posts: Some(posts), sample });
                 }
                 Step::Places(keyword, places) => following[keyword].promote = places,
                 Step::List(n) => _ = knows.listed.insert(tag(TAGS[n])),
@@ -363,17 +363,17 @@ proptest! {
                 let name = &trial.hashtag;
                 let must_go = knows.listed.contains(name) || knows.gone.contains(name);
                 prop_assert!(!must_go || knows.busy.contains(name), "{name} should have left");
-                let is_over = trial.seen_at.is_some() && trial.ends(TRIAL) <= now;
+                let is_over = trial.refreshed_at.is_some() && trial.ends(TRIAL) <= now;
                 prop_assert!(!is_over || knows.busy.contains(name), "{name} was quiet for too long");
             }
             for change in changes {
                 match change {
                     Change::Left(_, name, why) => {
                         let was = &before[&name];
-                        prop_assert!(!knows.busy.contains(&name), "{name} is being asked about");
-                        if why == Why::Quiet {
-                            prop_assert!(was.lively_at.is_none_or(|at| at + TRIAL <= now), "{name} was alive");
-                            prop_assert!(was.since + TRIAL <= now && was.seen_at.is_some(), "{name}: too soon");
+                        prop_assert!(!knows.busy.contains(&name), "{name} has a request in flight");
+                        if why == EndReason::Quiet {
+                            prop_assert!(was.active_at.is_none_or(|at| at + TRIAL <= now), "{name} was alive");
+                            prop_assert!(was.since + TRIAL <= now && was.refreshed_at.is_some(), "{name}: too soon");
                             left_quiet.insert(name, now);
                         }
                     }

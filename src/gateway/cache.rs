@@ -107,9 +107,9 @@ impl AnswerCache {
     }
 }
 
-/// Whether what was given at `at` is older than `max_age`. Dated ahead, its age is unknown.
+/// Whether an answer of `at` is older than `max_age`, or its age is unknown.
 fn is_old(at: Timestamp, max_age: Duration, now: Timestamp) -> bool {
-    at.is_ahead_of(now) || now.saturating_since(at) > max_age
+    at.age(now).is_none_or(|age| age > max_age)
 }
 
 /// Bytes an entry takes, roughly.

@@ -69,7 +69,7 @@ pub async fn totals(
     context: &mut RequestContext,
 ) -> Result<Found, Failure> {
     let mut look_up = LookUp { gateway, max_age, context };
-    let is_recent = |at: Timestamp| !at.is_ahead_of(now) && now.saturating_since(at) < RESOLUTION_TRUSTED_FOR;
+    let is_recent = |at: Timestamp| at.age(now).is_some_and(|age| age < RESOLUTION_TRUSTED_FOR);
     let trusted = known.filter(|known| is_recent(known.at));
     if let Some(known) = trusted {
         return look_up.by_id(hashtag, known.clone()).await;

@@ -11,7 +11,7 @@ use units::{Credits, DAY, Date, Timestamp};
 
 use super::openmetrics::Samples;
 use crate::credits::{ByKind, Standing, Statement};
-use crate::model::{Purpose, Spent};
+use crate::model::{JobKind, Purpose, Spent};
 use crate::page::own_families;
 use crate::state::{ApiStatus, HashtagState};
 use crate::telemetry::Telemetry;
@@ -67,11 +67,11 @@ impl Itself {
         let mut asked = 0;
         for (watched, state) in watched {
             let looks = turns(watched.terms.totals_interval, step, now);
-            asked += self.ask(Operation::HashtagById, Purpose::Totals, looks);
+            asked += self.ask(Operation::HashtagById, Purpose::Job(JobKind::Totals), looks);
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                asked += self.ask(Operation::Posts, Purpose::Posts, pages);
+                asked += self.ask(Operation::Posts, Purpose::Job(JobKind::Posts), pages);
             }
         }
         self.api.pace.per_day = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();

@@ -25,8 +25,7 @@ pub(super) struct Asking<'a> {
 
 /// The id, if it is known from a time that can be trusted.
 pub(super) fn trusted(known: Option<Resolved>, now: Timestamp) -> Option<Resolved> {
-    known
-        .filter(|known| !known.at.is_ahead_of(now) && now.saturating_since(known.at) < RESOLUTION_TRUSTED_FOR)
+    known.filter(|known| known.at.age(now).is_some_and(|age| age < RESOLUTION_TRUSTED_FOR))
 }
 
 /// The first request of a search.

@@ -66,7 +66,7 @@ impl LookupService {
     /// The cost of the answer to `question` if cached responses up to `max_age` old are used. Sends nothing.
     pub async fn quote(&self, question: &Question, max_age: Duration) -> Quote {
         let (api, now) = (self.api(), self.clock.now());
-        self.ledger.look(now).await;
+        self.ledger.reload(now).await;
         let cost = quote::cost(&api, question, &self.known, max_age, now).await;
         let left = self.left();
         Quote { denied: self.refusal(cost.price.likely).map(|refusal| refusal.reason), left, ..cost }

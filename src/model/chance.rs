@@ -1,10 +1,11 @@
-//! How likely chance alone makes a trend.
+//! How likely it is that a trend is random.
 
-/// At most so likely does a steady stream put `last_day` or more of its `week` posts of seven days into
-/// the last of them. `None` where the last day is not above the mean.
+/// Upper bound on the p-value of a rise: the probability that a steady stream puts `last_day` or more of the
+/// `week` posts of seven days into the last day. 0 to 1; `None` if the last day is not above the mean.
 ///
-/// The Chernoff bound of the binomial tail, as the rules record it for the growth of totals.
-pub fn steady_chance(last_day: u64, week: u64) -> Option<f64> {
+/// This is the Chernoff bound of the binomial tail, the same that the recording rules use for the growth of
+/// totals.
+pub fn steady_p_value(last_day: u64, week: u64) -> Option<f64> {
     let (k, n) = (last_day as f64, week as f64);
     if last_day > week || k * 7.0 <= n {
         return None;
@@ -18,7 +19,7 @@ pub fn steady_chance(last_day: u64, week: u64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// The exact tail, term by term.
+    /// The exact tail probability.
     fn tail(k: u64, n: u64) -> f64 {
         let term = |i: u64| {
             let ways: f64 = (0..i).map(|j| (n - j) as f64 / (j + 1) as f64).product();
@@ -28,10 +29,10 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_below_the_exact_chance_and_not_far_above() {
+    fn the_bound_is_never_below_the_exact_probability_and_not_far_above() {
         for n in 1..60 {
             for k in 0..=n {
-                match steady_chance(k, n) {
+                match steady_p_value(k, n) {
                     None => assert!(k * 7 <= n, "{k} of {n}"),
                     Some(bound) => {
                         let exact = tail(k, n);
@@ -41,7 +42,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(steady_chance(0, 0), None);
-        assert_eq!(steady_chance(5, 2), None);
+        assert_eq!(steady_p_value(0, 0), None);
+        assert_eq!(steady_p_value(5, 2), None);
     }
 }

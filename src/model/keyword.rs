@@ -1,4 +1,4 @@
-//! What hashtags and posts are searched for by.
+//! Search keywords.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,27 +8,31 @@ use unicode_normalization::UnicodeNormalization;
 /// Longest accepted keyword, in characters.
 const MAX_CHARS: usize = 100;
 
-/// A keyword as people type it: one or more words, lower case, Unicode NFC, with single spaces, never
-/// blank. Anything else that can be seen may be in it.
+/// A search keyword: one or more words in lower case and Unicode NFC, separated by single spaces. 1 to 100
+/// characters, any except control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keyword(Arc<str>);
 
-/// Why a text is not a keyword; the message ends a sentence that named the text.
+/// Why a text is not a keyword. The message completes a sentence that starts with the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyword {
-    /// Nothing but white space and `#`.
+    /// Only white space and `#`.
     #[error("is blank (write one or more words)")]
     Blank,
-    /// A control character that is no white space.
+    /// Contains a control character that is not white space.
     #[error("contains the control character {0:?}")]
     Control(char),
-    /// Longer than anybody types.
+    /// Longer than 100 characters.
     #[error("is longer than {MAX_CHARS} characters")]
     TooLong,
 }
 
 impl Keyword {
-    /// Reads a keyword: white space is folded into single spaces, a leading `#` and upper case away.
+    /// Reads a keyword: collapses white space, removes a leading `#`, converts to lower case.
+    ///
+    /// # Errors
+    ///
+    /// When the text is blank, too long, or contains a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyword> {
         let bare = text.trim();
         let bare = bare.strip_prefix(['#', '＃']).unwrap_or(bare);
@@ -46,7 +50,7 @@ impl Keyword {
         Ok(Self(folded.into()))
     }
 
-    /// The folded words.
+    /// The normalized text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keywords_are_folded_as_a_search_would() {
+    fn keywords_are_normalized() {
         for (text, want) in [
             ("CleanTok", "cleantok"),
             ("  deep \t clean ", "deep clean"),
@@ -76,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_keyword_is_refused() {
+    fn invalid_keywords_are_refused() {
         for (text, want) in [
             ("", InvalidKeyword::Blank),
             (" # ", InvalidKeyword::Blank),

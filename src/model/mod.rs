@@ -1,4 +1,4 @@
-//! The nouns of the product and their maths. Pure: no clock, no I/O, none of the vendor's names.
+//! The domain types and their formulas. Pure: no clock, no I/O, no API vocabulary.
 
 mod chance;
 mod growth;
@@ -9,11 +9,11 @@ mod sample;
 mod spending;
 mod trip;
 
-pub use chance::steady_chance;
+pub use chance::steady_p_value;
 pub use growth::Growth;
 pub use keyword::{InvalidKeyword, Keyword};
 pub use public_post::PublicPost;
 pub use resolution::RecentValues;
 pub use sample::{HEATING_UP, PostSample, SampleStats};
-pub use spending::{Expense, Purpose, Spent};
+pub use spending::{Expense, JobKind, Purpose, Spent};
 pub use trip::Trip;

@@ -40,7 +40,6 @@ pub struct PublicPost {
 impl PublicPost {
     /// `post` as it is shown at `now`.
     pub fn new(post: &Post, now: Timestamp) -> Self {
-        let age = |at: &Timestamp| now.saturating_since(*at).as_secs();
         Self {
             id: post.id.clone(),
             created_timestamp_seconds: post.created_at.map(Timestamp::as_secs),
@@ -54,7 +53,7 @@ impl PublicPost {
             saves: post.saves,
             url: post.link(),
             published_at: post.created_at.map(utc).filter(|text| !text.is_empty()),
-            age_seconds: post.created_at.as_ref().filter(|at| !at.is_ahead_of(now)).map(age),
+            age_seconds: post.created_at.and_then(|at| at.age(now)).map(|age| age.as_secs()),
         }
     }
 

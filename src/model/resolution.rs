@@ -1,21 +1,21 @@
-//! The step in which a public count is seen to move.
+//! The rounding step of a public count.
 
-/// How many distinct values the verdict looks at.
+/// Distinct values to keep.
 const KEPT: usize = 8;
 
 /// The last distinct values of one count, newest first.
 ///
-/// The platform rounds large counts for display: 1,820,000,000 next moves to 1,830,000,000. The
-/// step is not announced, so it is read off the values: the largest power of ten that divides them
-/// all. One value of an exact count can end in zeros by chance; eight distinct ones hardly do.
+/// The platform rounds large counts: 1,820,000,000 is followed by 1,830,000,000. It does not say the step, so
+/// the step is inferred from the values: the largest power of ten that divides them all. A single exact count
+/// can end in zeros by chance; eight distinct ones hardly do.
 ///
-/// The step grows a thousandfold where a count passes a million or a billion. So once the two latest
-/// values end in that many more zeros than the ones before, those count no more.
+/// The step grows by 1,000 when a count passes a million or a billion. Once the two latest values end in that
+/// many more zeros than the older ones, the older ones are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecentValues(Box<[u64]>);
 
 impl RecentValues {
-    /// From stored values, newest first; superfluous ones are dropped.
+    /// From stored values, newest first. Duplicates and values beyond the eighth are dropped.
     pub fn from_newest_first(values: impl IntoIterator<Item = u64>) -> Self {
         let mut kept = Vec::new();
         for value in values {
@@ -26,7 +26,7 @@ impl RecentValues {
         Self(kept.into())
     }
 
-    /// The values, newest first, at most eight, all different.
+    /// At most eight distinct values, newest first.
     pub fn as_slice(&self) -> &[u64] {
         &self.0
     }
@@ -36,38 +36,37 @@ impl RecentValues {
         self.0.first().copied()
     }
 
-    /// Puts `value` in front.
+    /// Adds the newest value.
     pub fn push(&mut self, value: u64) {
         *self = Self::from_newest_first(std::iter::once(value).chain(self.0.iter().copied()));
     }
 
-    /// The largest power of ten that divides all the values; 1 when they are exact, or all zero.
-    /// `None` before the first value.
+    /// The rounding step, a power of ten: 1 if the values are exact or all zero. `None` without values.
     pub fn resolution(&self) -> Option<u64> {
         if self.0.is_empty() {
             return None;
         }
         let steps: Vec<u64> =
             self.0.iter().filter(|value| **value != 0).map(|value| step_shown_by(*value)).collect();
-        let latest = steps.iter().take(2).copied().min().filter(|step| steps.len() > 1 && *step >= NO_CHANCE);
-        let least = latest.map_or(0, |step| step / GROWTH);
+        let latest = steps.iter().take(2).copied().min().filter(|step| steps.len() > 1 && *step >= ROUNDED);
+        let least = latest.map_or(0, |step| step / STEP_GROWTH);
         Some(steps.into_iter().take_while(|step| *step > least).min().unwrap_or(1))
     }
 }
 
-/// A multiple of this is round on purpose, and one below it was meant to be: whoever made a number of
-/// "4.1 B" by floating-point arithmetic gets 4,099,999,999 now and then.
-const NO_CHANCE: u64 = 100_000;
-/// How much the platform's step grows at once.
-const GROWTH: u64 = 1_000;
+/// A multiple of this is rounded on purpose. One below a multiple counts as well: "4.1 B", converted in
+/// floating point, is sometimes 4,099,999,999.
+const ROUNDED: u64 = 100_000;
+/// The factor by which the platform's step grows.
+const STEP_GROWTH: u64 = 1_000;
 
-/// The step that `value`, which is not zero, shows by itself.
+/// The step that a single value suggests; `value` is not zero.
 fn step_shown_by(value: u64) -> u64 {
     let above = value.checked_add(1).map_or(1, power_of_ten_in);
-    if above >= NO_CHANCE { above } else { power_of_ten_in(value) }
+    if above >= ROUNDED { above } else { power_of_ten_in(value) }
 }
 
-/// The largest power of ten that divides `value`, which is not zero.
+/// The largest power of ten that divides `value`; `value` is not zero.
 fn power_of_ten_in(mut value: u64) -> u64 {
     let mut power = 1;
     while value.is_multiple_of(10) {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_exact_value_leaves_after_eight_others() {
+    fn an_old_exact_value_is_dropped_after_eight_others() {
         let mut recent = RecentValues::default();
         recent.push(9_999);
         for step in 1..=8 {

@@ -1,8 +1,8 @@
-//! What a sample of posts says about a hashtag in a region.
+//! Samples of posts and their figures.
 //!
-//! The velocity follows the published reference: posts of the last 24 hours over the mean number
-//! of posts a day in the last 7 days. It lies between 0 and 7 by construction, and means nothing
-//! when the sample does not reach back seven days, which [`SampleStats::saturated`] says.
+//! The velocity follows the published reference: posts of the last 24 hours divided by the mean posts per day
+//! of the last 7 days. It is between 0 and 7, and meaningless if the sample does not reach back 7 days
+//! ([`SampleStats::saturated`]).
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 use tiktok_api::{Post, Region};
 use units::{DAY, HOUR, Timestamp, WEEK};
 
-/// From this velocity on the reference maths calls a hashtag heating up.
+/// A hashtag with at least this velocity is heating up, by the published reference.
 pub const HEATING_UP: f64 = 1.5;
 
-/// A post dated further ahead than this has no believable date.
+/// The date of a post further ahead of the clock than this is ignored.
 const CLOCK_SKEW: Duration = HOUR;
-/// As many posts are the best of a sample.
+/// Number of best posts per sample.
 const BEST: usize = 3;
 
-/// Posts of one hashtag as one refresh found them, each post once.
+/// The posts that one refresh collected, each post once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PostSample {
-    /// The posts, in the order of the answers.
+    /// The posts, in the order of the API.
     pub posts: Vec<Post>,
-    /// How many posts the pages held, those that came twice counted twice.
+    /// Posts on all pages, duplicates included.
     pub seen: u64,
-    /// How many pages were asked for.
+    /// Pages requested.
     pub pages: u32,
-    /// Whether the upstream said that there is nothing more.
+    /// Whether the API has no more posts.
     pub exhausted: bool,
 }
 
-/// Figures over a [`PostSample`], at the moment it was taken.
+/// The figures of a [`PostSample`] at the time it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SampleStats {
     /// Posts published within the last 24 hours.
@@ -40,12 +40,12 @@ pub struct SampleStats {
     pub posts_7d: u64,
     /// All posts of the sample.
     pub posts_all: u64,
-    /// `posts_24h / (posts_7d / 7)`, 0 to 7; 0 when no post is younger than 7 days.
+    /// `posts_24h / (posts_7d / 7)`, 0 to 7. 0 if no post is younger than 7 days.
     pub velocity: f64,
-    /// `velocity` × mean plays of the posts of the last 24 hours; 0 when there are none, absent
-    /// when none of them says how often it was played.
+    /// `velocity` × mean plays of the posts of the last 24 hours; 0 if there are no such posts, absent if
+    /// none of them has a count of plays.
     pub engagement_weighted_velocity: Option<f64>,
-    /// Sum of plays over the sample. This and the next four are absent when no post says.
+    /// Sum of plays over the sample. This and the next four are absent if no post has the count.
     pub plays: Option<u64>,
     /// Sum of likes over the sample.
     pub likes: Option<u64>,
@@ -58,35 +58,35 @@ pub struct SampleStats {
     /// `(likes + comments + shares + saves) / plays`; absent without plays, or when one of the five
     /// sums is. Not bounded by 1.
     pub engagement_ratio: Option<f64>,
-    /// Whether more posts exist and the oldest seen is younger than 7 days: the velocity then
-    /// measures the size of the sample, not the hashtag.
+    /// Whether there are more posts and the oldest in the sample is younger than 7 days. The velocity then
+    /// depends on the size of the sample and not on the hashtag.
     pub saturated: bool,
     /// Age of the oldest dated post in seconds; absent without dated posts.
     pub oldest_post_age_seconds: Option<f64>,
-    /// Pages asked for.
+    /// Pages requested.
     pub pages: u32,
-    /// Share of the posts whose own region is the asked one, 0 to 1. Absent when any region was
-    /// asked for, or when the sample is empty.
+    /// Share of the posts from the requested region, 0 to 1. Absent if the sample is empty or the request was
+    /// for any region.
     pub region_match_ratio: Option<f64>,
 }
 
 impl PostSample {
-    /// The oldest believable date of publication in the sample.
+    /// The publication time of the oldest dated post.
     pub fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
         self.posts.iter().filter_map(|post| dated(post, now)).min()
     }
 
-    /// Whether the sample reaches back the seven days that the velocity looks at.
+    /// Whether the sample covers the 7 days that the velocity needs.
     pub fn reaches_back_a_week(&self, now: Timestamp) -> bool {
         self.oldest(now).is_some_and(|oldest| oldest < now - WEEK)
     }
 
-    /// The posts that were published in the `window` before `now`.
+    /// The posts published within `window` before `now`.
     pub fn published_within(&self, window: Duration, now: Timestamp) -> impl Iterator<Item = &Post> {
         self.posts.iter().filter(move |post| dated(post, now).is_some_and(|at| at >= now - window))
     }
 
-    /// The figures of the sample, asked for in `region` and taken at `now`.
+    /// The figures of the sample, requested for `region` and taken at `now`.
     pub fn stats(&self, region: Region, now: Timestamp) -> SampleStats {
         let within = |window| self.published_within(window, now);
         let posts_24h = within(DAY).count() as u64;
@@ -129,8 +129,7 @@ impl PostSample {
         }
     }
 
-    /// The posts of the last 7 days that were played most, at most three; older ones where there are
-    /// fewer.
+    /// The three most played posts of the last 7 days, most played first. Filled up with older posts.
     pub fn best(&self, now: Timestamp) -> Vec<Post> {
         let mut posts: Vec<&Post> = self.posts.iter().collect();
         let merit = |post: &Post| {
@@ -141,11 +140,11 @@ impl PostSample {
         posts.into_iter().take(BEST).cloned().collect()
     }
 
-    /// The sum over the posts that say; `None` when there are posts and none does.
+    /// The sum over the posts that have the count; `None` if there are posts but none has it.
     fn sum(&self, count: impl Fn(&Post) -> Option<u64>) -> Option<u64> {
-        let said: Vec<u64> = self.posts.iter().filter_map(count).collect();
-        let silent = said.is_empty() && !self.posts.is_empty();
-        (!silent).then(|| said.into_iter().fold(0, u64::saturating_add))
+        let counts: Vec<u64> = self.posts.iter().filter_map(count).collect();
+        let unknown = counts.is_empty() && !self.posts.is_empty();
+        (!unknown).then(|| counts.into_iter().fold(0, u64::saturating_add))
     }
 
     fn region_match_ratio(&self, region: Region) -> Option<f64> {
@@ -157,12 +156,12 @@ impl PostSample {
     }
 }
 
-/// The post's date, unless it lies in the future.
+/// The publication time, unless it is in the future.
 fn dated(post: &Post, now: Timestamp) -> Option<Timestamp> {
     post.created_at.filter(|at| *at <= now + CLOCK_SKEW)
 }
 
-/// The mean of the values, if there are any.
+/// The mean; `None` without values.
 fn mean(values: impl Iterator<Item = u64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value as f64, count + 1));
     (count > 0).then(|| sum / f64::from(count))
@@ -257,7 +256,7 @@ mod tests {
         assert_eq!(ratio(vec![whole.clone()]), Some(0.133));
         let silent = Post { comments: None, ..whole.clone() };
         assert_eq!(ratio(vec![whole.clone(), silent.clone()]), Some((233.0 + 3.0) / 2_000.0));
-        assert_eq!(ratio(vec![silent]), None, "no post says its comments");
+        assert_eq!(ratio(vec![silent]), None, "no post has a count of comments");
         assert_eq!(ratio(vec![Post { plays: Some(0), ..whole }]), None, "no plays");
         assert_eq!(ratio(vec![]), None);
     }

@@ -1,60 +1,91 @@
-//! What credits are spent for.
+//! What credits are spent on.
 
-use tiktok_api::Hashtag;
-use tiktok_api::Operation;
+use tiktok_api::{Hashtag, Operation};
 use units::Credits;
 
-/// What a credit is spent for. In the order in which a short budget is handed out: what comes
-/// later is stretched first.
+/// A kind of recurring job, which has its own share of the budget. In order of priority: when the budget is
+/// short, the last ones are stretched first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// What a person asks for. Alone may spend what [`super::Limits::reserve`] sets aside.
-    AdHoc,
-    /// The loop's look-ups of totals.
+pub enum JobKind {
+    /// Totals of listed hashtags.
     Totals,
-    /// The loop's samples of posts.
+    /// Samples of posts of listed hashtags.
     Posts,
-    /// The loop's search for hashtags that nobody listed yet.
+    /// Searches by keyword, and everything about hashtags on trial.
     Discovery,
 }
 
-impl Purpose {
-    /// Every purpose, in the order in which a short budget is handed out.
-    pub const ALL: [Purpose; 4] = [Purpose::AdHoc, Purpose::Totals, Purpose::Posts, Purpose::Discovery];
+impl JobKind {
+    /// All kinds, highest priority first.
+    pub const ALL: [JobKind; 3] = [JobKind::Totals, JobKind::Posts, JobKind::Discovery];
 
-    /// The purpose as a label value, and as the ledger spells it.
+    /// The kind as a label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Totals => "totals",
+            JobKind::Posts => "posts",
+            JobKind::Discovery => "discovery",
+        }
+    }
+}
+
+/// What a credit is spent on, highest priority first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Interactive look-ups. Only they may spend the budget's reserve.
+    AdHoc,
+    /// A recurring job.
+    Job(JobKind),
+}
+
+impl Purpose {
+    /// All purposes, highest priority first.
+    pub const ALL: [Purpose; 4] = [
+        Purpose::AdHoc,
+        Purpose::Job(JobKind::Totals),
+        Purpose::Job(JobKind::Posts),
+        Purpose::Job(JobKind::Discovery),
+    ];
+
+    /// The purpose as a label value and as a value in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Purpose::AdHoc => "ad_hoc",
-            Purpose::Totals => "totals",
-            Purpose::Posts => "posts",
-            Purpose::Discovery => "discovery",
+            Purpose::Job(kind) => kind.as_str(),
         }
     }
 
-    /// The purpose that [`as_str`](Self::as_str) spells so.
+    /// The position in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        match self {
+            Purpose::AdHoc => 0,
+            Purpose::Job(kind) => 1 + kind as usize,
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
 
-/// One request, as the ledger books it: one credit.
+/// One request in the ledger; it costs one credit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Expense {
-    /// Where it is sent.
+    /// The operation of the API.
     pub operation: Operation,
-    /// What for.
+    /// What it is spent on.
     pub purpose: Purpose,
-    /// The hashtag it is about, if it is about one. Only shown to people, never decided by.
+    /// The hashtag of the request, if any. Only for display.
     pub hashtag: Option<Hashtag>,
 }
 
-/// What was spent in one window.
+/// Credits spent in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// For any purpose.
+    /// For all purposes.
     pub all: Credits,
-    /// Of these, for people's ad-hoc commands.
+    /// Of these, for interactive look-ups.
     pub ad_hoc: Credits,
 }
 
@@ -64,6 +95,19 @@ impl Spent {
         self.all += Credits::ONE;
         if purpose == Purpose::AdHoc {
             self.ad_hoc += Credits::ONE;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Purpose;
+
+    #[test]
+    fn purposes_are_indexed_and_parsed_in_order() {
+        assert!(Purpose::ALL.is_sorted());
+        for (index, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!((purpose.index(), Purpose::parse(purpose.as_str())), (index, Some(purpose)));
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Why all requests are stopped.
+//! Reasons to stop all requests.
 
-/// Why all spending has stopped.
+/// Why all requests are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trip {
-    /// The API refuses the key.
+    /// The API rejects the key.
     Auth,
     /// The account has no credits left.
     CreditsExhausted,
 }
 
 impl Trip {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Trip; 2] = [Trip::Auth, Trip::CreditsExhausted];
 
     /// The reason as a label value.

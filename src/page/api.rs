@@ -4,8 +4,9 @@ use metrics_page::{FamilyBuilder, collect, families};
 use prometheus::proto::MetricFamily;
 use units::Timestamp;
 
+use crate::model::JobKind;
 use crate::model::Trip;
-use crate::state::{ApiStatus, JobKind};
+use crate::state::ApiStatus;
 
 families! {
     /// The families of the API's condition.

@@ -128,7 +128,7 @@ pub(super) fn up(refresh: &Refresh) -> Option<f64> {
 }
 
 pub(super) fn last_success(refresh: &Refresh, now: Timestamp) -> Option<f64> {
-    refresh.last_success.filter(|at| !at.is_ahead_of(now)).map(Timestamp::as_secs_f64)
+    refresh.last_success.filter(|at| at.age(now).is_some()).map(Timestamp::as_secs_f64)
 }
 
 pub(super) fn count(sum: Option<u64>) -> Option<f64> {

@@ -214,7 +214,7 @@ impl<'a> SampleIndex<'a> {
 
     /// A value read at `at` changes the page when it grows too old, or when it is no longer dated ahead.
     fn shown_until(&mut self, at: Timestamp, max_age: Duration) {
-        if at.is_ahead_of(self.now) {
+        if at.age(self.now).is_none() {
             self.changes_at(self.now + A_MINUTE);
         } else if at + max_age >= self.now {
             self.changes_at(at + max_age + Duration::from_millis(1));
@@ -222,7 +222,7 @@ impl<'a> SampleIndex<'a> {
     }
 
     fn ahead(&mut self, refresh: &Refresh) {
-        if refresh.last_success.is_some_and(|at| at.is_ahead_of(self.now)) {
+        if refresh.last_success.is_some_and(|at| at.age(self.now).is_none()) {
             self.changes_at(self.now + A_MINUTE);
         }
     }

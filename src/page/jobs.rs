@@ -4,7 +4,8 @@ use metrics_page::{collect, families};
 use prometheus::proto::MetricFamily;
 use units::Timestamp;
 
-use crate::state::{JobKind, Refresh, Snapshot};
+use crate::model::JobKind;
+use crate::state::{Refresh, Snapshot};
 
 families! {
     /// The families of the schedule; the value is the place in [`Counts`].

@@ -1,16 +1,15 @@
-//! The book of followed keywords, and who of their candidates is watched on trial.
+//! What is known about each followed keyword, and the trials of their candidates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
-use super::book::{Book, date_refresh_anew, move_back};
-use super::intake::Refreshed;
+use super::hashtags::Hashtags;
+use super::results::Refreshed;
 use super::{Plan, Poller};
-use crate::discovery::{Candidate, Candidates, Change, Followed, KeywordStats, Known};
+use crate::discovery::{Candidate, Candidates, Change, Followed, HashtagStatus, KeywordStats};
 use crate::gateway::refresh::Collected;
 use crate::model::Keyword;
 use crate::schedule::Subject;
@@ -18,11 +17,10 @@ use crate::state::{KeywordRegion, KeywordState, Outcome, Refresh};
 use crate::store::{Discovered, StoredKeyword};
 use crate::watch::Watchlist;
 
-/// What is known of each followed keyword.
+/// What is known about each followed keyword.
 pub(super) type Keywords = BTreeMap<Keyword, Arc<KeywordState>>;
 
-/// The book for the keywords of a plan: entries that stay are taken from the old book, others from the
-/// store.
+/// The keywords of a plan. Known ones are taken from `old`, new ones from the store.
 pub(super) fn new_keywords(plan: &Plan, old: &Keywords, remembered: &Discovered) -> Keywords {
     let entry = |followed: &Followed| {
         let old = old.get(&followed.keyword).map(Arc::as_ref);
@@ -69,20 +67,20 @@ fn chosen(followed: &Followed, found: Option<&Candidates>, listed: &Watchlist) -
     found.map_or(Vec::new(), |found| followed.choose(found, |hashtag| listed.get(hashtag).is_some()))
 }
 
-/// What a review of the trials may know.
-struct View<'a> {
+/// The status of hashtags, for a review of the trials.
+struct Status<'a> {
     listed: &'a Watchlist,
-    book: &'a Book,
+    hashtags: &'a Hashtags,
     busy: BTreeSet<&'a Hashtag>,
 }
 
-impl Known for View<'_> {
+impl HashtagStatus for Status<'_> {
     fn is_listed(&self, hashtag: &Hashtag) -> bool {
         self.listed.get(hashtag).is_some()
     }
 
     fn is_gone(&self, hashtag: &Hashtag) -> bool {
-        self.book.get(hashtag).is_some_and(|known| known.found == Some(false))
+        self.hashtags.get(hashtag).is_some_and(|known| known.found == Some(false))
     }
 
     fn is_busy(&self, hashtag: &Hashtag) -> bool {
@@ -91,52 +89,52 @@ impl Known for View<'_> {
 }
 
 impl Poller {
-    /// Ends trials whose time has come and fills the places that are free. Who joins or leaves changes
-    /// what is watched, so all is planned anew.
-    pub(super) async fn mind_the_trials(&mut self) {
+    /// Ends trials that are over and fills free places. If the watchlist changes, all refreshes are scheduled
+    /// again.
+    pub(super) async fn check_trials(&mut self) {
         let now = self.parts.clock.now();
         if self.review_trials(now).await {
-            self.rebook_or_report().await;
-            self.plan_anew(now).await;
+            self.update_hashtags_or_log().await;
+            self.replan(now).await;
         }
     }
 
-    /// Reviews who is on trial. Returns whether that changed, which the store then knows, too.
+    /// Reviews the trials and stores them if they changed. Returns whether they did.
     pub(super) async fn review_trials(&mut self, now: Timestamp) -> bool {
         let busy = self.running.values().filter_map(|running| match &running.job.subject {
             Subject::Hashtag(hashtag) => Some(hashtag),
             Subject::Keyword(_) => None,
         });
-        let view = View { listed: &self.plan.watchlist, book: &self.book, busy: busy.collect() };
+        let status = Status { listed: &self.plan.watchlist, hashtags: &self.hashtags, busy: busy.collect() };
         let candidates = |followed: &Followed| {
             let known = self.keywords.get(&followed.keyword);
             let current = known
                 .filter(|known| known.found.as_ref().is_some_and(|found| known.is_current(found.at, now)));
             current.map_or(&[][..], |known| &known.candidates)
         };
-        let changes = self.trials.review(&self.plan.following, candidates, now, &view);
+        let changes = self.trials.review(&self.plan.following, candidates, now, &status);
         for change in &changes {
             match change {
                 Change::Joined(keyword, hashtag) => {
                     tracing::info!(%keyword, %hashtag, "a candidate joins the watchlist on trial");
                 }
-                Change::Left(keyword, hashtag, why) => {
-                    tracing::info!(%keyword, %hashtag, "a trial is over: {}", why.as_str());
+                Change::Left(keyword, hashtag, reason) => {
+                    tracing::info!(%keyword, %hashtag, "a trial has ended: {}", reason.as_str());
                 }
             }
         }
         if !changes.is_empty() {
-            self.remember_trials().await;
+            self.save_trials().await;
         }
         !changes.is_empty()
     }
 
-    pub(super) async fn remember_trials(&self) {
+    pub(super) async fn save_trials(&self) {
         let trials = self.trials.clone();
         self.write(move |store| store.save_trials(&trials)).await;
     }
 
-    /// Copies who is on trial into the book.
+    /// Copies the trials into the state of their keywords.
     pub(super) fn show_trials(&mut self) {
         for followed in &self.plan.following {
             let Some(known) = self.keywords.get_mut(&followed.keyword) else { continue };
@@ -148,7 +146,7 @@ impl Poller {
         }
     }
 
-    /// Enters what a search brought.
+    /// Enters the result of a search.
     pub(super) async fn enter_keyword(
         &mut self,
         keyword: &Keyword,
@@ -162,7 +160,7 @@ impl Poller {
         let (Some(followed), Some(known)) = (followed, known) else { return };
         match refreshed {
             Some(Refreshed::Search(Ok(searched))) => {
-                let found = Candidates::take(known.found.as_ref(), searched.records, searched.at);
+                let found = Candidates::update(known.found.as_ref(), searched.records, searched.at);
                 known.candidates = chosen(followed, Some(&found), &self.plan.watchlist);
                 known.found = Some(found);
             }
@@ -188,23 +186,10 @@ impl Poller {
         })
         .await;
     }
-
-    /// Moves what lies after `now` back in time by `back`.
-    pub(super) fn date_keywords_anew(&mut self, now: Timestamp, back: Duration) {
-        for known in self.keywords.values_mut().map(Arc::make_mut) {
-            date_refresh_anew(&mut known.refresh, now, back);
-            known.found.iter_mut().for_each(|found| move_back(&mut found.at, now, back));
-            for region in &mut known.regions {
-                date_refresh_anew(&mut region.refresh, now, back);
-                region.sample.iter_mut().for_each(|(at, _)| move_back(at, now, back));
-            }
-        }
-        self.trials.date_anew(now, back);
-        self.show_trials();
-    }
 }
 
-/// As with hashtags, figures that were cut short are entered only where nothing better is shown.
+/// Enters figures. As with hashtags, an incomplete sample does not replace a complete one that is still
+/// current.
 fn enter_posts(known: &mut KeywordState, region: Option<Region>, collected: &Collected) {
     let at = collected.at;
     let max_age = known.max_age;

@@ -1,4 +1,4 @@
-//! What is refreshed again and again.
+//! Recurring jobs.
 
 use std::time::Duration;
 
@@ -6,64 +6,63 @@ use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
 use crate::discovery::Followed;
-use crate::model::Keyword;
-use crate::state::{JobKind, Outcome};
+use crate::model::{JobKind, Keyword};
+use crate::state::Outcome;
 use crate::watch::{Watched, Watchlist};
 
 /// What a job is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// A hashtag that is watched.
+    /// A watched hashtag.
     Hashtag(Hashtag),
-    /// A keyword that is followed.
+    /// A followed keyword.
     Keyword(Keyword),
 }
 
-/// One thing to refresh again and again. Ordered: totals before posts of the same hashtag.
+/// A recurring refresh. Ordered by subject, totals before posts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Job {
     /// What it is about.
     pub subject: Subject,
-    /// The region whose posts are refreshed; `None` for the totals of a hashtag, and for the hashtags
-    /// that a keyword leads to.
+    /// The region of the posts. `None` for the totals of a hashtag, and for the hashtags of a keyword.
     pub region: Option<Region>,
 }
 
-/// A job, how often it is to be run, and what on.
+/// A job with its configured interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// The job.
     pub job: Job,
-    /// Whose share of the budget it lives on.
+    /// The kind, which decides its share of the budget.
     pub kind: JobKind,
-    /// How often, as configured.
+    /// The configured interval.
     pub interval: Duration,
 }
 
-/// What is remembered of a job from before.
+/// What is known about a job from earlier refreshes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
     /// When its last refresh ended, and how.
     pub last: Option<(Timestamp, Outcome)>,
-    /// Whether posts can be asked for: the hashtag's id is known and not reported gone.
+    /// Whether posts can be requested: the id of the hashtag is known and was not reported as not found.
     pub resolved: bool,
-    /// Whether the upstream last said that there is no such thing, whatever failed since.
+    /// Whether the API last reported the subject as not found, regardless of later failures.
     pub absent: bool,
 }
 
 impl Job {
-    /// A job about a hashtag: its totals, or its posts in a region.
+    /// The totals of a hashtag, or its posts in a region.
     pub fn of_hashtag(hashtag: &Hashtag, region: Option<Region>) -> Self {
         Self { subject: Subject::Hashtag(hashtag.clone()), region }
     }
 
-    /// A job about a keyword: a search for hashtags, or for posts in a region.
+    /// A search for the hashtags of a keyword, or for its posts in a region.
     pub fn of_keyword(keyword: &Keyword, region: Option<Region>) -> Self {
         Self { subject: Subject::Keyword(keyword.clone()), region }
     }
 }
 
-/// Every job there is to do, sorted, each once.
+/// All jobs of a watchlist and the followed keywords, sorted and unique.
 pub fn jobs<'a>(
     watchlist: &'a Watchlist,
     following: &'a [Followed],

@@ -1,21 +1,20 @@
-//! When to ask for what. Pure: the time is told, nothing is awaited or sent.
+//! When each job is due. Pure: takes the time as an argument, neither waits nor sends.
 //!
-//! Every job owns a slot in its interval, and the slots of all jobs with the same interval are
-//! spread evenly over it. They depend on what is planned alone, so a restart or a reload finds the
-//! same slots again and nothing bunches up:
+//! Every job has a slot in its interval, and the slots of all jobs with the same interval are spread evenly
+//! over it. Slots depend only on the set of jobs, so they are the same after a restart or a reload:
 //!
-//! * a job that was never asked is due at once (the first look at a new hashtag), before all others;
-//! * after a refresh, good or bad, the next one is due at the first slot at least half an interval
-//!   later: one shorter or longer wait, then the interval exactly;
-//! * what was missed, because the program was down or not allowed to spend, is caught up in the
-//!   order latest first, as slowly as it was missed: the usual rate doubles at the most, and no job
-//!   waits past its next slot;
-//! * a hashtag that the upstream does not know is asked rarely, whether it says so or nothing at all,
-//!   and its posts wait until it is known;
-//! * a stretched job ([`Rhythm::Stretched`]) has its slot in a stretched interval: jobs of one interval
-//!   that are stretched alike are still spread evenly over it, the same after every restart;
-//! * a job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its
-//!   last refresh.
+//! * A job without a past (the first refresh of a new hashtag) is due at once, before all others.
+//! * After a refresh, successful or not, the next one is due at the first slot at least half an interval
+//!   later: one shorter or longer wait, then exactly the interval.
+//! * Jobs that were missed, because the program was down or out of budget, are caught up, the most recently
+//!   due first and as slowly as they were missed: the usual rate doubles at most, and no job waits past its
+//!   next slot.
+//! * A hashtag that the API does not know is refreshed rarely, even if later refreshes fail, and its posts
+//!   wait until it is known.
+//! * A stretched job ([`Rhythm::Stretched`]) has its slot in the stretched interval: jobs with the same
+//!   interval and factor are still spread evenly, and keep their slots after a restart.
+//! * A job with an interval of its own ([`Rhythm::After`]) has no slot: it is due that long after its last
+//!   refresh.
 
 mod job;
 mod rhythm;
@@ -28,7 +27,8 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::state::{JobKind, Outcome};
+use crate::model::JobKind;
+use crate::state::Outcome;
 use slot::{Slot, caught_up};
 use table::{EntryState, Number, Table};
 use tiktok_api::Hashtag;
@@ -43,15 +43,15 @@ pub struct Schedule {
     not_found_retry: Duration,
     made_at: Timestamp,
     jobs: Table,
-    /// The jobs that wait for their time, by kind, in the order in which they are started.
+    /// The waiting jobs by kind, in the order in which they start.
     queues: [BTreeSet<(Due, Number)>; JobKind::ALL.len()],
 }
 
-/// When a job is due. `None` is "at once": a job that was never asked, before all others.
+/// When a job is due. `None` is at once, before all others: the first refresh.
 type Due = Option<Timestamp>;
 
 impl Schedule {
-    /// A schedule of nothing.
+    /// A schedule without jobs.
     pub fn empty(now: Timestamp) -> Self {
         Self {
             not_found_retry: Duration::ZERO,
@@ -61,7 +61,7 @@ impl Schedule {
         }
     }
 
-    /// Plans all jobs, which must be sorted, each once. `past` tells what is remembered of each.
+    /// Schedules the jobs, which must be sorted and unique. `past` returns what is known about each.
     pub fn new(
         planned: impl IntoIterator<Item: Borrow<Planned>>,
         not_found_retry: Duration,
@@ -72,12 +72,13 @@ impl Schedule {
         for number in schedule.jobs.numbers() {
             let job = schedule.jobs.job(number);
             let past = past(&job);
-            // A stored time from the future is a clock that was wrong, then or now.
+            // A time ahead of the clock is from a store that was written while the clock was wrong. The job
+            // must not wait until then.
             let last = past.last.map(|(at, outcome)| (at.min(now), outcome));
             let absent = past.absent || matches!(last, Some((_, Outcome::NotFound)));
             let state = match last {
                 _ if job.region.is_some() && !past.resolved => EntryState::Blocked,
-                // Never asked: at once.
+                // Never refreshed: at once.
                 None => EntryState::Waiting(None),
                 Some(last) => {
                     let slot = schedule.jobs.slot(number);
@@ -89,13 +90,13 @@ impl Schedule {
             entry.absent = absent;
             entry.set_state(state);
         }
-        // All at once: trees that are filled one by one are a third larger.
+        // Built at once: a tree that is filled entry by entry takes a third more memory.
         schedule.queues = JobKind::ALL.map(|kind| schedule.waiting(kind).collect());
         schedule
     }
 
-    /// Plans all jobs while those of `running` are under way: the ones that are planned go on running,
-    /// even if they were not planned for a while, and the others keep their time.
+    /// As [`new`](Self::new), while the jobs of `running` are running. Those that are still scheduled stay in
+    /// that state.
     pub fn taking_over<'a>(
         running: impl IntoIterator<Item = &'a Job>,
         planned: impl IntoIterator<Item: Borrow<Planned>>,
@@ -105,7 +106,7 @@ impl Schedule {
     ) -> Self {
         let mut new = Self::new(planned, not_found_retry, past, now);
         for job in running {
-            // It was due when it was started; should it be put back, it still is.
+            // It was due when it started, and is due again if it is put back.
             if let Some(number) = new.jobs.find(job) {
                 let due = new.jobs.entry(number).last().map(|_| now);
                 new.set(number, EntryState::Running(due));
@@ -114,7 +115,7 @@ impl Schedule {
         new
     }
 
-    /// Takes the next job that is due at `now`, of a kind that is `open`, and marks it as running.
+    /// Marks the next job that is due at `now` as running, and returns it. Only kinds that are `open` count.
     pub fn start_next(&mut self, now: Timestamp, open: impl Fn(JobKind) -> bool) -> Option<(Job, JobKind)> {
         let kinds = JobKind::ALL.into_iter().filter(|kind| open(*kind));
         let (due, number) = *kinds.filter_map(|kind| self.queues[kind as usize].first()).min()?;
@@ -125,26 +126,25 @@ impl Schedule {
         Some((self.jobs.job(number), self.jobs.entry(number).kind))
     }
 
-    /// Gives each job another rhythm. One that differs little from the one in force changes nothing,
-    /// so that jobs keep their slots.
+    /// Changes the rhythm of all jobs. Small changes are ignored, so that jobs keep their slots.
     pub fn change(&mut self, rhythm: impl Fn(&Job, JobKind) -> Rhythm, now: Timestamp) {
         for number in self.jobs.numbers() {
             let entry = self.jobs.entry(number);
-            let rhythm = rhythm(&self.jobs.job(number), entry.kind).sound();
+            let rhythm = rhythm(&self.jobs.job(number), entry.kind).clamped();
             if rhythm.is_near(entry.rhythm) {
                 continue;
             }
             let (state, last, absent) = (entry.state(), entry.last(), entry.absent);
             self.jobs.entry_mut(number).rhythm = rhythm;
             if let (EntryState::Waiting(Some(_)), Some(last)) = (state, last) {
-                let slot = self.jobs.kept_slot(number);
+                let slot = self.jobs.current_slot(number);
                 let due = caught_up(slot, self.next_due(slot, last, absent), now);
                 self.set(number, EntryState::Waiting(Some(due)));
             }
         }
     }
 
-    /// A started job ended at `now`: plans its next refresh.
+    /// A running job ended at `now`: schedules its next refresh.
     pub fn finished(&mut self, job: &Job, outcome: Outcome, now: Timestamp) {
         if let Some(number) = self.jobs.find(job) {
             let entry = self.jobs.entry_mut(number);
@@ -155,12 +155,12 @@ impl Schedule {
                 Outcome::Failed => entry.absent,
             };
             let absent = entry.absent;
-            let due = self.next_due(self.jobs.kept_slot(number), (now, outcome), absent);
+            let due = self.next_due(self.jobs.current_slot(number), (now, outcome), absent);
             self.set(number, EntryState::Waiting(Some(due)));
         }
     }
 
-    /// A started job was not carried out: it stays due.
+    /// A running job was not carried out: it stays due.
     pub fn put_back(&mut self, job: &Job) {
         if let Some(number) = self.jobs.find(job)
             && let EntryState::Running(due) = self.jobs.entry(number).state()
@@ -169,16 +169,15 @@ impl Schedule {
         }
     }
 
-    /// A started job could not be carried out for want of its hashtag's id: it waits until that is
-    /// known.
+    /// A running job could not be carried out because the id of its hashtag is unknown: it waits for the id.
     pub fn block(&mut self, job: &Job) {
         if let Some(number) = self.jobs.find(job) {
             self.set(number, EntryState::Blocked);
         }
     }
 
-    /// The hashtag's id is known (again, or no longer): its posts start, or stop, waiting for
-    /// their time. `past` tells what is remembered of each.
+    /// The id of a hashtag has become known, or is not known any more: its posts are scheduled, or blocked.
+    /// `past` returns what is known about each job.
     pub fn resolved(
         &mut self,
         hashtag: &Hashtag,
@@ -194,8 +193,8 @@ impl Schedule {
             let entry = self.jobs.entry(number);
             match (entry.state(), resolved) {
                 (EntryState::Blocked, true) => {
-                    let slot = self.jobs.kept_slot(number);
-                    // What was missed while the hashtag was gone comes at once.
+                    let slot = self.jobs.current_slot(number);
+                    // What was missed while the hashtag was not found is due now.
                     let due = past(&job).last.map(|last| self.next_due(slot, last, entry.absent).max(now));
                     self.set(number, EntryState::Waiting(due));
                 }
@@ -205,7 +204,7 @@ impl Schedule {
         }
     }
 
-    /// Spreads what is overdue, after a time in which nothing could be sent.
+    /// Spreads overdue jobs after a time in which nothing could be sent.
     pub fn catch_up(&mut self, now: Timestamp) {
         let overdue: Vec<(Timestamp, Number)> = self
             .queues
@@ -214,18 +213,18 @@ impl Schedule {
             .filter_map(|(due, number)| Some((due.filter(|due| *due < now)?, *number)))
             .collect();
         for (due, number) in overdue {
-            let due = caught_up(self.jobs.kept_slot(number), due, now);
+            let due = caught_up(self.jobs.current_slot(number), due, now);
             self.set(number, EntryState::Waiting(Some(due)));
         }
     }
 
-    /// When the next waiting job of a kind is due; it may be overdue.
+    /// When the next waiting job of a kind is due. Can be in the past.
     pub fn next_wake(&self, kind: JobKind) -> Option<Timestamp> {
         let (due, _) = self.queues[kind as usize].first()?;
         Some(due.unwrap_or(self.made_at))
     }
 
-    /// When a job is due; `None` while it waits for its hashtag to be resolved, or is unknown.
+    /// When a job is due. `None` if it waits for the id of its hashtag, or does not exist.
     pub fn due(&self, job: &Job) -> Option<Timestamp> {
         match self.jobs.entry(self.jobs.find(job)?).state() {
             EntryState::Waiting(due) | EntryState::Running(due) => Some(due.unwrap_or(self.made_at)),
@@ -233,17 +232,17 @@ impl Schedule {
         }
     }
 
-    /// How often a job is refreshed as the budget allows it; `None` if it is unknown.
+    /// The current interval of a job, as the budget allows. `None` if it does not exist.
     pub fn interval(&self, job: &Job) -> Option<Duration> {
-        self.jobs.find(job).map(|number| self.jobs.kept_slot(number).interval)
+        self.jobs.find(job).map(|number| self.jobs.current_slot(number).interval)
     }
 
-    /// How many jobs there are.
+    /// The number of jobs.
     pub fn len(&self) -> usize {
         self.jobs.len()
     }
 
-    /// Whether there is nothing to do, ever.
+    /// Whether there are no jobs.
     pub fn is_empty(&self) -> bool {
         self.jobs.len() == 0
     }
@@ -254,7 +253,7 @@ impl Schedule {
         } else if slot.strict {
             at + slot.interval
         } else if outcome == Outcome::Failed {
-            // Nothing was learnt, so the very next slot counts, however late the last look failed.
+            // The very next slot, however late the last refresh failed: there is no new value.
             slot.next(at + Duration::from_millis(1))
         } else {
             slot.next(at + slot.interval / 2)

@@ -1,4 +1,4 @@
-//! The place of every job in its interval.
+//! The slot of each job in its interval.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use units::Timestamp;
 
 use super::table::Number;
 use super::{Job, Subject};
-use crate::state::JobKind;
+use crate::model::JobKind;
 
-/// A job's place in its interval: it recurs at `offset`, `offset + interval`, … of the Unix epoch.
+/// A job is due at `offset`, `offset + interval`, … since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     pub interval: Duration,
     pub offset: Duration,
-    /// Due an interval after the last refresh instead.
+    /// Due an interval after the last refresh instead, whatever the offset.
     pub strict: bool,
 }
 
 impl Slot {
-    /// The first recurrence at `from` or later.
+    /// The first due time at `from` or later.
     pub fn next(self, from: Timestamp) -> Timestamp {
         let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX).max(1);
         let offset = i64::try_from(self.offset.as_millis()).unwrap_or(0);
@@ -29,31 +29,30 @@ impl Slot {
     }
 }
 
-/// When a missed job is caught up: as long after `now` as it was missed before, but not past its
-/// next slot. A due time that is still to come stays, and so does one that has no slot: those who
-/// start such jobs space them.
+/// When an overdue job is caught up: as long after `now` as it has been overdue, but not past its next slot.
+/// A due time in the future stays. So does that of a strict slot: such jobs are spaced when they start.
 pub(super) fn caught_up(slot: Slot, due: Timestamp, now: Timestamp) -> Timestamp {
     if due >= now || slot.strict { due } else { slot.next(now).min(now + now.saturating_since(due)) }
 }
 
-/// An interval, and how many jobs share it evenly.
+/// An interval, and the number of jobs spread over it.
 #[derive(Debug)]
 pub(super) struct Sharing {
     interval: Duration,
     jobs: u32,
 }
 
-/// Where a job stands among those that share its interval.
+/// The position of a job among those with the same interval.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Place {
-    /// The number of the interval.
+    /// The index of the [`Sharing`].
     pub sharing: u32,
-    /// How many of the others come before.
+    /// The number of jobs before it.
     pub rank: u32,
 }
 
 impl Sharing {
-    /// The slot of the job of this rank.
+    /// The slot of the job with this rank.
     pub fn slot(&self, rank: u32) -> Slot {
         let (rank, jobs) = (u128::from(rank), u128::from(self.jobs));
         let offset = self.interval.as_millis() * (2 * rank + 1) / (2 * jobs);
@@ -62,25 +61,25 @@ impl Sharing {
     }
 }
 
-/// Jobs by the interval that they share. Discovery shares with nobody: what joins and leaves again moves
-/// no other slot.
+/// Jobs by interval. Discovery jobs are spread separately, so that trials that come and go do not move the
+/// slots of others.
 #[derive(Default)]
 pub(super) struct Sharers(BTreeMap<(bool, Duration), Vec<(u64, Number)>>);
 
 impl Sharers {
-    /// Jobs have to be added in the order of their numbers.
+    /// Adds a job. Jobs must be added in the order of their numbers.
     pub fn add(&mut self, number: Number, job: &Job, kind: JobKind, interval: Duration) {
         let sharing = (kind == JobKind::Discovery, interval);
         self.0.entry(sharing).or_default().push((shuffle_key(job), number));
     }
 
-    /// Tells the place of each job, in an order that has nothing to do with their names, and returns the
-    /// intervals that they are in.
-    pub fn share(self, mut tell: impl FnMut(Number, Place)) -> Vec<Sharing> {
+    /// Passes the place of each job to `set_place`, in an order independent of the names, and returns the
+    /// intervals.
+    pub fn share(self, mut set_place: impl FnMut(Number, Place)) -> Vec<Sharing> {
         let sharing = |(sharing, ((_, interval), mut jobs)): (u32, (_, Vec<(u64, Number)>))| {
             jobs.sort_unstable();
             for (rank, (_, number)) in (0..).zip(&jobs) {
-                tell(*number, Place { sharing, rank });
+                set_place(*number, Place { sharing, rank });
             }
             Sharing { interval, jobs: jobs.len() as u32 }
         };
@@ -88,8 +87,8 @@ impl Sharers {
     }
 }
 
-/// FNV-1a with a final mix. The standard library's hash may change between releases, and the slots
-/// with it.
+/// FNV-1a with a final mix. The hash of the standard library may change between releases, which would move
+/// the slots.
 fn shuffle_key(job: &Job) -> u64 {
     let region = job.region.map_or(String::new(), |region| region.to_string());
     let name = match &job.subject {

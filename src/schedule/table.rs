@@ -1,4 +1,4 @@
-//! The jobs of a schedule, in little memory: there is one for every pair of a watchlist, and one more for
+//! The jobs of a schedule in a compact form: there is one for every pair of hashtag and region, and one for
 //! every hashtag.
 
 use std::borrow::Borrow;
@@ -8,35 +8,36 @@ use units::Timestamp;
 
 use super::slot::{Place, Sharers, Sharing, Slot};
 use super::{Due, Job, Planned, Rhythm, Subject};
-use crate::state::{JobKind, Outcome};
+use crate::model::JobKind;
+use crate::state::Outcome;
 
-/// A job's number: where it stands among all, which are sorted.
+/// The index of a job in the sorted table.
 pub(super) type Number = u32;
 
-/// All jobs, sorted, each once.
+/// All jobs, sorted and unique.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// What the jobs are about, sorted, each once.
+    /// The subjects of the jobs, sorted and unique.
     subjects: Vec<Subject>,
     sharings: Vec<Sharing>,
     entries: Vec<Entry>,
 }
 
-/// A job and its course. Names what it has in common with others by numbers.
+/// A job and its state. Refers to shared data by index.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Which of the subjects it is about.
+    /// Index of its subject.
     subject: u32,
     region: Option<Region>,
     pub kind: JobKind,
-    /// Where it stands in its interval, as configured.
+    /// Its place in the configured interval.
     place: Place,
-    /// How the budget changes it.
+    /// How the budget changes the interval.
     pub rhythm: Rhythm,
-    // Times stand apart from what goes with them: together they would take a quarter more.
+    // Times and their tags are separate fields: as pairs they would take a quarter more memory.
     last_at: Option<Timestamp>,
     last_outcome: Outcome,
-    /// Whether the upstream last said that there is no such thing; a failure says neither.
+    /// Whether the API last reported it as not found; failures do not count.
     pub absent: bool,
     phase: Phase,
     due: Due,
@@ -53,9 +54,9 @@ enum Phase {
 pub(super) enum EntryState {
     /// In the queue.
     Waiting(Due),
-    /// Started; its due time is kept for [`Schedule::put_back`](super::Schedule::put_back).
+    /// Running; the due time is kept for [`Schedule::put_back`](super::Schedule::put_back).
     Running(Due),
-    /// Posts of a hashtag that is not resolved.
+    /// Posts of a hashtag whose id is unknown.
     Blocked,
 }
 
@@ -87,7 +88,7 @@ impl Entry {
 }
 
 impl Table {
-    /// All that is planned, blocked and never asked. The jobs must be sorted, each once.
+    /// All jobs, blocked and without a past. They must be sorted and unique.
     pub fn new(planned: impl IntoIterator<Item: Borrow<Planned>>) -> Self {
         let mut table = Self::default();
         let mut sharers = Sharers::default();
@@ -118,7 +119,7 @@ impl Table {
         table
     }
 
-    /// How many jobs there are.
+    /// The number of jobs.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -128,7 +129,7 @@ impl Table {
         0..self.entries.len() as Number
     }
 
-    /// The number of a job, if there is such a job.
+    /// The number of a job, if it exists.
     pub fn find(&self, job: &Job) -> Option<Number> {
         let subject = self.subjects.binary_search(&job.subject).ok()? as u32;
         let key = (subject, job.region);
@@ -148,7 +149,7 @@ impl Table {
         range.map(|number| number as Number)
     }
 
-    /// The job that has a number.
+    /// The job with this number.
     pub fn job(&self, number: Number) -> Job {
         let Entry { subject, region, .. } = self.entry(number);
         Job { subject: self.subjects[*subject as usize].clone(), region: *region }
@@ -162,14 +163,14 @@ impl Table {
         &mut self.entries[number as usize]
     }
 
-    /// A job's slot as configured.
+    /// The slot of a job in its configured interval.
     pub fn slot(&self, number: Number) -> Slot {
         let Place { sharing, rank } = self.entry(number).place;
         self.sharings[sharing as usize].slot(rank)
     }
 
-    /// A job's slot as the budget changes it.
-    pub fn kept_slot(&self, number: Number) -> Slot {
+    /// The slot of a job in its current interval.
+    pub fn current_slot(&self, number: Number) -> Slot {
         let slot = self.slot(number);
         let Slot { interval, offset, .. } = slot;
         match self.entry(number).rhythm {
@@ -188,6 +189,6 @@ mod tests {
 
     #[test]
     fn an_entry_is_small() {
-        assert!(size_of::<Entry>() <= 56, "{} bytes, a hundred thousand times", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 56, "{} bytes, times a hundred thousand", size_of::<Entry>());
     }
 }

@@ -28,8 +28,8 @@ fn never(_: &Job) -> Past {
     Past::default()
 }
 
-/// Asked with success at `at`.
-fn asked(at: Timestamp) -> impl Fn(&Job) -> Past {
+/// Successfully refreshed at `at`.
+fn refreshed(at: Timestamp) -> impl Fn(&Job) -> Past {
     move |_| Past { last: Some((at, Outcome::Success)), resolved: true, absent: false }
 }
 
@@ -80,7 +80,7 @@ fn a_running_job_is_not_started_twice() {
 #[test]
 fn after_the_first_cycle_jobs_are_spread_evenly_over_the_interval() {
     let count = 100;
-    let schedule = Schedule::new(watchlist(count), RETRY, asked(NOW), NOW);
+    let schedule = Schedule::new(watchlist(count), RETRY, refreshed(NOW), NOW);
     let dues = dues(&schedule);
     assert_eq!(dues.len(), 3 * count);
     let step = HOUR / (3 * count as u32);
@@ -95,7 +95,7 @@ fn after_the_first_cycle_jobs_are_spread_evenly_over_the_interval() {
 
 #[test]
 fn a_job_that_ran_in_its_slot_runs_again_exactly_one_interval_later() {
-    let mut schedule = Schedule::new(watchlist(7), RETRY, asked(NOW), NOW);
+    let mut schedule = Schedule::new(watchlist(7), RETRY, refreshed(NOW), NOW);
     let due = first_due(&schedule);
     let job = schedule.start_next(due, |_| true).unwrap().0;
     // The answer takes a moment; that does not move the slot.
@@ -105,8 +105,8 @@ fn a_job_that_ran_in_its_slot_runs_again_exactly_one_interval_later() {
 
 #[test]
 fn a_restart_finds_the_same_due_times() {
-    let before = Schedule::new(watchlist(20), RETRY, asked(NOW), NOW);
-    let after = Schedule::new(watchlist(20), RETRY, asked(NOW), NOW + HOUR / 4);
+    let before = Schedule::new(watchlist(20), RETRY, refreshed(NOW), NOW);
+    let after = Schedule::new(watchlist(20), RETRY, refreshed(NOW), NOW + HOUR / 4);
     assert_eq!(dues(&before), dues(&after));
 }
 
@@ -114,7 +114,7 @@ fn a_restart_finds_the_same_due_times() {
 fn what_was_missed_is_caught_up_at_no_more_than_twice_the_usual_rate() {
     for outage in [HOUR / 10, HOUR / 2, DAY] {
         let last = NOW - outage - HOUR;
-        let schedule = Schedule::new(watchlist(100), RETRY, asked(last), NOW);
+        let schedule = Schedule::new(watchlist(100), RETRY, refreshed(last), NOW);
         let dues = dues(&schedule);
         let window = HOUR / 20;
         let most = dues
@@ -125,13 +125,13 @@ fn what_was_missed_is_caught_up_at_no_more_than_twice_the_usual_rate() {
         let usual = 300 / 20;
         assert!(most <= 2 * usual + 2, "{most} within {window:?} after {outage:?}, usually {usual}");
         let in_time = |due: &Timestamp| (NOW..=NOW + HOUR).contains(due);
-        assert!(dues.iter().all(in_time), "nothing stays overdue, nobody waits longer than an interval");
+        assert!(dues.iter().all(in_time), "nothing stays overdue, no job waits longer than an interval");
     }
 }
 
 #[test]
 fn an_unknown_hashtag_is_asked_rarely_and_its_posts_not_at_all() {
-    let mut schedule = Schedule::new(watchlist(1), RETRY, asked(NOW - HOUR), NOW);
+    let mut schedule = Schedule::new(watchlist(1), RETRY, refreshed(NOW - HOUR), NOW);
     let job = Job::of_hashtag(&Hashtag::parse("tag0").unwrap(), None);
     schedule.finished(&job, Outcome::NotFound, NOW);
     schedule.resolved(&name(&job), false, never, NOW);
@@ -141,7 +141,7 @@ fn an_unknown_hashtag_is_asked_rarely_and_its_posts_not_at_all() {
     let later = NOW + RETRY;
     assert_eq!(schedule.start_next(later, |_| true), Some((job.clone(), JobKind::Totals)));
     schedule.finished(&job, Outcome::Success, later);
-    schedule.resolved(&name(&job), true, asked(NOW), later);
+    schedule.resolved(&name(&job), true, refreshed(NOW), later);
     let dues = dues(&schedule);
     assert_eq!(dues.len(), 3);
     assert!(dues.iter().all(|due| *due >= later && *due <= later + HOUR * 3 / 2), "{dues:?}");
@@ -149,7 +149,7 @@ fn an_unknown_hashtag_is_asked_rarely_and_its_posts_not_at_all() {
 
 #[test]
 fn a_job_put_back_stays_due_until_the_backlog_is_spread() {
-    let mut schedule = Schedule::new(watchlist(10), RETRY, asked(NOW - DAY), NOW);
+    let mut schedule = Schedule::new(watchlist(10), RETRY, refreshed(NOW - DAY), NOW);
     let due = first_due(&schedule);
     let job = schedule.start_next(due, |_| true).unwrap().0;
     schedule.put_back(&job);
@@ -162,16 +162,16 @@ fn a_job_put_back_stays_due_until_the_backlog_is_spread() {
 
 #[test]
 fn a_reload_keeps_what_runs_and_what_is_due_and_starts_what_is_new() {
-    let mut schedule = Schedule::new(watchlist(2), RETRY, asked(NOW), NOW);
+    let mut schedule = Schedule::new(watchlist(2), RETRY, refreshed(NOW), NOW);
     let running = schedule.start_next(NOW + HOUR * 2, |_| true).unwrap().0;
-    let past = |job: &Job| if name(job).as_str() == "tag2" { never(job) } else { asked(NOW)(job) };
+    let past = |job: &Job| if name(job).as_str() == "tag2" { never(job) } else { refreshed(NOW)(job) };
     let mut schedule = Schedule::taking_over([&running], watchlist(3), RETRY, past, NOW);
     assert_eq!(schedule.len(), 9);
     let started = start_all(&mut schedule, NOW);
     assert_eq!(started.len(), 1, "only the new one: {started:?}");
     assert_eq!(name(&started[0]).as_str(), "tag2");
     let all = start_all(&mut schedule, NOW + DAY);
-    assert!(!all.contains(&running), "{running:?} is still under way");
+    assert!(!all.contains(&running), "{running:?} is still running");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_was_unwatched_for_a_while_under_way_is_not_started_twice() {
     let gone = Schedule::taking_over(&running, watchlist(1), RETRY, never, NOW);
     assert_eq!(gone.len(), 3);
     let mut back = Schedule::taking_over(&running, watchlist(2), RETRY, never, NOW);
-    assert_eq!(back.start_next(NOW + DAY, |_| true), None, "{running:?} are still under way");
+    assert_eq!(back.start_next(NOW + DAY, |_| true), None, "{running:?} are still running");
     back.put_back(&running[1]);
     assert_eq!(
         back.start_next(NOW, |_| true).map(|(job, _)| job).as_ref(),
@@ -193,7 +193,7 @@ fn what_was_unwatched_for_a_while_under_way_is_not_started_twice() {
 #[test]
 fn a_failure_does_not_make_an_absent_hashtag_worth_asking_often() {
     let job = Job::of_hashtag(&Hashtag::parse("tag0").unwrap(), None);
-    let mut schedule = Schedule::new(watchlist(1), RETRY, asked(NOW - HOUR), NOW);
+    let mut schedule = Schedule::new(watchlist(1), RETRY, refreshed(NOW - HOUR), NOW);
     schedule.finished(&job, Outcome::NotFound, NOW);
     schedule.finished(&job, Outcome::Failed, NOW + DAY);
     assert_eq!(schedule.due(&job), Some(NOW + DAY + RETRY));
@@ -206,15 +206,12 @@ fn a_failure_does_not_make_an_absent_hashtag_worth_asking_often() {
 
     schedule.finished(&job, Outcome::Success, NOW + DAY);
     schedule.finished(&job, Outcome::Failed, NOW + DAY);
-    assert!(
-        schedule.due(&job) <= Some(NOW + DAY + HOUR * 3),
-        "a failure after an answer is asked again soon"
-    );
+    assert!(schedule.due(&job) <= Some(NOW + DAY + HOUR * 3), "a failure after a success is retried soon");
 }
 
 #[test]
 fn a_time_stored_in_the_future_does_not_silence_a_job() {
-    let schedule = Schedule::new(watchlist(1), RETRY, asked(NOW + DAY * 30), NOW);
+    let schedule = Schedule::new(watchlist(1), RETRY, refreshed(NOW + DAY * 30), NOW);
     assert!(dues(&schedule).iter().all(|due| *due <= NOW + HOUR * 3 / 2), "{:?}", dues(&schedule));
 }
 
@@ -237,7 +234,7 @@ proptest! {
     ) {
         let stretched = || {
             let last = NOW - Duration::from_secs(since);
-            let mut schedule = Schedule::new(watchlist(count), RETRY, asked(last), NOW);
+            let mut schedule = Schedule::new(watchlist(count), RETRY, refreshed(last), NOW);
             schedule.change(|_, _| Rhythm::Stretched(factor), NOW);
             // The first round may be shorter or longer for each.
             run(&mut schedule, NOW, HOUR * 20);
@@ -258,7 +255,7 @@ proptest! {
 
 #[test]
 fn a_rhythm_of_its_own_runs_from_the_last_refresh() {
-    let mut schedule = Schedule::new(watchlist(1), RETRY, asked(NOW), NOW);
+    let mut schedule = Schedule::new(watchlist(1), RETRY, refreshed(NOW), NOW);
     schedule.change(|_, _| Rhythm::After(HOUR * 5), NOW);
     assert_eq!(dues(&schedule), [NOW + HOUR * 5; 3]);
     schedule.change(|_, _| Rhythm::After(HOUR * 5 + HOUR / 10), NOW);

@@ -1,34 +1,33 @@
-//! What is known about the API and its account. Decisions depend on it, so it is state and not a metric; the
-//! page shows it like everything else.
+//! The status of the API and its account. Decisions depend on it, so it is state and not a metric. The
+//! metrics page shows it like all other state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use units::Timestamp;
 
-use super::JobKind;
-use crate::model::Trip;
+use crate::model::{JobKind, Trip};
 
-/// The condition of the API at one moment.
+/// The status of the API at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ApiStatus {
     /// Whether a response ever came from a simulator, or the store holds one. Never reset.
     pub simulated: bool,
     /// Why all requests are stopped, if they are.
     pub stopped: Option<Trip>,
-    /// Until when the API last asked to send nothing. `None` if it has not since the start or since its
-    /// settings changed.
+    /// The end of the last pause that the API requested. `None` if it has requested none since the start or
+    /// the last change of its settings.
     pub paused_until: Option<Timestamp>,
-    /// How fast the budget lets the poller go.
+    /// The pace of the poller under the budget.
     pub pace: PlannedPace,
 }
 
-/// How fast the budget lets the poller go.
+/// The pace of the poller under the budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedPace {
     /// The factor on the intervals of each kind of job, in the order of [`JobKind::ALL`]: 1 as configured,
     /// above 1 stretched, infinite paused.
     pub stretch: [f64; JobKind::ALL.len()],
-    /// Credits a day.
+    /// Credits per day.
     pub per_day: f64,
 }
 
@@ -38,13 +37,12 @@ impl Default for PlannedPace {
     }
 }
 
-/// Where the gateway and the poller write the [`ApiStatus`] that others read. Cheap to clone; all clones share
-/// one status.
+/// Passes the [`ApiStatus`] from the gateway and the poller to the readers. All clones share one status.
 #[derive(Debug, Clone, Default)]
 pub struct ApiState(Arc<Mutex<ApiStatus>>);
 
 impl ApiState {
-    /// The status now.
+    /// The current status.
     pub fn status(&self) -> ApiStatus {
         *self.lock()
     }
@@ -59,23 +57,23 @@ impl ApiState {
         self.lock().simulated = true;
     }
 
-    /// All requests are stopped for this reason, or none is.
+    /// Sets why all requests are stopped; `None` if they are not.
     pub fn set_stopped(&self, stopped: Option<Trip>) {
         self.lock().stopped = stopped;
     }
 
-    /// The API asked to send nothing until then; `None` if it did not.
+    /// Sets the end of the pause that the API requested; `None` if there is none.
     pub fn set_paused_until(&self, until: Option<Timestamp>) {
         self.lock().paused_until = until;
     }
 
-    /// The poller goes at this pace.
+    /// Sets the pace of the poller.
     pub fn set_pace(&self, pace: PlannedPace) {
         self.lock().pace = pace;
     }
 
     fn lock(&self) -> MutexGuard<'_, ApiStatus> {
-        // Each write sets one field: a panic elsewhere leaves nothing half-done.
+        // Each write sets one field, so a panic leaves nothing inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

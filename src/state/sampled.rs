@@ -1,4 +1,4 @@
-//! Samples that are kept for long.
+//! Compact figures of samples.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use units::Timestamp;
 
 use crate::model::SampleStats;
 
-/// The figures of a sample, and when it was taken. Packed into two thirds of what [`SampleStats`] takes,
-/// because there is one for every pair of a watchlist.
+/// The figures of a sample, and when it was taken. Takes two thirds of the memory of [`SampleStats`], because
+/// there is one for every pair of hashtag and region.
 #[derive(Clone, PartialEq)]
 pub struct Sampled {
     /// When the sample was taken.
     pub at: Timestamp,
     velocity: f64,
-    /// What may be absent: 0 where a bit of `present` says so.
+    /// Optional values; 0 if absent according to `present`.
     fractions: [f64; 4],
     sums: [u64; 5],
     posts: [u32; 3],
     pages: u32,
     saturated: bool,
-    /// One bit for each of the fractions, then one for each of the sums.
+    /// One bit per fraction, then one per sum.
     present: u16,
 }
 
 impl Sampled {
-    /// The figures of a sample that was taken at `at`.
+    /// The figures of a sample taken at `at`.
     pub fn new(at: Timestamp, stats: &SampleStats) -> Self {
         let fractions = [
             stats.engagement_weighted_velocity,
@@ -34,7 +34,7 @@ impl Sampled {
         ];
         let sums = [stats.plays, stats.likes, stats.comments, stats.shares, stats.saves];
         let are_present = fractions.iter().map(Option::is_some).chain(sums.iter().map(Option::is_some));
-        // A sample has some hundred posts.
+        // A sample has a few hundred posts.
         let count = |posts: u64| u32::try_from(posts).unwrap_or(u32::MAX);
         Self {
             at,

@@ -156,9 +156,9 @@ pub(super) fn save_trials(connection: &mut Connection, trials: &Trials) -> rusql
                 trial.hashtag.as_str(),
                 trial.keyword.as_str(),
                 trial.since.as_millis(),
-                trial.seen_at.map(Timestamp::as_millis),
-                trial.lively_at.map(Timestamp::as_millis),
-                json(&trial.course)?,
+                trial.refreshed_at.map(Timestamp::as_millis),
+                trial.active_at.map(Timestamp::as_millis),
+                json(&trial.post_counts)?,
             ])?;
     }
     for (hashtag, until) in trials.resting() {
@@ -225,9 +225,9 @@ fn read_trial(row: &Row<'_>) -> Option<(Hashtag, StoredTrial)> {
         keyword: keyword(row, "keyword")?,
         hashtag: hashtag.clone(),
         since: time(row, "since")??,
-        seen_at: time(row, "seen_at")?,
-        lively_at: time(row, "lively_at")?,
-        course: serde_json::from_str(&row.get::<_, String>("course").ok()?).ok()?,
+        refreshed_at: time(row, "seen_at")?,
+        active_at: time(row, "lively_at")?,
+        post_counts: serde_json::from_str(&row.get::<_, String>("course").ok()?).ok()?,
     };
     Some((hashtag, StoredTrial::Running(trial)))
 }

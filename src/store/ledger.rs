@@ -122,7 +122,7 @@ impl LedgerTx<'_> {
         while let Some(row) = rows.next()? {
             let purpose = Purpose::parse(&row.get::<_, String>(0)?).unwrap_or(Purpose::AdHoc);
             let at = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_millis);
-            last[purpose as usize] = at.max(last[purpose as usize]);
+            last[purpose.index()] = at.max(last[purpose.index()]);
         }
         Ok(last)
     }

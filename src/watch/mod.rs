@@ -1,6 +1,5 @@
-//! What is watched: every hashtag once, with its regions and its rhythm. Pure.
-//!
-//! Knows nothing of files: `config` reads the blocks and calls [`Watchlist::merge`].
+//! The watchlist: each hashtag once, with its regions and intervals. Pure: `config` reads the blocks from the
+//! file and merges them with [`Watchlist::merge`].
 
 mod shard;
 
@@ -12,8 +11,7 @@ use std::time::Duration;
 pub use shard::Shard;
 use tiktok_api::{Hashtag, Region};
 
-/// Hashtags that are watched alike, as an operator lists them: duplicates are possible, and no region is
-/// any region.
+/// A `[[watch]]` block: hashtags with the same terms. Can contain duplicates. No region means any region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The hashtags.
@@ -22,42 +20,42 @@ pub struct Block {
     pub terms: Terms,
 }
 
-/// How hashtags are watched.
+/// Regions, intervals and limits for watching a hashtag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The name of the group that the metrics show them in.
+    /// The value of the `group` label.
     pub group: Arc<str>,
-    /// The regions in which posts are sampled. In a [`Watchlist`] sorted, each once, at least one.
+    /// The regions in which posts are sampled. In a [`Watchlist`] sorted, unique and not empty.
     pub regions: Vec<Region>,
-    /// Time between two look-ups of the totals.
+    /// Interval between refreshes of the totals.
     pub totals_interval: Duration,
-    /// Time between two samples of posts in a region.
+    /// Interval between samples of posts in a region.
     pub posts_interval: Duration,
-    /// A value older than this is not shown. Longer than both intervals.
+    /// Older values are not shown. Longer than both intervals.
     pub max_age: Duration,
-    /// Pages per sample at most.
+    /// Maximum number of pages per sample.
     pub pages_max: u32,
 }
 
-/// Everything that is watched.
+/// All watched hashtags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Watchlist {
-    /// One entry per hashtag, sorted by hashtag.
+    /// One entry per hashtag, sorted.
     pub entries: Vec<Watched>,
 }
 
-/// One hashtag that is watched.
+/// A watched hashtag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
     /// The hashtag.
     pub hashtag: Hashtag,
-    /// How it is watched. Shared by those that are watched alike: a large watchlist has few terms.
+    /// How it is watched. Shared with other hashtags to save memory.
     pub terms: Arc<Terms>,
-    /// Whether it is watched on trial, because a search led to it, and not because it was listed.
+    /// Whether it is on trial, found by a search and not listed in the configuration.
     pub on_trial: bool,
 }
 
-/// Something that was listed before. Displays as `key: what happens with it`.
+/// A duplicate in the watch blocks. Displays as `key: what happens`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Duplicate {
     /// A hashtag.
@@ -82,20 +80,20 @@ pub enum Duplicate {
     },
 }
 
-/// Hashtags and pairs of one group.
+/// The size of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
-    /// Hashtags in it.
+    /// Number of hashtags.
     pub hashtags: usize,
-    /// Pairs of hashtag and region in it.
+    /// Number of pairs of hashtag and region.
     pub pairs: usize,
 }
 
 impl Watchlist {
-    /// Merges blocks. The first block that lists a hashtag decides its group and its rhythm; the
-    /// regions of all blocks are united.
+    /// Merges blocks. The first block with a hashtag sets its terms; the regions are those of all its blocks.
+    /// Returns the duplicates as well.
     pub fn merge(blocks: &[Block]) -> (Self, Vec<Duplicate>) {
         let mut merged: BTreeMap<Hashtag, (usize, Arc<Terms>)> = BTreeMap::new();
         let mut duplicates = Vec::new();
@@ -122,17 +120,17 @@ impl Watchlist {
         self.entries.get(index)
     }
 
-    /// Pairs of hashtag and region.
+    /// The number of pairs of hashtag and region.
     pub fn pairs(&self) -> usize {
         self.entries.iter().map(|entry| entry.terms.regions.len()).sum()
     }
 
-    /// Every region that occurs, sorted.
+    /// All regions, sorted.
     pub fn regions(&self) -> BTreeSet<Region> {
         self.entries.iter().flat_map(|entry| entry.terms.regions.iter().copied()).collect()
     }
 
-    /// Every group, sorted by name.
+    /// All groups, sorted by name.
     pub fn groups(&self) -> Vec<Group> {
         let mut groups: BTreeMap<&Arc<str>, (usize, usize)> = BTreeMap::new();
         for entry in &self.entries {
@@ -176,7 +174,7 @@ fn unique_regions(block: usize, listed: &[Region], duplicates: &mut Vec<Duplicat
     regions.into_iter().collect()
 }
 
-/// Adds regions. Terms that have them all stay those that others share.
+/// Adds regions. Terms that have them all already stay shared.
 fn add_regions(terms: &mut Arc<Terms>, more: &[Region]) {
     if more.iter().any(|region| !terms.regions.contains(region)) {
         let regions = &mut Arc::make_mut(terms).regions;
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_block_decides_and_the_regions_are_united() {
+    fn the_first_block_sets_the_terms_and_regions_are_merged() {
         let mut first = block(&["b", "a"], &["US"]);
         (first.terms.group, first.terms.pages_max) = ("first".into(), 1);
         let mut second = block(&["#A", "c"], &[]);

@@ -1,10 +1,10 @@
-//! Which part of one watchlist an exporter watches, when several share it. Pure.
+//! Shards: several exporters that share one watchlist. Pure.
 
 use tiktok_api::Hashtag;
 
 use crate::watch::Watchlist;
 
-/// One exporter among several that share a watchlist, an account and its rate limit.
+/// One of several exporters that share a watchlist, an account and its rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
@@ -12,59 +12,58 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Alone: it watches everything and has all credits.
+    /// A single exporter with the whole watchlist and all credits.
     pub const WHOLE: Shard = Shard { index: 0, of: 1 };
 
-    /// The one numbered `index`, from 0, among `of`; none if there is no such one.
+    /// Shard `index` of `of`, counted from 0. `None` unless `index < of`.
     pub fn new(index: u32, of: u32) -> Option<Self> {
         (index < of).then_some(Self { index, of })
     }
 
-    /// Its number, from 0.
+    /// The number of this shard, from 0.
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// How many there are, at least 1.
+    /// The number of shards, at least 1.
     pub fn of(self) -> u32 {
         self.of
     }
 
-    /// Whether this one watches `hashtag`. Exactly one of all does: the one that draws the highest
-    /// number for it. Who draws highest changes for one hashtag in n when an n-th exporter is added,
-    /// and those move to the new one; all others stay where they are.
+    /// Whether this shard watches `hashtag`. Exactly one shard does: the one with the highest hash for it
+    /// (rendezvous hashing). With an n-th shard, one hashtag in n moves to it and all others stay where they
+    /// are.
     pub fn holds(self, hashtag: &Hashtag) -> bool {
         self.holds_text(hashtag.as_str())
     }
 
-    /// The same for a keyword that is followed.
+    /// The same for a followed keyword.
     pub fn holds_text(self, text: &str) -> bool {
-        let draw = |number: u32| (mixed(fingerprint(text) ^ mixed(u64::from(number) + 1)), number);
-        (0..self.of).map(draw).max() == Some(draw(self.index))
+        let hash = |number: u32| (mixed(fingerprint(text) ^ mixed(u64::from(number) + 1)), number);
+        (0..self.of).map(hash).max() == Some(hash(self.index))
     }
 
-    /// What this one watches of a watchlist.
+    /// The part of a watchlist that this shard watches.
     pub fn part_of(self, whole: Watchlist) -> Watchlist {
         let mut part = whole;
         part.entries.retain(|entry| self.holds(&entry.hashtag));
         part
     }
 
-    /// Its share of a number; the shares of all add up to the number.
+    /// Its share of a number. The shares of all shards add up to the number.
     pub fn share(self, whole: u64) -> u64 {
         let (index, of) = (u64::from(self.index), u64::from(self.of));
         whole / of + u64::from(index < whole % of)
     }
 }
 
-/// FNV-1a, which never changes: another version of this program must find every hashtag where this
-/// one left it.
+/// FNV-1a. It must never change, or hashtags would move to other shards with a new version.
 fn fingerprint(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// SplitMix64's last step: every bit of the result depends on every bit of the number.
+/// The last step of SplitMix64: every bit of the result depends on every bit of the number.
 fn mixed(number: u64) -> u64 {
     let once = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let twice = (once ^ (once >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -88,13 +87,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_hashtag_has_exactly_one_place(name in "[a-z0-9日本é]{1,20}", of in 1_u32..40) {
+        fn every_hashtag_has_exactly_one_shard(name in "[a-z0-9日本é]{1,20}", of in 1_u32..40) {
             let Ok(hashtag) = Hashtag::parse(&name) else { return Ok(()) };
             prop_assert_eq!(holders(&hashtag, of).len(), 1);
         }
 
         #[test]
-        fn one_more_shard_takes_from_the_others_and_moves_nothing_else(
+        fn another_shard_takes_hashtags_and_moves_no_others(
             name in "[a-z0-9]{1,20}", of in 1_u32..40,
         ) {
             let hashtag = Hashtag::parse(&name).unwrap();
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_shard_takes_its_share_and_no_more() {
+    fn a_new_shard_takes_a_fair_share() {
         let all = hashtags(10_000);
         for of in [1, 2, 3, 7, 15] {
             let new = Shard::new(of, of + 1).unwrap();
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn places_never_change() {
+    fn assignments_never_change() {
         let places: Vec<u32> = ["booktok", "日本", "café", "2025", "fyp", "skincare"]
             .iter()
             .flat_map(|name| holders(&Hashtag::parse(name).unwrap(), 5))

@@ -167,7 +167,7 @@ fn hashtag_rows(regions: &[Row], now: Timestamp) -> Markup {
                     td.n data-label="Velocity" { (velocity(hashtag, region, now)) }
                     @let (mood, words) = state(hashtag, region, now);
                     td.state.(mood.class()) { (words) }
-                    td.time data-label="Refreshed" { (moment(latest(hashtag, region).filter(|at| !at.is_ahead_of(now)), now)) }
+                    td.time data-label="Refreshed" { (moment(latest(hashtag, region).filter(|at| at.age(now).is_some()), now)) }
                     td.time data-label="Next" { (moment(next(hashtag, region).map(|at| at.max(now)), now)) }
                 }
             }

@@ -160,7 +160,7 @@ async fn who_is_on_trial_gives_way_before_anybody_listed() {
 
     // Those who are listed need 48 for the rest of the day: 24 for totals, and as many for posts.
     let spent = looped.upstream.count() as u64;
-    looped.ledger.limits_are(limits(Some(spent + 32)));
+    looped.ledger.set_limits(limits(Some(spent + 32)));
     sleep(HOUR).await;
     let before = looped.sent_by_kind(Duration::ZERO, DAY);
     sleep(HOUR * 6).await;

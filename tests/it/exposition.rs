@@ -12,12 +12,12 @@ use prometheus::TextEncoder;
 use proptest::prelude::*;
 use tiktok_api::{ChallengeId, Hashtag, Post, Region};
 use tiktok_api::{Class, Operation};
-use tiktok_exporter::discovery::{Candidate, Candidates, Course, KeywordStats, Trial};
+use tiktok_exporter::discovery::{Candidate, Candidates, KeywordStats, PostCounts, Trial};
 
-use tiktok_exporter::model::{Keyword, PostSample, SampleStats};
+use tiktok_exporter::model::{JobKind, Keyword, PostSample, SampleStats};
 use tiktok_exporter::page::{Exposition, result_families};
 use tiktok_exporter::state::{
-    HashtagState, JobKind, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
+    HashtagState, KeywordRegion, KeywordState, Outcome, Refresh, Sampled, Snapshot, State,
 };
 use tiktok_exporter::store::Store;
 use tiktok_exporter::telemetry::Telemetry;
@@ -588,9 +588,9 @@ fn wild_keyword() -> impl Strategy<Value = KeywordState> {
                 keyword: keyword.clone(),
                 hashtag: hashtag.clone(),
                 since: at(since),
-                seen_at: None,
-                lively_at: None,
-                course: Course::default(),
+                refreshed_at: None,
+                active_at: None,
+                post_counts: PostCounts::default(),
             };
             let trials = found.keys().take(2).map(|hashtag| (trial(hashtag), at(taken_at))).collect();
             let candidate = |(hashtag, (posts, views))| Candidate { hashtag, posts, views, growth: None };

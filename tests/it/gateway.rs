@@ -171,7 +171,7 @@ async fn what_is_denied_is_not_sent_and_not_remembered() {
     assert!(matches!(&failure, Failure::Denied(denial) if denial.reason() == "day"), "{failure}");
     assert_eq!(upstream.count(), 1);
     road.gateway.ask(&name("a"), HOUR, &mut context()).await.expect("what is remembered costs nothing");
-    road.ledger.limits_are(Limits::default());
+    road.ledger.set_limits(Limits::default());
     road.gateway.ask(&name("b"), HOUR, &mut context()).await.expect("asked once it may be");
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use tiktok_api::Hashtag;
-use tiktok_exporter::discovery::{Candidate, Candidates, Course, Trial};
+use tiktok_exporter::discovery::{Candidate, Candidates, PostCounts, Trial};
 use tiktok_exporter::model::Keyword;
 use tiktok_exporter::model::Trip;
 use tiktok_exporter::state::{HashtagState, KeywordState, Outcome, Refresh, RegionState, Snapshot};
@@ -297,9 +297,9 @@ fn followed() -> KeywordState {
         keyword: keyword.clone(),
         hashtag: candidates[1].hashtag.clone(),
         since: NOW - HOUR,
-        seen_at: None,
-        lively_at: None,
-        course: Course::default(),
+        refreshed_at: None,
+        active_at: None,
+        post_counts: PostCounts::default(),
     };
     KeywordState {
         keyword,

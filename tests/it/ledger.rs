@@ -12,7 +12,7 @@ use tiktok_api::Operation;
 use tiktok_exporter::store::{LedgerEditor, Store, StoreError, StoreReader};
 use tiktok_exporter::{
     credits::{Balance, Denial, Ledger, Limits, Reservation, Settlement, Window},
-    model::{Expense, Purpose},
+    model::{Expense, JobKind, Purpose},
 };
 use units::{Credits, DAY, Date, HOUR, Timestamp};
 
@@ -59,7 +59,7 @@ fn expense(purpose: Purpose) -> Expense {
 }
 
 async fn reserve(ledger: &Ledger, now: Timestamp) -> Result<Reservation, Denial> {
-    ledger.reserve(expense(Purpose::Totals), now).await
+    ledger.reserve(expense(Purpose::Job(JobKind::Totals)), now).await
 }
 
 /// Spends one credit from reservation to settlement.
@@ -111,7 +111,7 @@ async fn a_credit_is_on_disk_before_the_request_and_settled_after_it() {
     ledger.settle(reservation, Settlement::Spent).await;
     assert_eq!((disk.spent(), disk.in_flight()), (1, 0));
     let settled: Vec<_> = ledger.statement(noon()).settled.iter().filter(|(_, _, c)| c.get() > 0).collect();
-    assert_eq!(settled, [(Operation::HashtagById, Purpose::Totals, Credits::ONE)]);
+    assert_eq!(settled, [(Operation::HashtagById, Purpose::Job(JobKind::Totals), Credits::ONE)]);
 }
 
 #[tokio::test]
@@ -214,11 +214,11 @@ async fn a_restart_and_a_reload_know_what_was_spent() {
     drop(ledger);
     let ledger = disk.open(per_day(5), noon() + HOUR);
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 0, "a crash loop gains nothing");
-    ledger.limits_are(per_day(7));
+    ledger.set_limits(per_day(7));
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 2);
-    ledger.limits_are(per_day(1));
+    ledger.set_limits(per_day(1));
     assert_eq!(spend_all(&ledger, noon() + HOUR).await.0, 0);
-    ledger.limits_are(Limits::default());
+    ledger.set_limits(Limits::default());
     spend(&ledger, noon() + HOUR).await.expect("no limit is no limit");
 }
 
@@ -229,28 +229,35 @@ async fn a_balance_counts_from_its_day_and_a_later_count_replaces_it() {
     for _ in 0..4 {
         spend(&ledger, noon()).await.unwrap();
     }
-    ledger.limits_are(balance(10, "2026-03-30"));
+    ledger.set_limits(balance(10, "2026-03-30"));
     let (spent, denial) = spend_all(&ledger, noon()).await;
     assert_eq!(
         (spent, denial),
         (6, Denial::Spent { window: Window::Balance, until: None }),
         "that day counts"
     );
-    ledger.limits_are(balance(10, "2026-03-31"));
-    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, noon()).map(|d| d.reason()), Some("balance"));
+    ledger.set_limits(balance(10, "2026-03-31"));
+    assert_eq!(
+        ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, noon()).map(|d| d.reason()),
+        Some("balance")
+    );
     let next_day = noon() + DAY;
-    ledger.look(next_day).await;
-    assert_eq!(ledger.denial(Purpose::Totals, Credits::ONE, next_day), None, "counted after all of it");
+    ledger.reload(next_day).await;
+    assert_eq!(
+        ledger.denial(Purpose::Job(JobKind::Totals), Credits::ONE, next_day),
+        None,
+        "counted after all of it"
+    );
 
     // Counted anew beside the running exporter.
-    ledger.limits_are(balance(10, "2026-03-30"));
+    ledger.set_limits(balance(10, "2026-03-30"));
     let editor = LedgerEditor::open(&disk.path).unwrap();
     editor.edit(|tx| tx.count(Credits::new(3), next_day)).unwrap();
     assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 3, "noticed by the next reservation");
     drop(ledger);
     let ledger = disk.open(balance(10, "2026-03-30"), next_day + HOUR);
     assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 0, "and by the next process");
-    ledger.limits_are(balance(2, "2026-04-01"));
+    ledger.set_limits(balance(2, "2026-04-01"));
     assert_eq!(spend_all(&ledger, next_day + DAY).await.0, 2, "until the configuration names a later day");
 }
 
@@ -399,7 +406,7 @@ async fn hashtags_of_old_days_are_put_together_and_nothing_is_lost() {
     let disk = Disk::new();
     let ledger = disk.open(Limits::default(), noon());
     for name in ["a", "b", "c"] {
-        let expense = Expense { hashtag: Hashtag::parse(name).ok(), ..expense(Purpose::Posts) };
+        let expense = Expense { hashtag: Hashtag::parse(name).ok(), ..expense(Purpose::Job(JobKind::Posts)) };
         let reservation = ledger.reserve(expense, noon()).await.unwrap();
         ledger.settle(reservation, Settlement::Spent).await;
     }

@@ -204,7 +204,7 @@ async fn a_spent_budget_stops_the_loop_until_midnight_and_people_may_use_the_res
     sleep(HOUR * 6).await;
     let before = looped.upstream.count();
     // Less than was already spent.
-    looped.ledger.limits_are(Limits { reserve: Credits::new(5), ..per_day(before as u64 + 5) });
+    looped.ledger.set_limits(Limits { reserve: Credits::new(5), ..per_day(before as u64 + 5) });
     sleep(HOUR * 12).await;
     assert_eq!(looped.upstream.count(), before, "nothing for the loop");
     assert_eq!(looped.metric("tiktok_exporter_spending_stopped{reason=\"day\"}"), 1.0);

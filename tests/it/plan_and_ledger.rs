@@ -11,7 +11,7 @@ use tiktok_api::Operation;
 use tiktok_exporter::store::Store;
 use tiktok_exporter::{
     credits::{Ledger, Limits, Settlement},
-    model::{Expense, Purpose},
+    model::{Expense, JobKind, Purpose},
 };
 use units::{Clock, DAY, Date, SystemClock, Timestamp};
 
@@ -212,11 +212,11 @@ async fn the_ledger_is_shown_beside_a_running_exporter() {
     let house = House::new(&format!("{WATCH}[budget]\nper_day = 10"));
     let now = SystemClock.now();
     let (posts, totals) = (Operation::Posts, Operation::HashtagById);
-    drop(house.spend(&[(totals, Purpose::Totals, Some("old"))], now - DAY * 3).await);
+    drop(house.spend(&[(totals, Purpose::Job(JobKind::Totals), Some("old"))], now - DAY * 3).await);
     let expenses = [
-        (posts, Purpose::Posts, Some("b")),
-        (posts, Purpose::Posts, Some("b")),
-        (totals, Purpose::Totals, Some("a")),
+        (posts, Purpose::Job(JobKind::Posts), Some("b")),
+        (posts, Purpose::Job(JobKind::Posts), Some("b")),
+        (totals, Purpose::Job(JobKind::Totals), Some("a")),
         (Operation::Regions, Purpose::AdHoc, None),
     ];
     let _running = house.spend(&expenses, now).await;
@@ -251,7 +251,7 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
     let budget = "[budget]\nbalance = 100\nbalance_counted_on = \"2020-01-31\"";
     let house = House::new(&format!("{WATCH}{budget}"));
     let now = SystemClock.now();
-    let spent = [(Operation::HashtagById, Purpose::Totals, Some("a"))];
+    let spent = [(Operation::HashtagById, Purpose::Job(JobKind::Totals), Some("a"))];
     let running = house.spend(&spent, now).await;
     let (code, out, err) = house.run(&["ledger", "reset-balance", "--credits", "1234"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "the account balance is now 1,234 credits\n", ""));

@@ -1,7 +1,7 @@
-//! Where "now" comes from.
+//! The source of the current time.
 //!
-//! Everything that needs the time takes a [`Clock`]; only this file may ask the operating system
-//! (`clippy.toml` forbids it elsewhere), so that every test can choose its own moment.
+//! Code that needs the time takes a [`Clock`]. Only this file reads the system clock (`clippy.toml` forbids
+//! it elsewhere), so tests can set the time.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,29 +10,29 @@ use crate::Timestamp;
 
 /// A source of wall-clock time.
 pub trait Clock: Send + Sync + 'static {
-    /// The current moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// A shared clock, as the parts of the program pass it around.
+/// A clock that several components share.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The clock of the operating system.
+/// The system clock. A time before 1970 reads as 1970.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
-/// A clock that moves with tokio's timer, starting at a chosen moment.
+/// A clock that follows tokio's timer from a given start time.
 ///
-/// Under tokio's paused time it advances exactly with the sleeps of the program, which is how a
-/// month of polling is tested in seconds.
+/// With tokio's time paused it advances exactly with the program's sleeps, so a test can run a month of
+/// polling in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct TimerClock {
     epoch: Timestamp,
@@ -40,7 +40,7 @@ pub struct TimerClock {
 }
 
 impl TimerClock {
-    /// A clock that reads `epoch` at the moment of this call.
+    /// A clock that shows `epoch` now.
     pub fn starting_at(epoch: Timestamp) -> Self {
         Self { epoch, started: tokio::time::Instant::now() }
     }

@@ -1,28 +1,28 @@
-//! Money, counted in what the API takes for one request.
+//! Credits, the unit in which the API charges.
 
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
-/// A whole number of credits. One request costs one.
+/// A whole number of credits. A request costs one.
 ///
-/// Sums saturate: an absurd budget stays absurdly large instead of wrapping to a small one.
+/// Sums saturate: an absurdly large budget never wraps around to a small one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Credits(u64);
 
 impl Credits {
-    /// None.
+    /// No credits.
     pub const ZERO: Credits = Credits(0);
     /// The price of one request.
     pub const ONE: Credits = Credits(1);
 
-    /// So many credits.
+    /// That many credits.
     pub const fn new(credits: u64) -> Self {
         Self(credits)
     }
 
-    /// An estimate as whole credits, rounded up; a hair above a whole number, which sums of
-    /// fractions bring, is no credit. Nothing below zero, and not a number, is none.
+    /// An estimate rounded up to whole credits. A millionth above a whole number, the rounding error of a
+    /// sum, is ignored. Negative numbers and NaN become zero.
     pub fn estimated(credits: f64) -> Self {
         Self((credits - 1e-6).ceil() as u64)
     }
@@ -37,7 +37,7 @@ impl Credits {
         self.0 as f64
     }
 
-    /// What is left after taking `other` away, at least zero.
+    /// The difference, at least zero.
     #[must_use]
     pub const fn less(self, other: Credits) -> Credits {
         Credits(self.0.saturating_sub(other.0))
@@ -64,7 +64,7 @@ impl Sum for Credits {
     }
 }
 
-/// With commas between thousands, as people read it; width and alignment are honoured.
+/// With commas between thousands; respects width and alignment.
 impl fmt::Display for Credits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.0.to_string();

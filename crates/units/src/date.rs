@@ -1,27 +1,28 @@
-//! Days and months of the calendar, in UTC.
+//! Calendar days and months, in UTC.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::time::{DAY, Timestamp};
 
-/// A day in UTC, of the proleptic Gregorian calendar.
+/// A UTC day in the proleptic Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
-/// The text is no day; the message ends a sentence that named the text.
+/// Not a calendar day. The message completes a sentence that starts with the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a date (year, month and day, as in 2026-01-31)")]
 pub struct InvalidDate;
 
 impl Date {
-    /// The day that `at` lies in; the ends of the calendar for moments beyond them.
+    /// The day of a timestamp. Clamped to the range of the calendar, some three million years before and
+    /// after 1970.
     pub fn of(at: Timestamp) -> Self {
         let days = at.as_secs().div_euclid(86_400);
         Self(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN / 2 } else { i32::MAX / 2 }))
     }
 
-    /// So many days after 1970-01-01.
+    /// `days` after 1970-01-01; before it if negative.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
     }
@@ -31,7 +32,11 @@ impl Date {
         self.0
     }
 
-    /// Reads `2026-01-31`.
+    /// Reads `YYYY-MM-DD`, as in `2026-01-31`.
+    ///
+    /// # Errors
+    ///
+    /// On any other form, and on a day that does not exist.
     pub fn parse(text: &str) -> Result<Self, InvalidDate> {
         let mut parts = text.split('-');
         let mut number = |digits: usize| {
@@ -42,41 +47,41 @@ impl Date {
         };
         let (year, month, day) = (number(4)?, number(2)?, number(2)?);
         let date = Self(days_from_civil(year, month, day));
-        // A day that is none (the 30th of February) comes back as another one.
+        // A day that does not exist, such as 30 February, converts back to a different one.
         let is_real = parts.next().is_none() && date.civil() == (year, month, day);
         is_real.then_some(date).ok_or(InvalidDate)
     }
 
-    /// When the day begins.
+    /// Midnight at the start of the day.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_secs(self.0 as i64 * 86_400)
     }
 
-    /// When the day after it begins.
+    /// Midnight at the end of the day.
     pub const fn end(self) -> Timestamp {
         self.plus(1).start()
     }
 
-    /// The day so many days later, or earlier.
+    /// The day `days` later; earlier if negative.
     #[must_use]
     pub const fn plus(self, days: i32) -> Date {
         Date(self.0.saturating_add(days))
     }
 
-    /// The first day of its month.
+    /// The first day of the same month.
     #[must_use]
     pub fn month_start(self) -> Date {
         let (year, month, _) = self.civil();
         Date(days_from_civil(year, month, 1))
     }
 
-    /// The first day of the month after it.
+    /// The first day of the next month.
     #[must_use]
     pub fn next_month_start(self) -> Date {
         self.month_start().plus(31).month_start()
     }
 
-    /// How long its month is.
+    /// The length of the month.
     pub fn month_length(self) -> Duration {
         DAY * (self.next_month_start().0 - self.month_start().0).unsigned_abs()
     }
@@ -95,12 +100,12 @@ impl Date {
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
         let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
-        // The calendar of an `i32` of days has some six million years.
+        // An `i32` of days covers some twelve million years.
         (year as i32, month as i32, day as i32)
     }
 }
 
-/// Days since 1970-01-01 of a day of the calendar.
+/// Days from 1970-01-01 to a calendar day.
 fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -111,7 +116,7 @@ fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// As ISO 8601 has it: `2026-01-31`.
+/// In ISO 8601: `2026-01-31`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = self.civil();

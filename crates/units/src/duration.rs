@@ -1,9 +1,12 @@
-//! Durations as the configuration writes them: `15s`, `6h`, `1d 12h`.
+//! Durations in the form of the configuration: `15s`, `6h`, `1d 12h`.
 
 use std::time::Duration;
 
-/// Reads a duration with its unit, as in `15s`, `6h` or `1d 12h`. The error ends a sentence that
-/// named the text.
+/// Reads a duration with units, as in `15s`, `6h` or `1d 12h`.
+///
+/// # Errors
+///
+/// On anything else. The message completes a sentence that starts with the text.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let has_unit = text.chars().any(char::is_alphabetic);
     match humantime::parse_duration(text) {
@@ -16,7 +19,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Writes a duration in the largest units that show it exactly; [`parse`] reads it back.
+/// Writes a duration in the largest units that represent it exactly. [`parse`] reads it back.
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [

@@ -1,4 +1,4 @@
-//! Numbers and times as people read them.
+//! Numbers and times for people.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::{DAY, HOUR, Timestamp};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A count in three digits: 999, 1.82 K, 45.7 M, 68.0 T.
+/// A count with three significant digits: 999, 1.82 K, 45.7 M, 68.0 T.
 pub fn short(count: u64) -> String {
     let mut scaled = count as f64;
     let mut unit = 0;
@@ -25,7 +25,7 @@ pub fn short(count: u64) -> String {
 
 const UNITS: [&str; 6] = ["", "K", "M", "B", "T", "Qa"];
 
-/// A count in full, with commas between thousands.
+/// An exact count with commas between thousands.
 pub fn exact(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
@@ -38,7 +38,7 @@ pub fn exact(count: u64) -> String {
     grouped
 }
 
-/// So many of a thing: "no hashtags", "1 hashtag", "1,200 hashtags".
+/// A count with its noun: "no hashtags", "1 hashtag", "1,200 hashtags".
 pub fn counted(count: usize, thing: &str) -> String {
     match count {
         0 => format!("no {thing}s"),
@@ -47,7 +47,7 @@ pub fn counted(count: usize, thing: &str) -> String {
     }
 }
 
-/// How long ago, or how far ahead: "3 min ago", "in 2 h", "now".
+/// A time relative to `now`: "3 min ago", "in 2 h", "now".
 pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let (ago, ahead) = (now.saturating_since(at), at.saturating_since(now));
     if ago.max(ahead) < Duration::from_secs(1) {
@@ -59,7 +59,7 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A span of time in its largest unit: 45 s, 3 min, 2 h, 9 d.
+/// A duration in its largest unit, rounded down: 45 s, 3 min, 2 h, 9 d.
 pub fn span(span: Duration) -> String {
     let whole = |unit: Duration| span.as_secs() / unit.as_secs();
     match span {
@@ -70,7 +70,7 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// A moment as `2026-01-31T06:00:00Z`; blank outside the years 1970 to 9999.
+/// A timestamp in RFC 3339: `2026-01-31T06:00:00Z`. Empty outside the years 1970 to 9999.
 pub fn utc(at: Timestamp) -> String {
     let seconds = u64::try_from(at.as_secs()).ok().filter(|seconds| *seconds < 253_402_300_800);
     seconds.map_or(String::new(), |seconds| {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_from_now() {
+    fn times_are_relative_to_now() {
         let now = Timestamp::from_secs(1_700_000_000);
         for (seconds, want) in
             [(0, "now"), (-45, "45 s ago"), (-180, "3 min ago"), (7_200, "in 2 h"), (-86_400 * 9, "9 d ago")]

@@ -1,15 +1,15 @@
-//! What is wrong with a configuration.
+//! Problems found in a configuration.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// One thing that is wrong.
+/// One problem. Displays as `key: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: a full key such as `watch[1].regions[0]`, an environment variable, or a file with
-    /// its line and column.
+    /// Where: a full key such as `watch[1].regions[0]`, an environment variable, or a file with line and
+    /// column.
     pub key: String,
-    /// What is wrong and what is allowed. Quotes the offending value, but never a secret.
+    /// What is wrong and what is allowed. May quote the value, but never a secret.
     pub message: String,
 }
 
@@ -28,12 +28,16 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Everything that is wrong, sorted by key. Never empty.
+/// All problems of an input, sorted by key. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Sorts `problems`; none of them is success.
+    /// `Ok` without problems.
+    ///
+    /// # Errors
+    ///
+    /// With all problems, sorted by key, if there are any.
     pub fn none_or(mut problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             return Ok(());
@@ -42,7 +46,7 @@ impl Problems {
         Err(Self(problems))
     }
 
-    /// The problems, in their order.
+    /// The problems, sorted by key.
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
     }
@@ -54,7 +58,7 @@ impl From<Problem> for Problems {
     }
 }
 
-/// One problem per line, without a line end after the last.
+/// One problem per line, without a trailing newline.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
@@ -74,7 +78,7 @@ fn natural(a: &str, b: &str) -> Ordering {
     parts(a).cmp(parts(b))
 }
 
-/// The pieces of a key between its opening brackets: each one's index, then the text after it.
+/// Splits a key at its brackets into pairs of an index and the text after it.
 fn parts(key: &str) -> impl Iterator<Item = (usize, &str)> {
     key.split('[').map(|part| match part.split_once(']') {
         Some((index, rest)) => (index.parse().unwrap_or(usize::MAX), rest),

@@ -1,4 +1,4 @@
-//! Moments, as milliseconds since the Unix epoch.
+//! Timestamps in milliseconds since the Unix epoch.
 
 use std::fmt;
 use std::num::NonZero;
@@ -14,29 +14,31 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 /// Seven days.
 pub const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
-/// How often `interval` fits into a day.
+/// How many times `interval` fits into a day. Infinite for an interval of zero.
 pub fn per_day(interval: Duration) -> f64 {
     DAY.as_secs_f64() / interval.as_secs_f64()
 }
 
-/// How far clocks are let differ before a moment that lies ahead is taken for wrong.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
+/// A timestamp further ahead of the clock than this was written by a clock that was wrong, or the clock is
+/// wrong now.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// A moment in UTC, in whole milliseconds since 1970-01-01. May lie before it. The default is 1970 itself.
+/// A moment in UTC, in whole milliseconds since 1970-01-01T00:00:00Z. Can be negative. The default is the
+/// epoch itself.
 ///
-/// Kept as milliseconds since the earliest moment, which has none, so that an `Option` takes no more: there
-/// are several for every pair of a watchlist.
+/// Stored with an offset so that the value is never zero and an `Option<Timestamp>` takes eight bytes: there
+/// are several for every pair of hashtag and region.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(NonZero<u64>);
 
-/// Milliseconds from the least `i64` to the epoch.
+/// Milliseconds from `i64::MIN` to the epoch.
 const EPOCH: u64 = 1 << 63;
 
 impl Timestamp {
-    /// From milliseconds since the epoch. The least `i64` is taken for the one after it.
+    /// From milliseconds since the epoch. `i64::MIN` becomes `i64::MIN + 1`.
     pub const fn from_millis(millis: i64) -> Self {
         match NonZero::new((millis as u64).wrapping_add(EPOCH)) {
-            Some(since_the_earliest) => Self(since_the_earliest),
+            Some(with_offset) => Self(with_offset),
             None => Self(NonZero::<u64>::MIN),
         }
     }
@@ -56,18 +58,18 @@ impl Timestamp {
         self.as_millis().div_euclid(1_000)
     }
 
-    /// Seconds since the epoch with their fraction, as Prometheus wants its `_timestamp_seconds`.
+    /// Seconds since the epoch with a fraction, the unit of Prometheus metrics named `_timestamp_seconds`.
     pub fn as_secs_f64(self) -> f64 {
         self.as_millis() as f64 / 1_000.0
     }
 
-    /// Whether it lies more than a minute after `now`. Of something that has happened, this says that
-    /// the clock was wrong then or is wrong now, and so that nobody knows how long ago it was.
-    pub fn is_ahead_of(self, now: Timestamp) -> bool {
-        self > now + CLOCK_SLACK
+    /// How long ago it was. `None` if it is more than a minute after `now`: the clock was wrong then or is
+    /// wrong now, and the age is unknown. Up to a minute after `now` the age is zero.
+    pub fn age(self, now: Timestamp) -> Option<Duration> {
+        (self <= now + CLOCK_TOLERANCE).then(|| now.saturating_since(self))
     }
 
-    /// How long ago `earlier` was; zero when it lies in the future.
+    /// Time since `earlier`; zero if `earlier` is later.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
@@ -122,7 +124,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_in_the_future_was_no_time_ago() {
+    fn a_timestamp_far_ahead_of_the_clock_has_no_age() {
+        let now = Timestamp::from_secs(1_000_000);
+        assert_eq!((now - HOUR).age(now), Some(HOUR));
+        assert_eq!((now + CLOCK_TOLERANCE).age(now), Some(Duration::ZERO));
+        assert_eq!((now + CLOCK_TOLERANCE + Duration::from_millis(1)).age(now), None);
+    }
+
+    #[test]
+    fn time_since_a_later_timestamp_is_zero() {
         let now = Timestamp::from_secs(100);
         assert_eq!(now.saturating_since(now + HOUR), Duration::ZERO);
         assert_eq!((now + HOUR).saturating_since(now), HOUR);
@@ -139,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_ordered_and_stored_as_their_milliseconds() {
+    fn timestamps_are_ordered_and_serialized_as_milliseconds() {
         let millis = [i64::MIN + 1, -1, 0, 1, 1_800_000_000_250, i64::MAX];
         let moments = millis.map(Timestamp::from_millis);
         assert!(moments.is_sorted());

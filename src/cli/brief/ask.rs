@@ -165,7 +165,7 @@ async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFro
     let simulated = store.holds_simulated()?;
     let now = SystemClock.now();
     let trials = Trials::from_parts(discovered.trials, discovered.resting, now);
-    let watchlist = config.watchlist.joined_by(&trials, &config.following);
+    let watchlist = config.watchlist.with_trials(&trials, &config.following);
     let snapshot = poller::last_known(&watchlist, &store)?;
     let posts = Arc::new(move |hashtag: &Hashtag, region| store.best_posts(hashtag, region));
     let service = BriefService::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;

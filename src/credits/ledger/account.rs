@@ -1,4 +1,4 @@
-//! The ledger's sums in memory, which follow the rows on disk.
+//! The sums of the ledger in memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::credits::{Balance, Denial, Limits, Standing};
 use crate::model::{Expense, Purpose, Spent};
 use crate::store::LedgerTx;
 
-/// A clock this little behind the last entry was set by a time service; entries then count on the
-/// later day.
+/// A clock that is less than this behind the last entry is accepted: a time service may have set it. Entries
+/// then get the time of the last entry.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(600);
-/// How soon a clock that is behind is looked at again: no interval is shorter.
+/// Delay before a clock that is behind is checked again. No interval is shorter.
 const CLOCK_RETRY: Duration = Duration::from_secs(1);
-/// Days for which spending is kept by hashtag; before that, by operation and purpose alone.
+/// Days for which spending is kept by hashtag. Older spending is kept by operation and purpose.
 const HASHTAGS_KEPT_DAYS: i32 = 90;
 
-/// Every combination of operation and purpose.
+/// Number of combinations of operation and purpose.
 pub const KINDS: usize = Operation::ALL.len() * Purpose::ALL.len();
 
 /// Credits by operation and purpose.
@@ -50,30 +50,30 @@ impl ByKind {
 }
 
 fn index(operation: Operation, purpose: Purpose) -> usize {
-    operation as usize * Purpose::ALL.len() + purpose as usize
+    operation as usize * Purpose::ALL.len() + purpose.index()
 }
 
-/// What was spent, as the rows say.
+/// The sums of the ledger's rows.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
-    /// The budgets that the standing was worked out for.
+    /// The budgets of the standing.
     limits: Limits,
-    /// The state of the store that was read; `None` if it must be read again.
+    /// The version of the store that was read. `None` if it must be read again.
     version: Option<i64>,
     standing: Standing,
-    /// When a credit was last booked, by purpose.
+    /// When a credit was last reserved, by purpose.
     last_entries: [Option<Timestamp>; Purpose::ALL.len()],
     by_kind: ByKind,
-    /// Requests under way.
+    /// Requests in flight.
     in_flight: BTreeMap<i64, (Operation, Purpose)>,
-    /// The day whose turn has been tidied up after.
+    /// The day on which old rows were last merged.
     tidied: Option<Date>,
-    /// Whether the rows could ever be read.
+    /// Whether the rows were ever read.
     known: bool,
 }
 
 impl Account {
-    /// Nothing is known: the rows cannot be read.
+    /// Without any spending, because the rows cannot be read.
     pub(super) fn unknown(limits: Limits, now: Timestamp) -> Self {
         let balance = limits.balance.map(|balance| balance.credits);
         let standing = Standing {
@@ -94,12 +94,12 @@ impl Account {
         }
     }
 
-    /// Whether the sums are those of the rows, and not of nothing.
+    /// Whether the rows were ever read.
     pub(super) fn is_known(&self) -> bool {
         self.known
     }
 
-    /// Reads everything from the rows. No request is under way.
+    /// Reads the rows. No request may be in flight.
     pub(super) fn load(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
         let last_entries = tx.last_entries()?;
         let today = Date::of(last_entries.iter().flatten().fold(now, |latest, at| latest.max(*at)));
@@ -119,13 +119,13 @@ impl Account {
         Ok(Self { limits, version, standing, last_entries, by_kind, in_flight, tidied, known: true })
     }
 
-    /// Has everything read again before the next credit is booked.
-    pub(super) fn distrust(&mut self) {
+    /// Makes the next command read the rows again.
+    pub(super) fn invalidate(&mut self) {
         self.version = None;
     }
 
-    /// Reads everything again if somebody else has written, or the budgets have changed. Tells
-    /// whether it did.
+    /// Reads the rows again if another process has written or the budgets have changed. Returns whether it
+    /// did.
     pub(super) fn refresh(
         &mut self,
         tx: &LedgerTx<'_>,
@@ -141,14 +141,14 @@ impl Account {
         Ok(true)
     }
 
-    /// Carries commands out, in their order. Those to reserve are answered.
+    /// Carries out commands in order. Returns the answers to reservations.
     pub(super) fn write(
         &mut self,
         tx: &LedgerTx<'_>,
         limits: Limits,
         commands: &[LedgerCommand],
     ) -> rusqlite::Result<Vec<Option<Result<i64, Denial>>>> {
-        // Without a command to reserve nobody says what time it is; then it can wait.
+        // Only reservations have a time; without one, nothing needs the current sums.
         if let Some(now) = super::latest(commands) {
             self.refresh(tx, limits, now)?;
         }
@@ -168,7 +168,7 @@ impl Account {
         Ok(answers)
     }
 
-    /// Puts old days together.
+    /// Merges the rows of old days.
     pub(super) fn tidy(&mut self, tx: &LedgerTx<'_>) -> rusqlite::Result<()> {
         tx.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
         self.tidied = Some(self.standing.today);
@@ -187,7 +187,7 @@ impl Account {
         let at = self.last_entry().map_or(now, |last| now.max(last));
         self.standing.advance(Date::of(at));
         let id = tx.reserve(expense, self.standing.today, at)?;
-        self.last_entries[expense.purpose as usize] = Some(at);
+        self.last_entries[expense.purpose.index()] = Some(at);
         self.standing.spend(expense.purpose);
         *self.by_kind.of(expense.operation, expense.purpose) += Credits::ONE;
         self.in_flight.insert(id, (expense.operation, expense.purpose));
@@ -203,12 +203,12 @@ impl Account {
             let credits = self.by_kind.of(operation, purpose);
             *credits = credits.less(Credits::ONE);
         }
-        // The credit may belong to a day or a month that has passed: the rows know.
-        self.distrust();
+        // The credit may belong to a past day or month, so the rows are read again.
+        self.invalidate();
         tx.give_back(id)
     }
 
-    /// Why so many credits for `purpose` are not granted at `now`.
+    /// Why `cost` credits for `purpose` cannot be reserved at `now`.
     pub(super) fn denial(&self, purpose: Purpose, cost: Credits, now: Timestamp) -> Option<Denial> {
         let behind = self.last_entry().map_or(Duration::ZERO, |last| last.saturating_since(now));
         if behind > CLOCK_TOLERANCE {
@@ -219,23 +219,23 @@ impl Account {
         Some(Denial::Spent { window, until: window.end(standing.today) })
     }
 
-    /// The standing in the windows that `now` lies in.
+    /// The standing in the windows of `now`.
     pub(super) fn standing_at(&self, now: Timestamp) -> Standing {
         let mut standing = self.standing;
         standing.advance(Date::of(self.last_entry().map_or(now, |last| now.max(last))));
         standing
     }
 
-    /// When a credit was last booked for `purpose`, if ever.
+    /// When a credit was last reserved for `purpose`.
     pub(super) fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
-        self.last_entries[purpose as usize]
+        self.last_entries[purpose.index()]
     }
 
     fn last_entry(&self) -> Option<Timestamp> {
         self.last_entries.into_iter().flatten().max()
     }
 
-    /// Credits whose requests have ended: a number that only grows.
+    /// Credits of requests that have ended. Never decreases.
     pub(super) fn settled(&self) -> ByKind {
         let mut settled = self.by_kind;
         for (operation, purpose) in self.in_flight.values() {
@@ -250,8 +250,8 @@ impl Account {
     }
 }
 
-/// The credits that were last counted, and what was spent since. A count by `ledger reset-balance`
-/// holds until the configuration names a later day.
+/// The balance when it was last set, and the spending since. A balance set by `ledger reset-balance` is valid
+/// until the configuration has one of a later day.
 fn balance(
     tx: &LedgerTx<'_>,
     configured: Option<Balance>,
@@ -261,13 +261,14 @@ fn balance(
     if let Some(counted) = tx.counted()?
         && Date::of(counted.at) >= configured.counted_on
     {
-        let ever = tx.spent_since(None)?;
-        let since =
-            Spent { all: ever.all.less(counted.before.all), ad_hoc: ever.ad_hoc.less(counted.before.ad_hoc) };
+        let total = tx.spent_since(None)?;
+        let since = Spent {
+            all: total.all.less(counted.before.all),
+            ad_hoc: total.ad_hoc.less(counted.before.ad_hoc),
+        };
         return Ok((Some(counted.credits), since));
     }
-    // A day that has not come cannot be the one of the count. Whatever was meant, nothing that is
-    // spent before it may be free: everything counts.
+    // A day in the future is a mistake. All spending counts then, so that none is free.
     let since = Some(configured.counted_on).filter(|day| *day <= today);
     Ok((Some(configured.credits), tx.spent_since(since)?))
 }

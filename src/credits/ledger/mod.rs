@@ -1,16 +1,14 @@
-//! The one place where credits are spent: reserve → send → settle.
+//! The ledger of credits: reserve → send → settle.
 //!
-//! A credit is on disk as spent *before* its request leaves. When the request has ended it is
-//! settled; when it is certain that the request never left, it is given back. Whatever is not known
-//! (no answer in time, `kill -9` between the two) stays spent, so the ledger can count too much and
-//! never too little.
+//! A credit is stored as spent *before* its request is sent. After the request it is settled, or returned if
+//! the request was certainly not sent. In all other cases (a timeout, `kill -9` in between) it stays spent,
+//! so the ledger can count too much, but never too little.
 //!
-//! The budgets are checked in the transaction that reserves. What others write to the store
-//! meanwhile (`ledger reset-balance`) is noticed there as well, so a budget holds even against
-//! another process. When the store cannot be written, or the clock is behind the ledger, nothing is
-//! reserved and so nothing is sent.
+//! The transaction that reserves a credit also checks the budgets. It sees what other processes have written
+//! (`ledger reset-balance`), so a budget holds across processes. When the store cannot be written, or the
+//! clock is behind the ledger, no credit can be reserved, and no request is sent.
 //!
-//! Those who reserve or settle at the same time share one transaction, and so one `fsync`.
+//! Concurrent reservations and settlements share a transaction, and with it an `fsync`.
 
 mod account;
 
@@ -21,16 +19,16 @@ use tokio::sync::oneshot;
 use units::{Credits, Timestamp};
 
 use crate::credits::{Denial, Limits, Standing};
-use crate::model::{Expense, Purpose};
+use crate::model::{Expense, JobKind, Purpose};
 use crate::store::{LedgerTx, Store, StoreError};
 use account::Account;
 
 pub use account::{ByKind, KINDS};
 
-/// How soon a store that could not be written is tried again: no interval is shorter.
+/// Delay before the next attempt after the store could not be written. No interval is shorter.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
-/// Leave to send one request, paid for. Dropped unsettled, it counts as spent.
+/// Permission to send one request. If dropped without being settled, its credit counts as spent.
 #[must_use]
 pub struct Reservation {
     id: i64,
@@ -38,66 +36,66 @@ pub struct Reservation {
     settled: bool,
 }
 
-/// What became of a request that was paid for.
+/// What happened to a request with a reserved credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// It was sent, or may have been.
+    /// It was or may have been sent.
     Spent,
-    /// It is certain that it never left this machine.
+    /// It was certainly not sent.
     NeverSent,
 }
 
-/// The ledger. One per store; shared by all who ask.
+/// The ledger. There is one per store.
 pub struct Ledger {
     shared: Arc<Shared>,
-    /// Held by whoever commits for all who wait.
+    /// Held by the task that commits the queue for all others.
     committer: tokio::sync::Mutex<()>,
     unsettled_at_start: u64,
 }
 
-/// What the numbers are, for those who show them.
+/// The figures of the ledger, for display.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// Whether the ledger could be read; if not, there are no sums.
+    /// Whether the ledger could be read. If not, all sums are zero.
     pub known: bool,
     /// Limits and spending by window.
     pub standing: Standing,
-    /// Credits that are spent for good, of all time: those under way are not among them.
+    /// All credits ever spent, without those of requests in flight.
     pub settled: ByKind,
-    /// Credits of requests that have not ended.
+    /// Credits of requests in flight.
     pub unsettled: Credits,
-    /// Requests that were under way when the program last ended; their credits stay spent.
+    /// Credits of requests that were in flight when the program last ended. They stay spent.
     pub unsettled_at_start: Credits,
-    /// Requests that were not paid for since the start, in the order of [`Denial::REASONS`].
+    /// Number of denied requests since the start, in the order of [`Denial::REASONS`].
     pub denied: [u64; Denial::REASONS.len()],
-    /// Why the loop may not spend now, if it may not.
+    /// Why the loop cannot spend now, if it cannot.
     pub stopped: Option<Denial>,
 }
 
 struct Shared {
     store: Arc<Store>,
     queue: Mutex<Vec<LedgerCommand>>,
-    kept: Mutex<Kept>,
+    current: Mutex<Current>,
 }
 
-/// What is known without looking at the disk.
-struct Kept {
+/// The state in memory.
+struct Current {
     limits: Limits,
     account: Account,
-    /// The store could not be written.
-    broken: Option<(String, Timestamp)>,
+    /// Why the store cannot be written, and when to retry.
+    failure: Option<(String, Timestamp)>,
     denied: [u64; Denial::REASONS.len()],
 }
 
-/// What somebody wants to be written.
+/// A change to write.
 enum LedgerCommand {
     Reserve { expense: Expense, now: Timestamp, granted: oneshot::Sender<Result<i64, Denial>> },
     Settle { id: i64, settlement: Settlement },
 }
 
 impl Ledger {
-    /// Opens the ledger in `store`. What was under way when the last process ended stays spent, and
-    /// is reported. From one that cannot be written, or is damaged, nothing can be spent. Blocks.
+    /// Opens the ledger in `store`. Requests that were in flight when the last process ended stay spent, and
+    /// are logged. If the ledger cannot be written or is damaged, no credit can be reserved. Blocks.
     ///
     /// # Errors
     ///
@@ -105,8 +103,8 @@ impl Ledger {
     pub fn open(store: Arc<Store>, limits: Limits, now: Timestamp) -> Result<Self, StoreError> {
         match Self::read(store.clone(), limits, now) {
             Err(error @ StoreError::Damaged { .. }) => {
-                let broken = Some((error.to_string(), now + STORE_RETRY));
-                Ok(Self::with(store, limits, Account::unknown(limits, now), broken, 0))
+                let failure = Some((error.to_string(), now + STORE_RETRY));
+                Ok(Self::with(store, limits, Account::unknown(limits, now), failure, 0))
             }
             read => read,
         }
@@ -117,7 +115,7 @@ impl Ledger {
         if unsettled_at_start > 0 {
             tracing::warn!(
                 requests = unsettled_at_start,
-                "requests were under way when the program last ended; their credits count as spent"
+                "requests were in flight when the program last ended: their credits count as spent"
             );
         }
         let mut account = store.read_ledger(|tx| Account::load(tx, limits, now))?;
@@ -125,115 +123,115 @@ impl Ledger {
             tx.settle_all()?;
             account.tidy(tx)
         });
-        let broken = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
-        Ok(Self::with(store, limits, account, broken, unsettled_at_start))
+        let failure = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
+        Ok(Self::with(store, limits, account, failure, unsettled_at_start))
     }
 
     fn with(
         store: Arc<Store>,
         limits: Limits,
         account: Account,
-        broken: Option<(String, Timestamp)>,
+        failure: Option<(String, Timestamp)>,
         unsettled_at_start: u64,
     ) -> Self {
-        let kept = Kept { limits, account, broken, denied: Default::default() };
-        let shared = Arc::new(Shared { store, queue: Mutex::default(), kept: Mutex::new(kept) });
+        let current = Current { limits, account, failure, denied: Default::default() };
+        let shared = Arc::new(Shared { store, queue: Mutex::default(), current: Mutex::new(current) });
         Self { shared, committer: tokio::sync::Mutex::default(), unsettled_at_start }
     }
 
-    /// Puts other budgets into force, from the next request on.
-    pub fn limits_are(&self, limits: Limits) {
-        self.shared.kept().limits = limits;
+    /// Changes the budgets from the next request on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.current().limits = limits;
     }
 
-    /// LedgerTx one credit durably, if the budgets allow it at `now`.
+    /// Reserves a credit on disk, if the budgets allow it at `now`.
     ///
     /// # Errors
     ///
     /// When a budget is spent, the ledger cannot be written, or the clock is behind it.
     pub async fn reserve(&self, expense: Expense, now: Timestamp) -> Result<Reservation, Denial> {
-        let granted = match self.standing_denial(now) {
+        let granted = match self.recent_failure(now) {
             Some(denial) => Err(denial),
             None => {
                 let (granted, answer) = oneshot::channel();
                 self.submit(LedgerCommand::Reserve { expense, now, granted }).await;
-                answer.await.unwrap_or_else(|_| Err(unanswered(now)))
+                answer.await.unwrap_or_else(|_| Err(no_answer(now)))
             }
         };
         match granted {
             Ok(id) => Ok(Reservation { id, shared: self.shared.clone(), settled: false }),
             Err(denial) => {
-                self.shared.kept().refused(&denial);
+                self.shared.current().count_denial(&denial);
                 Err(denial)
             }
         }
     }
 
-    /// Notes what became of a request. Returns when that is on disk; if the disk is in trouble it is
-    /// noted later.
+    /// Enters what happened to a request. Returns when it is on disk, or when writing has failed; then it is
+    /// written later.
     pub async fn settle(&self, mut reservation: Reservation, settlement: Settlement) {
         reservation.settled = true;
         self.submit(LedgerCommand::Settle { id: reservation.id, settlement }).await;
     }
 
-    /// Reads what others may have written meanwhile. Worth while before giving up on a denial: to
-    /// reserve looks by itself.
-    pub async fn look(&self, now: Timestamp) {
+    /// Reads what other processes have written since. [`reserve`](Self::reserve) does so itself, but
+    /// [`denial`](Self::denial) does not.
+    pub async fn reload(&self, now: Timestamp) {
         let _committing = self.committer.lock().await;
         let shared = self.shared.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || shared.look(now)).await {
-            tracing::error!(%error, "the ledger could not be read; please report this");
+        if let Err(error) = tokio::task::spawn_blocking(move || shared.reload(now)).await {
+            tracing::error!(%error, "reading the ledger panicked; please report this bug");
         }
     }
 
-    /// Why `cost` credits for `purpose` would not be granted at `now`, as far as is known without
-    /// asking the disk.
+    /// Why `cost` credits for `purpose` cannot be reserved at `now`, as far as known without reading the
+    /// store.
     pub fn denial(&self, purpose: Purpose, cost: Credits, now: Timestamp) -> Option<Denial> {
-        self.standing_denial(now).or_else(|| self.shared.kept().account.denial(purpose, cost, now))
+        self.recent_failure(now).or_else(|| self.shared.current().account.denial(purpose, cost, now))
     }
 
-    /// Limits and spending as they stand at `now`.
+    /// Limits and spending at `now`.
     pub fn standing(&self, now: Timestamp) -> Standing {
-        self.shared.kept().account.standing_at(now)
+        self.shared.current().account.standing_at(now)
     }
 
-    /// When a credit was last booked for `purpose`, by this process or one before it.
+    /// When a credit was last reserved for `purpose`, by this process or an earlier one.
     pub fn last_entry_for(&self, purpose: Purpose) -> Option<Timestamp> {
-        self.shared.kept().account.last_entry_for(purpose)
+        self.shared.current().account.last_entry_for(purpose)
     }
 
-    /// Trouble with the store. It lasts until something has been written, however long ago it was last
-    /// tried.
-    pub fn trouble(&self) -> Option<Denial> {
-        self.shared.kept().trouble()
+    /// Why the store cannot be written, if so. Lasts until a write succeeds.
+    pub fn write_failure(&self) -> Option<Denial> {
+        self.shared.current().write_failure()
     }
 
-    /// All the numbers at `now`.
+    /// All figures at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
-        let kept = self.shared.kept();
-        let stopped = kept.trouble().or_else(|| kept.account.denial(Purpose::Totals, Credits::ONE, now));
+        let current = self.shared.current();
+        let stopped = current
+            .write_failure()
+            .or_else(|| current.account.denial(Purpose::Job(JobKind::Totals), Credits::ONE, now));
         Statement {
-            known: kept.account.is_known(),
-            standing: kept.account.standing_at(now),
-            settled: kept.account.settled(),
-            unsettled: kept.account.unsettled(),
+            known: current.account.is_known(),
+            standing: current.account.standing_at(now),
+            settled: current.account.settled(),
+            unsettled: current.account.unsettled(),
             unsettled_at_start: Credits::new(self.unsettled_at_start),
-            denied: kept.denied,
+            denied: current.denied,
             stopped,
         }
     }
 
-    /// What stands against any spending: trouble with the store that is still fresh.
-    fn standing_denial(&self, now: Timestamp) -> Option<Denial> {
-        let kept = self.shared.kept();
-        let (_, until) = kept.broken.as_ref()?;
-        // A clock that goes back must not make the pause longer.
+    /// The failure of the store, until it is time to retry.
+    fn recent_failure(&self, now: Timestamp) -> Option<Denial> {
+        let current = self.shared.current();
+        let (_, until) = current.failure.as_ref()?;
+        // Bounded on both sides, so that a step of the clock does not prolong it.
         let is_fresh = now < *until && *until <= now + STORE_RETRY;
-        kept.trouble().filter(|_| is_fresh)
+        current.write_failure().filter(|_| is_fresh)
     }
 
-    /// Puts a command into the queue and sees to it that the queue is committed: by itself, or by
-    /// somebody who was faster.
+    /// Queues a command and waits until it is committed, by this task or by another one.
     async fn submit(&self, command: LedgerCommand) {
         self.shared.queue().push(command);
         let _committing = self.committer.lock().await;
@@ -242,13 +240,13 @@ impl Ledger {
         }
         let shared = self.shared.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || shared.commit()).await {
-            tracing::error!(%error, "the ledger could not be written; please report this");
+            tracing::error!(%error, "writing the ledger panicked; please report this bug");
         }
     }
 }
 
 impl Drop for Reservation {
-    /// Whoever gave up waiting for an answer has spent all the same. Noted with the next one.
+    /// A request whose caller has stopped waiting is spent. It is written with the next command.
     fn drop(&mut self) {
         if !self.settled {
             self.shared.queue().push(LedgerCommand::Settle { id: self.id, settlement: Settlement::Spent });
@@ -257,28 +255,28 @@ impl Drop for Reservation {
 }
 
 impl Shared {
-    /// Writes everything that waits in the queue, in one transaction.
+    /// Writes all queued commands in one transaction.
     fn commit(&self) {
         let mut commands = std::mem::take(&mut *self.queue());
-        // Somebody who has gone would never settle.
+        // A caller that is gone would never settle.
         commands.retain(
             |command| !matches!(command, LedgerCommand::Reserve { granted, .. } if granted.is_closed()),
         );
         let (mut account, limits) = {
-            let kept = self.kept();
-            (kept.account.clone(), kept.limits)
+            let current = self.current();
+            (current.account.clone(), current.limits)
         };
         let committed = self.store.write_ledger(|tx| account.write(tx, limits, &commands));
-        let mut kept = self.kept();
+        let mut current = self.current();
         match committed {
             Ok(answers) => {
-                if kept.broken.take().is_some() {
+                if current.failure.take().is_some() {
                     tracing::info!("the ledger can be written again");
                 }
-                kept.account = account;
-                drop(kept);
+                current.account = account;
+                drop(current);
                 for (command, answer) in commands.into_iter().zip(answers) {
-                    // Nobody may wait any more: then the reservation ends here, and counts as spent.
+                    // If the caller is gone, the credit is settled as spent.
                     if let (LedgerCommand::Reserve { granted, .. }, Some(answer)) = (command, answer)
                         && let Err(Ok(id)) = granted.send(answer)
                     {
@@ -287,17 +285,17 @@ impl Shared {
                 }
             }
             Err(error) => {
-                // The last step can fail with everything written: what is there is read again.
-                kept.account.distrust();
-                kept.broken = latest(&commands)
+                // The commit can fail after everything was written, so the rows are read again.
+                current.account.invalidate();
+                current.failure = latest(&commands)
                     .map(|now| (error.to_string(), now + STORE_RETRY))
-                    .or(kept.broken.take());
-                drop(kept);
+                    .or(current.failure.take());
+                drop(current);
                 for command in commands {
                     match command {
                         LedgerCommand::Reserve { granted, now, .. } => {
                             let until = now + STORE_RETRY;
-                            // A receiver that has gone needs no answer.
+                            // The receiver may be gone.
                             let _ = granted.send(Err(Denial::Ledger { why: error.to_string(), until }));
                         }
                         settle @ LedgerCommand::Settle { .. } => self.queue().push(settle),
@@ -307,14 +305,14 @@ impl Shared {
         }
     }
 
-    fn look(&self, now: Timestamp) {
+    fn reload(&self, now: Timestamp) {
         let (mut account, limits) = {
-            let kept = self.kept();
-            (kept.account.clone(), kept.limits)
+            let current = self.current();
+            (current.account.clone(), current.limits)
         };
         match self.store.read_ledger(|tx| account.refresh(tx, limits, now)) {
             Ok(false) => {}
-            Ok(true) => self.kept().account = account,
+            Ok(true) => self.current().account = account,
             Err(error) => tracing::debug!(%error, "the ledger cannot be read"),
         }
     }
@@ -323,28 +321,28 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Replaced as a whole, so a panic elsewhere leaves nothing half-done.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Values are replaced as a whole, so a panic leaves nothing inconsistent.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn trouble(&self) -> Option<Denial> {
-        let (why, until) = self.broken.as_ref()?;
+impl Current {
+    fn write_failure(&self) -> Option<Denial> {
+        let (why, until) = self.failure.as_ref()?;
         Some(Denial::Ledger { why: why.clone(), until: *until })
     }
 
-    fn refused(&mut self, denial: &Denial) {
+    fn count_denial(&mut self, denial: &Denial) {
         let reason = denial.reason();
         if let Some(index) = Denial::REASONS.iter().position(|known| *known == reason) {
             self.denied[index] += 1;
         }
-        tracing::debug!(reason, "a request was not paid for and not sent: {denial}");
+        tracing::debug!(reason, "a request was not sent: {denial}");
     }
 }
 
-/// Limits and spending at `now`, as the rows say: for those who only look.
+/// Limits and spending at `now` according to the rows, for readers of the store.
 ///
 /// # Errors
 ///
@@ -353,7 +351,7 @@ pub fn standing(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::
     Ok(Account::load(tx, limits, now)?.standing_at(now))
 }
 
-/// The time at which the last of `commands` was made, if one says.
+/// The time of the latest reservation among `commands`.
 fn latest(commands: &[LedgerCommand]) -> Option<Timestamp> {
     let time = |command: &LedgerCommand| match command {
         LedgerCommand::Reserve { now, .. } => Some(*now),
@@ -362,7 +360,7 @@ fn latest(commands: &[LedgerCommand]) -> Option<Timestamp> {
     commands.iter().filter_map(time).max()
 }
 
-/// The answer of a commit that panicked.
-fn unanswered(now: Timestamp) -> Denial {
+/// The denial after a commit panicked.
+fn no_answer(now: Timestamp) -> Denial {
     Denial::Ledger { why: "the ledger gave no answer".to_owned(), until: now + STORE_RETRY }
 }

@@ -130,7 +130,7 @@ fn who_stays_quiet_on_trial_leaves_at_once_costs_nothing_more_and_makes_room() {
         labels(metrics, "tiktok_keyword_trial_start_timestamp_seconds", "hashtag").len() == 2
     });
     let mut known = on_trial(&exporter);
-    while !exporter.output().contains("it stayed quiet for a whole trial period") {
+    while !exporter.output().contains("no activity for a whole trial period") {
         known = on_trial(&exporter);
         thread::sleep(Duration::from_millis(50));
     }

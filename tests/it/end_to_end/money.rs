@@ -213,7 +213,7 @@ fn damage_while_it_runs_stops_spending_and_the_last_values_stay() {
     let stopped = exporter.wait_for("the stop", |metrics| metrics.value(STOPPED_BY_LEDGER) == 1.0);
     assert_eq!(views(&stopped).len(), 2, "last values are shown");
     assert!(stopped.sum(SPENT) >= 2.0, "what is known to be spent is still known");
-    exporter.wait_for_output("no credits are spent, last values are still shown");
+    exporter.wait_for_output("spending has stopped, the last values stay");
     let received = simulator.requests();
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(simulator.requests(), received, "nothing is sent that cannot be booked");

@@ -1,47 +1,45 @@
-//! What a configuration costs, before anything is spent. Pure.
+//! The estimated cost of a configuration. Pure.
 //!
-//! All figures are the most it can cost: every look-up succeeds at its interval, and every sample
-//! needs all its pages. Retries are not counted.
+//! All figures are upper bounds: every refresh runs at its interval, and every sample takes all its pages.
+//! Retries are not included.
+
+mod levers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use levers::Lever;
 use serde::Serialize;
-use tiktok_api::Region;
 use units::{HOUR, duration};
 
-use crate::credits::{Limits, Need, Pace, Share, Standing, Window};
-use crate::model::Purpose;
-use crate::watch::{Terms, Watched, Watchlist};
-
 use super::cost::{self, Task, TaskKind};
+use crate::credits::{Limits, Need, Pace, Share, Standing, Window};
 use crate::discovery::Followed;
-use crate::state::JobKind;
+use crate::model::{JobKind, Purpose};
+use crate::watch::{Watched, Watchlist};
 
-/// Days of a month, for estimates.
+/// Days per month in estimates.
 pub const MONTH_DAYS: f64 = 30.0;
-/// Levers that are shown.
-const LEVERS_SHOWN: usize = 3;
 
-/// What a configuration costs.
+/// The estimated cost of a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// By group of watch blocks and kind of job, in the order of the groups; then by followed keyword.
+    /// By group and kind of job, sorted by group; then by followed keyword.
     pub jobs: Vec<JobCost>,
-    /// Of everything together.
+    /// The total.
     pub all: Cost,
-    /// Of the very first look at everything, once.
+    /// One-time credits for the first refresh of everything.
     pub first_look_credits: f64,
-    /// Share of the rate limit that is needed, 0 to 1 and above.
+    /// Share of the rate limit that is needed; above 1 if it is too low.
     pub rate_limit_share: f64,
-    /// What the budget makes of it.
+    /// The effect of the budget.
     pub budget: BudgetEffect,
-    /// What would save most, best first.
+    /// At most three changes that would save most, best first.
     pub levers: Vec<Lever>,
 }
 
-/// Credits and money over time.
+/// Credits and money per unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
     /// Credits per hour.
@@ -54,65 +52,55 @@ pub struct Cost {
     pub usd_per_month: f64,
 }
 
-/// The cost of one kind of job in one group.
+/// The cost of a kind of job in a group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobCost {
-    /// The group of the watch blocks; for discovery, the keyword in quotes.
+    /// The group; for discovery, the keyword in quotes.
     pub group: String,
-    /// `totals` or `posts`; of a keyword `search`, `search posts` or `trials`.
+    /// `totals` or `posts`; for a keyword `search`, `search posts` or `trials`.
     pub kind: &'static str,
-    /// How many things are asked for: hashtags, pairs of hashtag and region, searches, or all that is
-    /// asked about hashtags on trial when all places are taken.
+    /// Number of recurring jobs, with all places on trial taken.
     pub jobs: usize,
-    /// How often each.
+    /// Their distinct intervals, shortest first.
     pub intervals: Vec<String>,
-    /// What that costs.
+    /// Their cost.
     #[serde(flatten)]
     pub cost: Cost,
 }
 
-/// What the budgets make of a configuration.
+/// The effect of the budgets on a configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BudgetEffect {
-    /// Credits a day that the budgets leave for the loop in the long run; absent without limit.
+    /// Credits per day that the budgets allow in the long run, without the reserve; absent without a limit.
     pub credits_per_day: Option<f64>,
-    /// What totals get.
+    /// The effect on totals.
     pub totals: Effect,
-    /// What posts get.
+    /// The effect on posts.
     pub posts: Effect,
-    /// What discovery gets.
+    /// The effect on discovery.
     pub discovery: Effect,
-    /// Credits of the balance that are left; absent if no balance is set.
+    /// Credits left of the balance; absent without a balance.
     pub balance_left: Option<u64>,
-    /// Days the balance lasts at the pace that the budgets allow.
+    /// Days until the balance is spent, at the rate that the budgets allow.
     pub balance_days: Option<f64>,
 }
 
-/// What one kind of job gets.
+/// The effect of the budgets on a kind of job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
-    /// Factor on the intervals, 1 as configured; absent when paused.
+    /// Factor on the intervals, at least 1; absent if paused.
     pub stretch: Option<f64>,
-    /// Credits a day.
+    /// Credits per day.
     pub credits_per_day: f64,
-    /// What its intervals become, if they are stretched.
+    /// The stretched intervals; empty if as configured or paused.
     pub intervals: Vec<String>,
-    /// How many hashtags' values would be older than their `max_age` before the next look.
+    /// Number of hashtags whose values would exceed `max_age` before the next refresh.
     pub hashtags_that_vanish: usize,
 }
 
-/// A change that saves credits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Lever {
-    /// What to change.
-    pub change: String,
-    /// Credits a day that it saves.
-    pub saves_credits_per_day: f64,
-}
-
 impl Estimate {
-    /// The estimate for `config`, at a price in US dollars per 100,000 credits. `standing` is what
-    /// the ledger says, if there is one yet.
+    /// The estimate for a workload, at a price in US dollars per 100,000 credits. `standing` comes from the
+    /// ledger, if there is one.
     pub fn new(work: &Workload<'_>, standing: Option<&Standing>, price: f64) -> Self {
         let Workload { watchlist, following, limits, rate_limit_per_minute } = work;
         let entries = &watchlist.entries;
@@ -125,11 +113,11 @@ impl Estimate {
             first_look_credits: entries.iter().flat_map(tasks).chain(searches).map(|task| task.credits).sum(),
             rate_limit_share: per_minute / f64::from(*rate_limit_per_minute),
             budget: budget_effect(limits, entries, following, need, standing),
-            levers: levers(entries, following),
+            levers: levers::levers(entries, following),
         }
     }
 
-    /// Whether the budgets leave less than is needed.
+    /// Whether the budgets allow less than the configuration needs.
     pub fn is_short(&self) -> bool {
         let BudgetEffect { totals, posts, discovery, .. } = &self.budget;
         [totals, posts, discovery].into_iter().any(|effect| effect.stretch != Some(1.0))
@@ -147,20 +135,20 @@ impl Cost {
     }
 }
 
-/// What costs credits, and what limits it.
+/// The parts of a configuration that determine its cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload<'a> {
     /// The watched hashtags.
     pub watchlist: &'a Watchlist,
     /// The followed keywords.
     pub following: &'a [Followed],
-    /// The budget.
+    /// The budgets.
     pub limits: Limits,
-    /// Requests per minute at the most.
+    /// Maximum number of requests per minute.
     pub rate_limit_per_minute: u32,
 }
 
-/// The tasks of a watched hashtag of which nothing is known: each sample takes all its pages.
+/// The tasks of a watched hashtag. Each sample takes all its pages.
 fn tasks(watched: &Watched) -> impl Iterator<Item = Task> + '_ {
     cost::hashtag_tasks(watched, None, Duration::ZERO)
 }
@@ -204,7 +192,7 @@ fn budget_effect(
     let allowance = limits.daily_allowance();
     let pace = Pace::new(need, allowance);
     let left = match standing {
-        Some(standing) => standing.remaining(Window::Balance, Purpose::Totals),
+        Some(standing) => standing.remaining(Window::Balance, Purpose::Job(JobKind::Totals)),
         None => limits.balance.map(|balance| balance.credits.less(limits.reserve)),
     };
     let shown_for = |interval: fn(&Watched) -> Duration| -> Vec<Shown> {
@@ -235,11 +223,11 @@ fn budget_effect(
     }
 }
 
-/// How often something is asked for, and how long its values are shown.
+/// A job's interval, and how long its values are shown.
 struct Shown {
     interval: Duration,
     max_age: Duration,
-    /// Whether it is one of the hashtags that are listed.
+    /// Whether it is about a listed hashtag.
     hashtag: bool,
 }
 
@@ -262,88 +250,13 @@ fn effect(all: &[Shown], share: Share) -> Effect {
     }
 }
 
-/// Every change worth considering: the best of each sort, those that save most.
-fn levers(entries: &[Watched], following: &[Followed]) -> Vec<Lever> {
-    let mut groups: BTreeMap<&Arc<str>, [f64; 3]> = BTreeMap::new();
-    let mut regions: BTreeMap<Region, f64> = BTreeMap::new();
-    for watched in entries {
-        let saves = |change: &dyn Fn(&mut Terms)| daily(watched) - daily(&with(watched, change));
-        let saved = groups.entry(&watched.terms.group).or_default();
-        saved[0] += saves(&|terms| terms.pages_max = 1);
-        saved[1] += saves(&|terms| terms.posts_interval *= 2);
-        saved[2] += saves(&|terms| terms.totals_interval *= 2);
-        // The last region of a hashtag cannot be dropped: none means any.
-        if watched.terms.regions.len() > 1 {
-            for region in &watched.terms.regions {
-                *regions.entry(*region).or_default() +=
-                    saves(&|terms| terms.regions.retain(|it| it != region));
-            }
-        }
-    }
-    let best_group = |index: usize, change: &dyn Fn(&str) -> String| {
-        let best = groups.iter().max_by(|a, b| a.1[index].total_cmp(&b.1[index]))?;
-        Some(Lever { change: change(best.0), saves_credits_per_day: best.1[index] })
-    };
-    let most = |a: &(&Region, &f64), b: &(&Region, &f64)| {
-        to_thousandths(*a.1).total_cmp(&to_thousandths(*b.1)).then_with(|| b.0.cmp(a.0))
-    };
-    let best_region = regions.iter().max_by(most).map(|(region, saved)| Lever {
-        change: format!("do not sample posts in {region}"),
-        saves_credits_per_day: *saved,
-    });
-    let of_keyword = |followed: &Followed| -> f64 {
-        cost::keyword_tasks(followed, None)
-            .chain(cost::trial_tasks(followed))
-            .map(|task| task.per_day())
-            .sum()
-    };
-    let dearest = following.iter().max_by(|a, b| of_keyword(a).total_cmp(&of_keyword(b)));
-    let no_keyword = dearest.map(|followed| Lever {
-        change: format!("do not follow the keyword \"{}\"", followed.keyword),
-        saves_credits_per_day: of_keyword(followed),
-    });
-    let mut levers: Vec<Lever> = [
-        best_group(0, &|group| format!("pages_max = 1 in group {group}")),
-        best_group(1, &|group| format!("posts_interval twice as long in group {group}")),
-        best_group(2, &|group| format!("totals_interval twice as long in group {group}")),
-        best_region,
-        no_keyword,
-    ]
-    .into_iter()
-    .flatten()
-    .map(|lever| Lever { saves_credits_per_day: to_thousandths(lever.saves_credits_per_day), ..lever })
-    .filter(|lever| lever.saves_credits_per_day > 0.0)
-    .collect();
-    let best_first = |a: &Lever, b: &Lever| b.saves_credits_per_day.total_cmp(&a.saves_credits_per_day);
-    levers.sort_by(|a, b| best_first(a, b).then_with(|| a.change.cmp(&b.change)));
-    levers.truncate(LEVERS_SHOWN);
-    levers
-}
-
-/// Credits per day for a hashtag.
-fn daily(watched: &Watched) -> f64 {
-    tasks(watched).map(|task| task.per_day()).sum()
-}
-
-/// The hashtag on other terms.
-fn with(watched: &Watched, change: &dyn Fn(&mut Terms)) -> Watched {
-    let mut terms = Terms::clone(&watched.terms);
-    change(&mut terms);
-    Watched { terms: terms.into(), ..watched.clone() }
-}
-
-/// Without the noise of floating-point sums, which would decide between equals.
-fn to_thousandths(credits: f64) -> f64 {
-    (credits * 1_000.0).round() / 1_000.0
-}
-
-/// A stretched interval as people read it: in whole minutes, from an hour on in tenths of an hour.
+/// Rounds a stretched interval up, to minutes or, from an hour on, to tenths of an hour.
 fn to_minutes(interval: Duration) -> Duration {
     let step = if interval >= HOUR { 360 } else { 60 };
     Duration::from_secs(interval.as_secs().div_ceil(step) * step)
 }
 
-/// The different values, shortest first.
+/// The distinct intervals, shortest first.
 fn distinct(intervals: impl Iterator<Item = Duration>) -> Vec<String> {
     let mut intervals: Vec<Duration> = intervals.collect();
     intervals.sort();
@@ -397,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_levers_are_those_that_save_most() {
+    fn the_levers_are_the_largest_savings() {
         let levers: Vec<_> = two_groups("")
             .levers
             .into_iter()
@@ -412,7 +325,7 @@ mod tests {
             ]
         );
         let single = estimate("[posts]\npages_max = 1\n[[watch]]\nhashtags = [\"a\"]");
-        assert_eq!(single.levers.len(), 2, "nothing that saves nothing: {single:?}");
+        assert_eq!(single.levers.len(), 2, "no lever without savings: {single:?}");
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! Taking results in: into the book, the store, the schedule and the snapshot.
+//! Results of refreshes: entered into the state, the store, the schedule and the snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tiktok_api::{Class, Error};
 use tiktok_api::{Hashtag, Post, Region};
 use tokio::task::{Id, JoinError};
+use tokio::time::Instant;
 use units::Timestamp;
 
-use super::book::{move_back, past, refresh_of};
+use super::clock_step::ClockStep;
+use super::hashtags::{past, refresh_of};
 use super::{HOLD, Poller, Running, blocking};
-use crate::discovery::Look;
+use crate::discovery::Observation;
 use crate::gateway::Failure;
 use crate::gateway::refresh::{self, Collected, Found, Searched};
 use crate::model::{Growth, RecentValues};
@@ -19,7 +20,7 @@ use crate::schedule::{Job, Subject};
 use crate::state::{HashtagState, Outcome, Reading, Sampled};
 use crate::store::{Store, StoreError};
 
-/// What a refresh brought.
+/// The result of a refresh.
 pub(super) enum Refreshed {
     Totals(Result<Found, Failure>),
     Posts(Result<Collected, Failure>),
@@ -27,7 +28,7 @@ pub(super) enum Refreshed {
 }
 
 impl Refreshed {
-    /// Why it did not bring all that it should have.
+    /// Why it is incomplete, if it is.
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Totals(result) => result.as_ref().err(),
@@ -37,36 +38,37 @@ impl Refreshed {
         }
     }
 
-    /// Moves what lies after `now` back in time by `back`.
-    fn date_anew(&mut self, now: Timestamp, back: Duration) {
+    /// Passes every timestamp to `visit`, which may change it.
+    fn visit_timestamps(&mut self, visit: &mut dyn FnMut(&mut Timestamp)) {
         match self {
             Self::Totals(Ok(found)) => {
-                move_back(&mut found.at, now, back);
-                move_back(&mut found.resolved.at, now, back);
+                visit(&mut found.at);
+                visit(&mut found.resolved.at);
             }
-            Self::Posts(Ok(collected)) => move_back(&mut collected.at, now, back),
-            Self::Search(Ok(searched)) => move_back(&mut searched.at, now, back),
+            Self::Posts(Ok(collected)) => visit(&mut collected.at),
+            Self::Search(Ok(searched)) => visit(&mut searched.at),
             Self::Totals(Err(_)) | Self::Posts(Err(_)) | Self::Search(Err(_)) => {}
         }
     }
 }
 
 impl Poller {
-    /// Takes the end of a refresh in: into the book, the store, the schedule and the snapshot.
-    pub(super) async fn take_in(&mut self, done: Result<(Id, Refreshed), JoinError>) {
-        // Before anything is published by a clock that has gone back.
-        self.mind_the_clock().await;
+    /// Enters the result of a refresh into the state, the store, the schedule and the snapshot.
+    pub(super) async fn handle_result(&mut self, done: Result<(Id, Refreshed), JoinError>) {
+        // Nothing may be published by a clock that has stepped back.
+        self.check_clock_step().await;
         let (id, mut refreshed) = match done {
             Ok((id, refreshed)) => (id, Some(refreshed)),
             Err(error) => {
-                tracing::error!(%error, "a refresh ended in a panic; please report this");
+                tracing::error!(%error, "a refresh panicked; please report this bug");
                 (error.id(), None)
             }
         };
-        let Some(Running { job, kind, back }) = self.running.remove(&id) else { return };
+        let Some(Running { job, kind, clock_back }) = self.running.remove(&id) else { return };
         let now = self.parts.clock.now();
         if let Some(refreshed) = &mut refreshed {
-            refreshed.date_anew(now, back);
+            let step = ClockStep { now, back: clock_back };
+            refreshed.visit_timestamps(&mut |at| step.shift(at));
         }
         let outcome = match refreshed.as_ref().map(Refreshed::failure) {
             Some(None) => Some(Outcome::Success),
@@ -74,7 +76,8 @@ impl Poller {
             None => Some(Outcome::Failed),
         };
         if let Some(Failure::Denied(denial)) = refreshed.as_ref().and_then(Refreshed::failure) {
-            self.hold = denial.until().unwrap_or(now + HOLD).min(now + HOLD);
+            let wait = denial.until().map_or(HOLD, |until| until.saturating_since(now));
+            self.hold_until = Instant::now() + wait.min(HOLD);
             self.pacing.invalidate();
         }
         match outcome {
@@ -84,7 +87,7 @@ impl Poller {
             }
             None => {
                 self.schedule.put_back(&job);
-                // Pages that were paid for are taken in all the same.
+                // Pages that were paid for are entered nevertheless.
                 if !matches!(refreshed, Some(Refreshed::Posts(Ok(_)))) {
                     return;
                 }
@@ -100,7 +103,7 @@ impl Poller {
         self.publish();
     }
 
-    /// Enters what a refresh brought about a hashtag.
+    /// Enters a result for a hashtag.
     async fn enter(
         &mut self,
         hashtag: &Hashtag,
@@ -109,15 +112,15 @@ impl Poller {
         outcome: Option<Outcome>,
         now: Timestamp,
     ) {
-        let Some(known) = self.book.get_mut(hashtag).map(Arc::make_mut) else { return };
+        let Some(known) = self.hashtags.get_mut(hashtag).map(Arc::make_mut) else { return };
         let mut best = None;
         match refreshed {
             Some(Refreshed::Totals(Ok(found))) => {
                 if let Some(posts) = found.record.totals.posts {
                     enter_growth(&mut self.growth, hashtag, posts, found.at);
                 }
-                self.trials
-                    .look(hashtag, &Look { at: found.at, posts: found.record.totals.posts, sample: None });
+                let seen = Observation { at: found.at, posts: found.record.totals.posts, sample: None };
+                self.trials.observe(hashtag, &seen);
                 enter_totals(known, found);
             }
             Some(Refreshed::Posts(Ok(collected))) => {
@@ -125,10 +128,10 @@ impl Poller {
                 best = enter_sample(known, region, collected);
                 let taken = sampled(known, region).filter(|sampled| sampled.at == at);
                 if let Some(sample) = &taken.map(Sampled::stats) {
-                    self.trials.look(hashtag, &Look { at, posts: None, sample: Some(sample) });
+                    self.trials.observe(hashtag, &Observation { at, posts: None, sample: Some(sample) });
                 }
             }
-            // The id may be another hashtag's by now: the next look is by name, which costs the same.
+            // The id may belong to another hashtag now. The next refresh is by name, which costs the same.
             Some(Refreshed::Totals(Err(Failure::Upstream(Error { class: Class::Malformed, .. })))) => {
                 known.resolved_at = None;
             }
@@ -142,19 +145,19 @@ impl Poller {
         {
             let resolved = outcome == Outcome::Success;
             known.found = Some(resolved);
-            self.schedule.resolved(hashtag, resolved, past(&self.book, &self.keywords), now);
+            self.schedule.resolved(hashtag, resolved, past(&self.hashtags, &self.keywords), now);
         }
-        self.remember(hashtag, region, best).await;
+        self.save(hashtag, region, best).await;
         if self.trials.contains(hashtag) {
             self.show_trials();
-            self.remember_trials().await;
+            self.save_trials().await;
         }
     }
 
-    /// Makes the result durable before it is shown, and with it the best posts of a new sample, which
-    /// only the store keeps.
-    async fn remember(&self, hashtag: &Hashtag, region: Option<Region>, best: Option<Vec<Post>>) {
-        let Some(known) = self.book.get(hashtag).cloned() else { return };
+    /// Stores a result before it is published, together with the best posts of a new sample, which are only
+    /// in the store.
+    async fn save(&self, hashtag: &Hashtag, region: Option<Region>, best: Option<Vec<Post>>) {
+        let Some(known) = self.hashtags.get(hashtag).cloned() else { return };
         let growth = self.growth.get(hashtag).copied();
         self.write(move |store| match region {
             None => {
@@ -169,12 +172,12 @@ impl Poller {
         .await;
     }
 
-    /// Writes into the store, and says so if that cannot be done.
+    /// Writes to the store, and logs a failure.
     pub(super) async fn write(&self, write: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static) {
         let store = self.parts.store.clone();
         let (simulated, now) = (self.parts.state.api().is_simulated(), self.parts.clock.now());
         let written = blocking(move || {
-            // First, so that no such result is ever taken for a real one.
+            // Marked first, so that a simulated result is never taken for a real one.
             if simulated {
                 store.note_simulated(now)?;
             }
@@ -183,13 +186,13 @@ impl Poller {
         .await;
         if let Err(error) = written {
             self.parts.telemetry.store_failed();
-            tracing::error!(%error, "a result could not be remembered; it is shown, but a restart will ask for it again");
+            tracing::error!(%error, "cannot store a result: it is shown, but requested again after a restart");
         }
     }
 }
 
-/// What a failure makes of a refresh; `None` if it says nothing about the hashtag, which then stays
-/// due: nothing was asked, or the account was refused whatever was asked.
+/// The outcome of a failed refresh. `None` if the failure has nothing to do with the job, which then stays
+/// due: no request was sent, or the API rejects the account.
 fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
     let region = job.region.map(|region| region.to_string());
     let (hashtag, keyword) = match &job.subject {
@@ -200,11 +203,11 @@ fn judge(job: &Job, failure: &Failure) -> Option<Outcome> {
         Failure::Stopped(_) | Failure::Denied(_) | Failure::Retired | Failure::ShuttingDown => None,
         Failure::Upstream(error) if matches!(error.class, Class::Auth | Class::CreditsExhausted) => None,
         failure if refresh::is_not_found(failure) => {
-            tracing::warn!(hashtag, keyword, region, "the upstream does not know it; asked again rarely");
+            tracing::warn!(hashtag, keyword, region, "the API does not know it: it is retried rarely");
             Some(Outcome::NotFound)
         }
         failure => {
-            tracing::warn!(hashtag, keyword, region, error = %failure, "refresh failed; the last good value stays");
+            tracing::warn!(hashtag, keyword, region, error = %failure, "refresh failed: the last value stays");
             Some(Outcome::Failed)
         }
     }
@@ -237,8 +240,8 @@ fn sampled(known: &HashtagState, region: Option<Region>) -> Option<&Sampled> {
     known.regions.iter().find(|state| Some(state.region) == region)?.sample.as_ref()
 }
 
-/// A sample that was cut short is entered only where nothing better is shown. Returns the best posts of
-/// the one that was entered.
+/// Enters a sample. One that was cut short does not replace a complete one that is still current. Returns the
+/// best posts if the sample was entered.
 fn enter_sample(known: &mut HashtagState, region: Option<Region>, collected: Collected) -> Option<Vec<Post>> {
     let Collected { at, sample, cut_short } = collected;
     let index = known.regions.iter().position(|state| Some(state.region) == region)?;
