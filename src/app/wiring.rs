@@ -40,12 +40,12 @@ pub struct Core {
     pub lookups: Arc<LookupService>,
 }
 
-/// Who resolves hashtags to ids, apart from the API.
+/// Where known ids of hashtags are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids {
-    /// The poller: they are in the snapshot.
+    /// In the snapshot: a poller runs.
     Polled,
-    /// Nobody at the moment: they are in the store.
+    /// In the store: no poller runs.
     Stored,
 }
 

@@ -27,7 +27,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Makes the report on a question whose filters are [watched](Question::check).
 ///
-/// `evidence` is what a Prometheus says, if there is one to ask. `posts` tells the best posts of a
+/// `evidence` is from Prometheus, if there is one. `posts` returns the best posts of a
 /// region's sample; it is asked about what the report names only.
 pub fn compose(
     question: &Question,
@@ -238,7 +238,7 @@ impl Subject<'_> {
             checks.push(at_least("views_zscore", facts.views_zscore, zscore));
             checks.push(at_least("views_gain", facts.views_gain, limits.views_gain));
             checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.views_gain_steps));
-            // A count of posts that stands still tells nothing.
+            // A post count that does not change is no evidence.
             if facts.posts_gain_week.is_some_and(|posts| posts > 0.0) {
                 checks.push(at_least("posts_gain_week", facts.posts_gain_week, limits.posts_gain_week));
             }
@@ -263,7 +263,7 @@ impl Subject<'_> {
             doubts.push("counted in one sample of posts, not in the growth of the total".to_owned());
             match stats {
                 Some(stats) if stats.saturated => doubts.push(
-                    "the sample does not reach back 7 days: its velocity tells its size, not a trend"
+                    "the sample does not reach back 7 days: its velocity reflects its size, not a trend"
                         .to_owned(),
                 ),
                 Some(stats) if stats.posts_7d < FEW_POSTS => {

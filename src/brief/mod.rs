@@ -1,7 +1,7 @@
 //! From a signal to a decision: which hashtags to post under now, why, and what works there.
 //!
 //! A report is composed of the snapshot, of the posts that the store keeps and, where there is one, of
-//! what a Prometheus says. It is made when somebody asks for it, never during a scrape, and costs no
+//! the evidence of a Prometheus. It is made on request, never during a scrape, and costs no
 //! credits. The brief for creators and the feed of trends are the same report, asked differently.
 
 mod compose;

@@ -1,4 +1,4 @@
-//! What a report says: the public JSON, of which `docs/api.md` has every field.
+//! The contents of a report: the public JSON. `docs/api.md` documents every field.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct Asked {
     pub region: Option<String>,
     /// The hashtag, without `#`.
     pub hashtag: Option<String>,
-    /// At most so many trends.
+    /// The maximum number of trends.
     pub limit: usize,
     /// The time whose highest velocity counts, instead of that of now.
     pub since_seconds: Option<u64>,
@@ -163,7 +163,8 @@ pub struct Certainty {
     pub level: Level,
     /// What speaks against it, in words; empty for [`Level::High`].
     pub doubts: Vec<String>,
-    /// At most so likely does a steady stream of posts do the same; `None` while it is not faster.
+    /// Upper bound on the probability that a steady stream of posts produces this (p-value), 0 to 1. `None` if it
+    /// is not faster than steady.
     pub chance: Option<f64>,
     /// Posts in the sample.
     pub sample_posts: Option<u64>,
@@ -209,7 +210,7 @@ pub struct PostingWindow {
 pub enum WindowState {
     /// Post now.
     Open,
-    /// Between the thresholds, and nobody knows on which side it was: go on as you did.
+    /// Between the thresholds, without a memory of the last state: go on as before.
     Hold,
     /// Do not push it.
     Closed,

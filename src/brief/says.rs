@@ -40,7 +40,7 @@ fn check_text(check: &Check) -> String {
     format!("{what} {value} ({of} {relation} {})", number(check.threshold))
 }
 
-/// A number as people read it: large ones short, small ones not as zero.
+/// A number for people: large ones abbreviated, small ones not as zero.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -148,7 +148,7 @@ impl Trend {
         }
     }
 
-    /// What there is to say about it, but for its checks and posts: names and texts.
+    /// All facts except its checks and posts: names and texts.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let count =
             |count: Option<u64>, noun| format!("{} {noun}", count.map_or("unknown".to_owned(), short));

@@ -9,7 +9,7 @@ use exporter_web::AccessConfig;
 use units::{Clock, Credits, Problems, SystemClock, duration};
 
 use super::EXIT_CONFIG;
-use super::text::{count, say};
+use super::text::{count, print};
 use crate::app::{Source, Startup};
 use crate::config::{ApiKey, Config};
 use crate::credits::{Estimate, MONTH_DAYS, cost};
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
             let web_warnings = web.as_ref().map_or(&[][..], AccessConfig::warnings);
             for warning in startup.warnings.iter().chain(&key_warnings).chain(web_warnings) {
-                say(std::io::stderr(), &format!("warning: {warning}"));
+                print(std::io::stderr(), &format!("warning: {warning}"));
             }
             let name = args.config_file.display();
             let mut summary = summary(&startup.config, key.as_ref());
@@ -50,15 +50,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
                 summary +=
                     &format!("\n{}", fact("lets in", &format!("{} ({})", web.summary(), path.display())));
             }
-            say(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
+            print(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
             ExitCode::SUCCESS
         }
         Err(problems) => {
             for problem in &problems {
-                say(std::io::stderr(), problem);
+                print(std::io::stderr(), problem);
             }
             let found = count(problems.len(), "problem");
-            say(std::io::stderr(), &format!("{found} in the configuration"));
+            print(std::io::stderr(), &format!("{found} in the configuration"));
             ExitCode::from(EXIT_CONFIG)
         }
     }

@@ -8,7 +8,7 @@ use exporter_web::ListenAddress;
 use tiktok_api::is_loopback;
 use url::Url;
 
-use super::text::say;
+use super::text::print;
 use crate::http_client;
 
 /// Flags of `health`.
@@ -32,14 +32,14 @@ pub(super) async fn run(args: Args) -> ExitCode {
         None => args.url,
         Some(Ok(url)) => url,
         Some(Err(reason)) => {
-            say(std::io::stderr(), &format!("--web.listen-address: {reason}"));
+            print(std::io::stderr(), &format!("--web.listen-address: {reason}"));
             return ExitCode::FAILURE;
         }
     };
     match check(&url, args.timeout).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            say(std::io::stderr(), &format!("{url}: {reason}"));
+            print(std::io::stderr(), &format!("{url}: {reason}"));
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use units::{Clock, Credits, Date, SystemClock, Timestamp};
 
-use super::text::{say, table};
+use super::text::{print, table};
 use super::{EXIT_CONFIG, EXIT_USAGE, Format};
 use crate::app::{Source, Startup};
 use crate::config::Config;
@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The first day to show (UTC), such as 2026-01-31 [default: everything]
     #[arg(long, value_name = "DATE", value_parser = Date::parse)]
     since: Option<Date>,
-    /// How the table looks
+    /// Output format
     #[arg(long = "format", value_enum, default_value = "text")]
     report_format: Format,
     #[command(subcommand)]
@@ -50,12 +50,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let config = match Startup::load(&Source::File(args.config_file.clone()), now) {
         Ok(startup) => startup.config,
         Err(problems) => {
-            say(std::io::stderr(), &problems.to_string());
+            print(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
     if args.correction.is_some() && args.since.is_some() {
-        say(std::io::stderr(), "--since: applies to the table, not to a correction");
+        print(std::io::stderr(), "--since: applies to the table, not to a correction");
         return ExitCode::from(EXIT_USAGE);
     }
     let done = match &args.correction {
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             let Some(configured) = config.budget.balance else {
                 let advice =
                     "set it together with budget.balance_counted_on; without it there is no balance to watch";
-                say(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
+                print(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
                 return ExitCode::from(EXIT_CONFIG);
             };
             // The configured balance is this exporter's share already.
@@ -75,11 +75,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match done {
         Ok(text) => {
-            say(std::io::stdout(), &text);
+            print(std::io::stdout(), &text);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            say(std::io::stderr(), &format!("store.path: {error}"));
+            print(std::io::stderr(), &format!("store.path: {error}"));
             ExitCode::FAILURE
         }
     }

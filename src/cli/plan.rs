@@ -1,11 +1,11 @@
-//! `plan`: what a configuration costs, before anything is spent.
+//! `plan`: the cost of a configuration, before anything is spent.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use units::{Clock, Credits, SystemClock};
 
-use super::text::{say, table};
+use super::text::{print, table};
 use super::{EXIT_CONFIG, Format};
 use crate::app::{Source, Startup};
 use crate::config::Config;
@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// The configuration file (TOML)
     #[arg(long = "config.file", value_name = "FILE", default_value = "tiktok-exporter.toml")]
     config_file: PathBuf,
-    /// How the plan looks
+    /// Output format
     #[arg(long = "format", value_enum, default_value = "text")]
     report_format: Format,
     /// Price of 100,000 credits in US dollars [default: the provider's list price, when last seen]
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let config = match Startup::load(&Source::File(args.config_file.clone()), now) {
         Ok(startup) => startup.config,
         Err(problems) => {
-            say(std::io::stderr(), &problems.to_string());
+            print(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -53,12 +53,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Format::Json => match serde_json::to_string_pretty(&estimate) {
             Ok(json) => json,
             Err(error) => {
-                say(std::io::stderr(), &format!("cannot write the plan: {error}"));
+                print(std::io::stderr(), &format!("cannot write the plan: {error}"));
                 return ExitCode::FAILURE;
             }
         },
     };
-    say(std::io::stdout(), &text);
+    print(std::io::stdout(), &text);
     ExitCode::SUCCESS
 }
 
@@ -157,7 +157,7 @@ fn balance(estimate: &Estimate) -> String {
     }
 }
 
-/// Credits as people read them: in whole ones, and in tenths where those would say too little.
+/// Credits: whole numbers, with a decimal below 10.
 fn rounded(credits: f64) -> String {
     if credits.fract() != 0.0 && credits < 10.0 {
         format!("{credits:.1}")

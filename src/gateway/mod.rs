@@ -43,7 +43,7 @@ use paid::Paid;
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// A server that asks for a longer wait is not waited for within a refresh.
+/// A refresh does not wait for a longer `Retry-After`.
 const RETRY_AFTER_PATIENCE: Duration = Duration::from_secs(60);
 /// No server can stop the exporter for longer than this.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
@@ -99,7 +99,7 @@ impl RequestContext {
     }
 }
 
-/// Why there is no answer.
+/// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The request was sent, and failed.

@@ -1,4 +1,4 @@
-//! The transport behind the ledger: nothing is sent that was not paid for.
+//! The transport behind the ledger: every request is paid for before it is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,8 +30,7 @@ impl Paid {
     /// Reserves a credit, sends the request, and settles. The outer error says that nothing was
     /// sent.
     ///
-    /// Whoever stops waiting for this has spent the credit: a reservation that is dropped stays
-    /// spent.
+    /// If this future is dropped, the credit stays spent.
     pub(super) async fn send(
         &self,
         query: &Query,

@@ -1,5 +1,5 @@
-//! The conversations with the upstream that refresh one thing: which requests, in which order, and
-//! when to stop. What they cost is decided here; when they happen is not.
+//! The requests that refresh one thing: which ones, in which order, and when to stop. This decides what a
+//! refresh costs, not when it happens.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -53,8 +53,8 @@ pub struct Found {
 }
 
 /// Looks a hashtag up: by id once that is known, else by name, else through a search. One request
-/// as a rule, three at the most (and retries). Whoever has been told that `known` leads nowhere leaves
-/// it out: the hashtag may have another id now.
+/// as a rule, three at the most (and retries). If
+/// `known` has led nowhere, leave it out: the hashtag may have another id now.
 ///
 /// # Errors
 ///
@@ -116,8 +116,8 @@ impl LookUp<'_> {
         Ok(Found { at: answered.at, record, resolved, route: Route::Name })
     }
 
-    /// Some hashtags answer to their id alone; a search tells it. Only the hashtag itself counts,
-    /// however well others resemble it.
+    /// Some hashtags are found only by their id, which a search returns. Only the hashtag itself counts, not
+    /// similar ones.
     async fn by_search(&mut self, hashtag: &Hashtag) -> Result<Resolved, Failure> {
         let query = Query::SearchHashtags {
             keyword: hashtag.to_string(),
@@ -133,7 +133,7 @@ impl LookUp<'_> {
     }
 }
 
-/// Whether the upstream says that there is no such thing.
+/// Whether the API reports that it does not exist.
 pub fn is_not_found(failure: &Failure) -> bool {
     matches!(failure, Failure::Upstream(Error { class: Class::NotFound, .. }))
 }
@@ -156,7 +156,7 @@ pub enum Listing {
     Keyword(Keyword),
 }
 
-/// A sample of posts on the way, page by page: what to ask for next, and when to stop.
+/// Collects a sample page by page: what to request next, and when to stop.
 #[derive(Debug)]
 pub struct Sampling {
     paging: Paging,
@@ -171,7 +171,7 @@ impl Sampling {
         Self { paging, sample: PostSample::default(), seen: HashSet::new(), cursor: Cursor::start() }
     }
 
-    /// The page to ask for next.
+    /// The query for the next page.
     pub fn query(&self, listing: &Listing, region: Region) -> Query {
         let (count, cursor) = (self.paging.page_size, self.cursor.clone());
         match listing {
@@ -214,10 +214,10 @@ impl Sampling {
     ///
     /// # Errors
     ///
-    /// When it is empty although there are said to be posts.
+    /// If it is empty although the API claims that there are posts.
     pub fn finish(self) -> Result<PostSample, Error> {
         if self.sample.posts.is_empty() && !self.sample.exhausted {
-            // A velocity of 0 would be a claim that nobody made.
+            // A velocity of 0 would be an invented value.
             return Err(Error::transient("no posts, although there are said to be more"));
         }
         Ok(self.sample)

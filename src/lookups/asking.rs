@@ -1,4 +1,4 @@
-//! The conversation that answers one question.
+//! The requests that answer one question.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::gateway::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_F
 use crate::gateway::{Answered, Failure, RequestContext};
 use crate::model::{Keyword, PostSample, PublicPost};
 
-/// One question on its way.
+/// One question that is being answered.
 pub(super) struct Asking<'a> {
     pub(super) api: &'a ApiHandle,
     pub(super) known: &'a KnownIds,
@@ -23,7 +23,7 @@ pub(super) struct Asking<'a> {
     pub(super) context: &'a mut RequestContext,
 }
 
-/// The id, if it is known from a time that can be trusted.
+/// The known id, if it was seen recently enough.
 pub(super) fn trusted(known: Option<Resolved>, now: Timestamp) -> Option<Resolved> {
     known.filter(|known| known.at.age(now).is_some_and(|age| age < RESOLUTION_TRUSTED_FOR))
 }
@@ -85,13 +85,13 @@ impl Asking<'_> {
         sample.posts.iter().map(|post| PublicPost::new(post, self.now)).collect()
     }
 
-    /// Refuses a region that the API does not support: nobody knows what it would answer. The list is
-    /// remembered for long. If it cannot be read, that is noted.
+    /// Refuses a region that the API does not support: its response would be undefined. The list is cached for a
+    /// long time. If it cannot be read, a note says so.
     async fn check_region(&mut self, region: Region) -> Result<Vec<String>, Refusal> {
         if region == Region::Any {
             return Ok(Vec::new());
         }
-        // The list hardly ever changes, whatever age is wanted of the numbers.
+        // The list hardly ever changes, so the requested age does not apply to it.
         let listed = self.api.gateway.ask(&Query::Regions, Duration::MAX, self.context).await;
         match listed.and_then(|answered| Ok(answered.answer.regions()?)) {
             Ok(regions) if regions.contains(&region) => Ok(Vec::new()),
@@ -120,7 +120,7 @@ impl Asking<'_> {
             matches!(failure, Failure::Upstream(Error { class: Class::NotFound | Class::Malformed, .. }))
         };
         match found {
-            // What the id led to before says nothing about where the name leads now.
+            // The name may lead to another id now.
             Err(failure) if led_astray(&failure) && trusted(known, self.now).is_some() => {
                 refresh::totals(gateway, hashtag, None, self.now, self.max_age, self.context).await
             }
@@ -156,7 +156,7 @@ impl Asking<'_> {
         }
         let (sample, figures) = (&collected.sample, collected.sample.stats(region, collected.at));
         if figures.saturated {
-            let note = "the sample does not reach back 7 days: its velocity tells the size of the sample, not a trend";
+            let note = "the sample does not reach back 7 days: its velocity reflects the size of the sample, not a trend";
             notes.push(note.to_owned());
         }
         Ok(Sample {
@@ -252,13 +252,13 @@ fn videos_page(
     Query::SearchPosts { keyword: keyword.to_string(), since, order, region, count, cursor }
 }
 
-/// Turns the pages of a search.
+/// The pages of a search.
 struct Pager {
     provider: &'static Provider,
-    /// When the first page was given.
+    /// The time of the first page.
     at: Timestamp,
     turned: u32,
-    /// Where the next page begins; `None` at the end. Of the first page nobody has said.
+    /// Where the next page begins. `None` before the first page and after the last.
     cursor: Option<Cursor>,
     ended: bool,
     notes: Vec<String>,
@@ -269,7 +269,7 @@ impl Pager {
         Self { provider, at: Timestamp::default(), turned: 0, cursor: None, ended: false, notes: Vec::new() }
     }
 
-    /// Where the page begins that is to be asked for, if one is.
+    /// Where the next page begins, unless this is the end.
     fn next(&mut self, pages: u32) -> Option<Cursor> {
         if self.ended || self.turned >= pages {
             return None;
@@ -277,7 +277,7 @@ impl Pager {
         Some(self.cursor.clone().unwrap_or_else(Cursor::start))
     }
 
-    /// Takes a page, or its failure, in. Nothing is the end.
+    /// Takes a page or its failure. `None` is the end.
     fn turn<T>(&mut self, page: Result<(Timestamp, Page<T>), Failure>) -> Result<Option<Page<T>>, Refusal> {
         let is_first = self.turned == 0;
         self.turned += 1;
@@ -298,7 +298,7 @@ impl Pager {
         }
     }
 
-    /// A page without anything new is the end, whatever it says.
+    /// A page without anything new is the end, even if it claims that there are more.
     fn saw(&mut self, anything_new: bool) {
         self.ended |= !anything_new;
     }

@@ -1,4 +1,4 @@
-//! What people get for an answer. These are also the documented shapes of `--format json`.
+//! The results of look-ups: also the documented shapes of `--format json`.
 
 use serde::{Deserialize, Serialize};
 use tiktok_api::HashtagRecord;
@@ -8,20 +8,21 @@ use super::{Left, Refusal};
 use crate::gateway::refresh::Route;
 use crate::model::{PublicPost, SampleStats};
 
-/// The answer to one question, and what it cost.
+/// The result of one question, and its cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// Credits that were spent on it.
     pub credits: u64,
-    /// What is left for people afterwards.
+    /// The credits left for look-ups, after this one.
     pub left: Left,
-    /// Whether a simulator has answered: then nothing of it is real.
+    /// Whether the data are simulated.
     pub simulated: bool,
     /// The answer.
     pub result: Result<Finding, Refusal>,
 }
 
-/// An answer. Times are seconds since the Unix epoch; `null` is "the API did not say".
+/// An answer. Times are seconds since the Unix epoch; `null` means that the API did not provide
+/// the value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
@@ -38,7 +39,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// What to keep in mind about it.
+    /// Restrictions of the result, in words.
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Sample(sample) => &sample.notes,
@@ -68,15 +69,15 @@ pub struct Looked {
     pub pgc_show: Option<bool>,
     /// Whether it is flagged as tied to a piece of music.
     pub strong_music: Option<bool>,
-    /// What the platform says about it.
+    /// The platform's description.
     pub description: Option<String>,
-    /// The way that led to it.
+    /// How it was found.
     pub route: Route,
-    /// When the answer was given.
+    /// The time of the response.
     pub answered_timestamp_seconds: i64,
 }
 
-/// A sample of posts with the figures that say how far to trust it.
+/// A sample of posts, and how far to trust it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The name, without `#`.
@@ -85,9 +86,9 @@ pub struct Sample {
     pub challenge_id: String,
     /// A country, or `any`.
     pub region: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
-    /// Posts on all pages, those that came twice counted twice.
+    /// Posts on all pages, including duplicates.
     pub posts_seen: u64,
     /// Posts, each counted once.
     pub posts_unique: u64,
@@ -95,7 +96,7 @@ pub struct Sample {
     pub figures: SampleStats,
     /// Velocity from the growth of the total, as Prometheus has recorded it.
     pub counter_velocity: Option<f64>,
-    /// What to keep in mind about these figures.
+    /// Restrictions of these figures, in words.
     pub notes: Vec<String>,
     /// The posts, in the order of the answers.
     pub posts: Vec<PublicPost>,
@@ -106,9 +107,9 @@ pub struct Sample {
 pub struct Candidates {
     /// The keyword.
     pub keyword: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
-    /// What to keep in mind.
+    /// Restrictions of the result, in words.
     pub notes: Vec<String>,
     /// The hashtags, each once.
     pub hashtags: Vec<Candidate>,
@@ -136,7 +137,7 @@ pub struct Videos {
     pub keyword: String,
     /// A country, or `any`.
     pub region: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
     /// Posts of the last 24 hours among them.
     pub posts_24h: u64,
@@ -144,7 +145,7 @@ pub struct Videos {
     pub posts_7d: u64,
     /// Plays of all of them.
     pub plays: Option<u64>,
-    /// What to keep in mind.
+    /// Restrictions of the result, in words.
     pub notes: Vec<String>,
     /// The posts, each once.
     pub posts: Vec<PublicPost>,
@@ -168,7 +169,7 @@ impl Looked {
     }
 }
 
-/// Text from outside without what would break a line.
+/// Text without control characters.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! What the API answered to people's questions.
+//! Responses of the API to look-ups.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use units::{DAY, Timestamp};

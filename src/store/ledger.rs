@@ -12,7 +12,7 @@ use crate::model::{Expense, Purpose, Spent};
 /// The ledger within one durable transaction.
 pub struct LedgerTx<'a>(pub(super) &'a Connection);
 
-/// A count of the account's credits.
+/// A recorded account balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     /// How many there were.
@@ -82,7 +82,7 @@ impl LedgerEditor {
 }
 
 impl LedgerTx<'_> {
-    /// A number that changes when somebody else has written to the store.
+    /// A number that changes when another process has written to the store.
     pub fn version(&self) -> rusqlite::Result<i64> {
         self.0.pragma_query_value(None, "data_version", |row| row.get(0))
     }
@@ -113,7 +113,7 @@ impl LedgerTx<'_> {
     }
 
     /// When a credit was last added, by purpose in the order of [`Purpose::ALL`]. What was spent for
-    /// purposes that this program does not know counts as people's.
+    /// purposes that this program does not know counts as [`Purpose::AdHoc`].
     pub fn last_entries(&self) -> rusqlite::Result<[Option<Timestamp>; Purpose::ALL.len()]> {
         let mut last = [None; Purpose::ALL.len()];
         let mut statement =
@@ -186,7 +186,7 @@ impl LedgerTx<'_> {
         self.0.execute("DELETE FROM spending WHERE day < ?1 AND hashtag <> ''", [first.days()])
     }
 
-    /// The last count of the account's credits, if there ever was one.
+    /// The last recorded account balance, if there is one.
     pub fn counted(&self) -> rusqlite::Result<Option<Counted>> {
         let sql = "SELECT credits, counted_at, all_before, ad_hoc_before FROM balance";
         let counted = |row: &Row<'_>| {
@@ -196,7 +196,7 @@ impl LedgerTx<'_> {
         self.0.query_row(sql, [], counted).optional()
     }
 
-    /// Notes that there were so many credits on the account at `at`.
+    /// Sets the account balance at `at`.
     pub fn count(&self, credits: Credits, at: Timestamp) -> rusqlite::Result<()> {
         let before = self.spent_since(None)?;
         self.0

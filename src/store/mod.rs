@@ -1,5 +1,4 @@
-//! What survives a restart: the last good results, when each was last asked for, and the ledger of
-//! what was spent.
+//! What survives a restart: the last good results, when each was last refreshed, and the ledger.
 //!
 //! One SQLite file in WAL mode. It holds the latest values only; time series are Prometheus'
 //! business. Every write is one durable transaction, so `kill -9` loses nothing that was shown and
@@ -53,8 +52,7 @@ impl Deref for Store {
 }
 
 impl Store {
-    /// Fails when the open file is not the one at its path any more: what is written to it would be
-    /// unknown to the next process.
+    /// Fails if another file is at the path of the open one: the next process would not find what is written.
     fn check_in_place(&self) -> Result<(), StoreError> {
         if let Some(why) = &self.read_only {
             return Err(StoreError::ReadOnly { path: self.path.clone(), why: why.clone() });

@@ -18,7 +18,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("posts.sql"),
 ];
 
-/// What SQLite's `application_id` says in a file of this program: "TKEX".
+/// SQLite's `application_id` in a file of this program: "TKEX".
 const APPLICATION_ID: i64 = 0x544b_4558;
 
 /// The version of the schema that this program writes.
@@ -37,8 +37,7 @@ impl Store {
         Self::open_as(path, true)
     }
 
-    /// As [`open`](Self::open), for a command that will soon have ended: whoever wants the store
-    /// meanwhile waits for it.
+    /// As [`open`](Self::open), for a command that ends soon. Other processes wait for it.
     ///
     /// # Errors
     ///
@@ -95,8 +94,7 @@ impl Store {
         })
     }
 
-    /// The store for reading only; `why` tells why it cannot be more. Spends nothing, so it needs no
-    /// lock.
+    /// The store for reading only; `why` is the reason. Spends nothing, so it needs no lock.
     fn open_to_read(path: &Path, why: &StoreError) -> Option<Self> {
         let connection = open_readable(path)?;
         if version(&connection).ok()? != VERSION || !is_ours(&connection).ok()? {
@@ -137,7 +135,7 @@ pub(super) fn check(path: &Path, connection: &Connection) -> Result<(), StoreErr
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
 }
 
-/// What tells the file at `path` from another one that takes its place.
+/// Identifies the file at `path`: a file that replaces it has another identity.
 #[cfg(unix)]
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

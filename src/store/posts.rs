@@ -1,4 +1,4 @@
-//! The best posts of each sample. They are read when somebody asks for a brief, so that memory need not
+//! The best posts of each sample. They are read for a brief, so that memory need not
 //! hold them for every pair of a watchlist.
 
 use rusqlite::{Connection, OptionalExtension, params};

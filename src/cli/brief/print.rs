@@ -7,7 +7,7 @@ use crate::brief::{Report, Trend, checks, counts};
 use crate::cli::text;
 use crate::model::PublicPost;
 
-/// An overview, and then what there is to know of each hashtag.
+/// An overview, then the details of each hashtag.
 pub(super) fn table(report: &Report) -> String {
     let mut lines = vec![format!("{}, ranked by {}", report.title(), report.ranking.by.words())];
     if report.simulated {
@@ -15,7 +15,7 @@ pub(super) fn table(report: &Report) -> String {
     }
     lines.extend(report.ranking.notes.iter().map(|note| format!("note: {note}")));
     if report.trends.is_empty() {
-        lines.push("\nNothing to tell yet.".to_owned());
+        lines.push("\nNothing to report yet.".to_owned());
         return plain(&lines.join("\n"));
     }
     lines.push(format!("\n{}", overview(report)));
@@ -105,13 +105,13 @@ fn cells(report: &Report, trend: &Trend, post: &PublicPost) -> [(&'static str, S
     ]
 }
 
-/// The name by which the JSON calls it.
+/// Its name in the JSON.
 fn name(word: &impl Serialize) -> String {
     let value = serde_json::to_value(word).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Without control characters, which a terminal would obey, whoever the exporter is that was asked.
+/// Without control characters, which a terminal would execute: the server at `--url` may be any.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }

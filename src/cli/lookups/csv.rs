@@ -1,4 +1,4 @@
-//! Answers for spreadsheets: one row per thing, the names of the columns first.
+//! Results as CSV: a header, then one row per hashtag, post or region.
 
 use csv::Writer;
 

@@ -1,4 +1,4 @@
-//! Answers for people.
+//! Results as tables for terminals.
 
 use units::{
     Clock, Credits, SystemClock, Timestamp,
@@ -60,7 +60,7 @@ fn hashtags(looked: &[&Looked]) -> String {
     table(&rows, 5)
 }
 
-/// The flags that are set; `-` for none, `?` when the API said of none.
+/// The flags that are set; `-` for none, `?` if the API provided none.
 fn flags(looked: &Looked) -> String {
     let flags = [
         ("commerce", looked.commerce),
@@ -189,7 +189,7 @@ fn regions(codes: &[String]) -> String {
 
 /// The hashtags as a block for the configuration, with their totals beside them.
 pub(super) fn watch_block(found: &Candidates) -> String {
-    // What JSON quotes, TOML reads.
+    // A JSON string is a TOML string.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let group: String = found.keyword.chars().take(GROUP_CHARS).collect();
     let lines = found.hashtags.iter().map(|candidate| {

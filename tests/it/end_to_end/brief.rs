@@ -75,7 +75,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
     for name in ["brief.md", "brief.csv", "brief.json"] {
         let (file, name) = (path(name), name);
         let (out, err) = done(&["--url", &url, "--output", &file]);
-        assert_eq!((out.as_str(), err.lines().next()), ("", Some(format!("{file} is written").as_str())));
+        assert_eq!((out.as_str(), err.lines().next()), ("", Some(format!("wrote {file}").as_str())));
         let written = std::fs::read_to_string(&file).unwrap();
         let starts = [
             ("brief.md", "# Creator brief\n\n**SIMULATED"),

@@ -96,7 +96,7 @@ fn every_question_is_answered_in_every_format_without_a_key() {
         assert_eq!(table.code, 0, "{question:?}: {}", table.err);
         assert!(table.out.contains(heading), "{question:?}: {}", table.out);
         assert!(!table.out.chars().any(|c| c.is_control() && c != '\n'), "{question:?}: {:?}", table.out);
-        assert!(table.err.contains("spent") && table.err.contains("nothing of it is real"), "{}", table.err);
+        assert!(table.err.contains("spent") && table.err.contains("no data is real"), "{}", table.err);
 
         let csv = demo(&[question.clone(), vec!["--format", "csv"]].concat());
         let mut reader = csv::Reader::from_reader(csv.out.as_bytes());
