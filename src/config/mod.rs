@@ -39,7 +39,6 @@ pub use posts::PostsConfig;
 pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
-pub(crate) use url::is_loopback;
 pub use web::WebConfig;
 
 use crate::credits::{Limits, Need, Pace, Workload, cost};
@@ -51,7 +50,7 @@ use tables::Tables;
 /// A configuration in which every value is within its range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The upstream.
+    /// The API.
     pub api: ApiConfig,
     /// How often values are fetched.
     pub refresh: RefreshConfig,
@@ -59,7 +58,7 @@ pub struct Config {
     pub posts: PostsConfig,
     /// How many credits may be spent: this exporter's share.
     pub budget: Limits,
-    /// Where the history is asked for.
+    /// Where the history is.
     pub prometheus: PrometheusConfig,
     /// Where the metrics are served.
     pub web: WebConfig,
@@ -74,7 +73,7 @@ pub struct Config {
     pub following: Vec<Followed>,
 }
 
-/// A usable configuration, and what is odd about it.
+/// A usable configuration, and its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The configuration.

@@ -1,4 +1,4 @@
-//! `[prometheus]`: the server that keeps the history, asked by briefs and by the trend feed.
+//! `[prometheus]`: the server with the history, for briefs and the trend feed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(super) const KEYS: &[&str] = &["url", "timeout"];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Where the history is asked for. Never asked during a scrape.
+/// Where the history is. Never queried during a scrape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusConfig {
     /// `prometheus.url`: where a Prometheus with this program's rules answers, http or https,

@@ -1,4 +1,4 @@
-//! Which keys exist, and what somebody who wrote another one may have meant.
+//! Which keys exist, and suggestions for unknown ones.
 
 use tiktok_api::Dialect;
 use units::Problem;

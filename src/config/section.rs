@@ -162,7 +162,7 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// Notes every key that nobody asked for as unknown.
+    /// Records every key that was not read as unknown.
     pub(super) fn finish(self) {
         let unknown = self.values.keys().map(|key| unknown_key(&self.place, key));
         self.findings.problems.extend(unknown);

@@ -69,7 +69,7 @@ impl Breaker {
         }
     }
 
-    /// Asks for leave to send one request.
+    /// Requests a pass for one request.
     pub fn pass(&self, now: Timestamp) -> Result<Pass, Trip> {
         let mut state = self.lock();
         match *state {

@@ -1,4 +1,4 @@
-//! Answers of the recent past, so that nobody pays twice for one.
+//! Recent answers, so that none is paid for twice.
 
 use std::sync::Arc;
 use std::time::Duration;

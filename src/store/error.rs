@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::VERSION;
+use super::open::VERSION;
 
 /// The store cannot be used, or one operation failed.
 #[derive(Debug, thiserror::Error)]

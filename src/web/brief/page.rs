@@ -10,7 +10,8 @@ use maud::{DOCTYPE, Markup, html};
 use tiktok_api::Provider;
 use tiktok_api::Region;
 
-use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
+use crate::brief::{Kind, Question, Report, Trend, WindowState, checks, counts};
+use crate::model::PublicPost;
 use crate::state::{ApiStatus, Snapshot};
 use crate::web::landing::banners;
 
@@ -154,10 +155,10 @@ fn class(trend: &Trend, name: &str) -> &'static str {
     }
 }
 
-fn best(post: &BestPost) -> Markup {
+fn best(post: &PublicPost) -> Markup {
     let title = post.title.as_deref();
     html! {
-        @match post.link() {
+        @match post.safe_url() {
             Some(url) => a href=(url) rel="noopener noreferrer nofollow" { (name(title)) },
             None => (name(title)),
         }
