@@ -16,11 +16,11 @@ use crate::model::{PublicPost, SampleStats, steady_p_value};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
 
-/// A sample with fewer posts of the last 7 days says little.
+/// A sample with fewer posts of the last 7 days is weak evidence.
 const FEW_POSTS: u64 = 10;
 /// Below this share of posts from the region, a region's sample is mostly about others.
 const FEW_FROM_HERE: f64 = 0.5;
-/// A reading older than so many intervals is not fresh, as in the rules; an interval counts as at
+/// A reading older than this number of intervals is not fresh, as in the rules; an interval counts as at
 /// least five minutes there, since Prometheus sees a reading at its next scrape only.
 const FRESH_INTERVALS: u32 = 2;
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);

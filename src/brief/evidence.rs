@@ -205,7 +205,7 @@ impl Evidence {
     }
 }
 
-/// Evidence by hand.
+/// Evidence for tests.
 impl FromIterator<(String, Facts)> for Evidence {
     fn from_iter<I: IntoIterator<Item = (String, Facts)>>(facts: I) -> Self {
         Self { facts: facts.into_iter().collect(), ..Self::default() }

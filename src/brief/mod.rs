@@ -9,8 +9,8 @@ mod evidence;
 mod markdown;
 mod question;
 mod report;
-mod says;
 mod service;
+mod words;
 
 pub use compose::compose;
 pub use evidence::{Evidence, Facts, Thresholds};
@@ -20,5 +20,5 @@ pub use report::{
     Asked, Certainty, Check, Comparison, Level, Measure, PostingWindow, Ranking, Report, Signal, Totals,
     Trend, Velocity, WindowState,
 };
-pub(crate) use says::{checks, counts};
 pub use service::{BestPosts, BriefService};
+pub(crate) use words::{checks, counts};

@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// Trends when nobody says how many, and at the most.
+    /// The default and the maximum number of trends.
     pub const fn limits(self) -> (usize, usize) {
         match self {
             Kind::Brief => (5, 50),

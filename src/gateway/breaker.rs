@@ -39,7 +39,7 @@ pub enum Admission {
     Nothing(Trip, Option<Timestamp>),
 }
 
-/// Leave to send one request. Must be handed back with the outcome.
+/// Permission to send one request. Must be returned with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Pass {

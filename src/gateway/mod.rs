@@ -106,16 +106,16 @@ pub enum Failure {
     #[error(transparent)]
     Upstream(#[from] Error),
     /// Nothing was sent: spending has stopped.
-    #[error("not asked: all requests are stopped ({})", .0.as_str())]
+    #[error("not sent: all requests are stopped ({})", .0.as_str())]
     Stopped(Trip),
     /// Nothing was sent: there is no credit for it.
-    #[error("not asked: {0}")]
+    #[error("not sent: {0}")]
     Denied(#[from] Denial),
     /// Nothing was sent: another gateway has taken this one's place.
-    #[error("not asked: the settings of the API were replaced")]
+    #[error("not sent: the settings of the API were replaced")]
     Retired,
     /// Nothing was sent: the program ends.
-    #[error("not asked: the program is shutting down")]
+    #[error("not sent: the program is shutting down")]
     ShuttingDown,
 }
 

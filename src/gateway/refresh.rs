@@ -238,7 +238,7 @@ pub struct Collected {
 /// Collects the posts of a listing, page by page.
 ///
 /// "Not found" on a later page is the end of the list. Any other failure there cuts the sample short:
-/// it is then known to miss posts, so its figures call themselves saturated, and its velocity says how
+/// it is then known to miss posts, so its figures are marked as saturated, and its velocity reflects how
 /// far the collecting got and nothing about the hashtag. Better than nothing, not better than a whole
 /// sample that is still current.
 ///

@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When another process holds it, it is of a newer version or somebody else's, nothing of it can
+    /// When another process holds it, it is of a newer version or another program's, nothing of it can
     /// be read, or there is none and none can be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_as(path, true)
@@ -103,7 +103,7 @@ impl Store {
         tracing::error!(
             error = %why,
             "the store cannot be used: last values are shown as far as they can be read, and nothing is spent \
-             until this is mended and the program restarted"
+             until this is fixed and the program is restarted"
         );
         Some(Self {
             reader: StoreReader::new(path, connection),
