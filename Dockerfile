@@ -9,8 +9,8 @@ FROM rust:1.89-alpine3.22 AS build
 RUN apk add --no-cache musl-dev=~1.2
 WORKDIR /src
 
-# The dependencies, in a layer that lasts until they change: built with an empty program. Benchmarks
-# are not sent here, and Cargo would miss those that it is told of.
+# The dependencies, in a layer that is cached until they change: built with an empty program. Benchmarks,
+# examples and tests are not in the build context, so their sections are removed from Cargo.toml.
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \
@@ -28,7 +28,7 @@ RUN cargo build --release --locked \
     && cp /etc/ssl/certs/ca-certificates.crt /root-of-image/etc/ssl/certs/
 
 
-# What fills the demo's Prometheus with history: its own tools, and the program that knows the past.
+# Fills the demo's Prometheus with history: Prometheus' own tools, and the exporter.
 FROM prom/prometheus:v3.5.0 AS history
 COPY --from=build /root-of-image/tiktok-exporter /bin/tiktok-exporter
 USER 65534:65534
@@ -36,11 +36,11 @@ ENTRYPOINT ["/bin/sh"]
 HEALTHCHECK NONE
 
 
-# The exporter: the program, the certificates it trusts, and a directory it may write to.
+# The exporter: the program, CA certificates, and a writable directory.
 FROM scratch AS exporter
 COPY --from=build /root-of-image/etc /etc
 COPY --from=build /root-of-image/tiktok-exporter /
-# A volume begins with the owner of the directory that it covers.
+# A new volume gets the owner of the directory that it covers.
 COPY --from=build --chown=65532:65532 /root-of-image/data /data
 USER 65532:65532
 WORKDIR /data

@@ -30,8 +30,9 @@
 //! | [`gateway`] | the only way to the API: cache, breaker, rate limiter, ledger, retries; what one refresh sends |
 //! | [`page`] | snapshot, ledger and API status as metric families |
 //! | [`poller`] | the loop that refreshes what is due |
+//! | [`http_client`] | what the HTTP clients of this program have in common |
 //! | [`prometheus`] | one query to a Prometheus, one bounded answer |
-//! | `lookups` | interactive look-ups, answered by the process that holds the store |
+//! | [`lookups`] | interactive look-ups, answered by the process that holds the store |
 //! | [`brief`] | which hashtags to post under, and why |
 //! | [`web`] | landing page, brief, trends, health, reload, runbooks, notifications |
 //! | [`history`] | the past as OpenMetrics: of the simulated world, of the tutorial's table |
@@ -74,7 +75,6 @@
 //! the month. With less than one refresh per hashtag and day, totals of hashtags that are likelier to take off
 //! come first.
 
-pub mod adhoc;
 pub mod app;
 pub mod brief;
 pub mod cli;
@@ -83,6 +83,8 @@ pub mod credits;
 pub mod discovery;
 pub mod gateway;
 pub mod history;
+pub mod http_client;
+pub mod lookups;
 pub mod model;
 pub mod page;
 pub mod poller;

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fills the data directory of a Prometheus that has not run yet with thirty days of the simulated
-# world, and with what the rules would have recorded of it. Once: what is there already stays.
+# Fills the data directory of a Prometheus that has not run yet with thirty days of simulated history,
+# and with what the rules would have recorded. Runs once: existing data stays.
 #
 #     history.sh RULES DATA [DAYS]
 #
-# RULES holds the *.rules.yml files, DATA is the directory. Needs tiktok-exporter, prometheus and
-# promtool, and about 1 GB in DATA while it runs. Nothing of it is visible in DATA until all of it
-# is done, so an interrupted run begins anew.
+# RULES contains the *.rules.yml files, DATA is the directory. Needs tiktok-exporter, prometheus and
+# promtool, and about 1 GB in DATA while it runs. Blocks appear in DATA only when all of them are
+# complete, so an interrupted run starts again.
 set -eu
 
 rules=$1
@@ -21,21 +21,21 @@ if [ -e "$marker" ]; then
     exit 0
 fi
 if [ -e "$data/wal" ]; then
-    echo "history: a Prometheus has run on $data already; its data stay as they are"
+    echo "history: a Prometheus has already run on $data; its data stays unchanged"
     exit 0
 fi
 
-# Whatever an interrupted run has left.
+# Left over from an interrupted run.
 rm -rf "$work"
 for meta in "$data"/*/meta.json; do
     if [ -e "$meta" ]; then rm -rf "${meta%/meta.json}"; fi
 done
 mkdir "$work" "$work/data" "$work/tmp"
-# promtool wants a place for its temporary files, and there may be no other that can be written to.
+# promtool needs a directory for temporary files, and no other may be writable.
 export TMPDIR="$work/tmp"
 
-# Blocks of 54 h: fewer and longer ones are made and read in a third of the time.
-echo "history: writing $days days of the simulated world"
+# Blocks of 54 h: fewer and longer blocks are written and read in a third of the time.
+echo "history: writing $days days of simulated history"
 tiktok-exporter backfill --days "$days" --step 4m --posts-every 3h --block 54h \
     --rules "$rules" --output "$work/files" >"$work/backfill.log" || {
     cat "$work/backfill.log"
@@ -46,7 +46,7 @@ echo "history: making blocks"
 import() {
     promtool tsdb create-blocks-from --max-block-duration=54h openmetrics -q "$1" "$work/data" && rm "$1"
 }
-# Two at a time; each block is a file of its own.
+# Two at a time; each block comes from its own file.
 first=
 for file in "$work"/files/*.om; do
     if [ -z "$first" ]; then
@@ -60,7 +60,7 @@ for file in "$work"/files/*.om; do
 done
 [ -z "$first" ] || import "$first"
 
-# A Prometheus sees new blocks when it starts, so each stage has one of its own.
+# Prometheus reads new blocks at its start, so it is started for each stage.
 server=
 stop_server() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
@@ -89,12 +89,12 @@ for first in "$work"/files/rules/*.0.yml; do
     until tiktok-exporter health --url="http://127.0.0.1:$port/-/ready" 2>/dev/null; do
         tries=$((tries + 1))
         if [ "$tries" -gt 600 ] || ! kill -0 "$server" 2>/dev/null; then
-            echo "history: the Prometheus that is to compute the recorded series does not start" >&2
+            echo "history: Prometheus does not start; it is needed to record the rules" >&2
             exit 1
         fi
         sleep 0.1
     done
-    # The files of a stage at once: promtool asks for one rule after the other.
+    # All files of a stage in parallel: promtool evaluates one rule after the other.
     jobs=
     for file in "$stage".*.yml; do
         record "$file" &

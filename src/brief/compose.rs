@@ -9,25 +9,25 @@ use units::{Timestamp, duration, human::utc};
 
 use super::report::VERSION;
 use super::{
-    Asked, BestPost, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow,
-    Question, Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
+    Asked, Certainty, Check, Comparison, Evidence, Facts, Kind, Level, Measure, PostingWindow, Question,
+    Ranking, Report, Signal, Thresholds, Totals, Trend, Velocity, WindowState,
 };
-use crate::model::{SampleStats, steady_p_value};
+use crate::model::{PublicPost, SampleStats, steady_p_value};
 use crate::prometheus::QueryError;
 use crate::state::{HashtagState, Reading, Refresh, RegionState, Sampled, Snapshot};
 
-/// A sample with fewer posts of the last 7 days says little.
+/// A sample with fewer posts of the last 7 days is weak evidence.
 const FEW_POSTS: u64 = 10;
 /// Below this share of posts from the region, a region's sample is mostly about others.
 const FEW_FROM_HERE: f64 = 0.5;
-/// A reading older than so many intervals is not fresh, as in the rules; an interval counts as at
+/// A reading older than this number of intervals is not fresh, as in the rules; an interval counts as at
 /// least five minutes there, since Prometheus sees a reading at its next scrape only.
 const FRESH_INTERVALS: u32 = 2;
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Makes the report on a question whose filters are [watched](Question::check).
 ///
-/// `evidence` is what a Prometheus says, if there is one to ask. `posts` tells the best posts of a
+/// `evidence` is from Prometheus, if there is one. `posts` returns the best posts of a
 /// region's sample; it is asked about what the report names only.
 pub fn compose(
     question: &Question,
@@ -238,7 +238,7 @@ impl Subject<'_> {
             checks.push(at_least("views_zscore", facts.views_zscore, zscore));
             checks.push(at_least("views_gain", facts.views_gain, limits.views_gain));
             checks.push(at_least("views_gain_steps", facts.views_gain_steps, limits.views_gain_steps));
-            // A count of posts that stands still tells nothing.
+            // A post count that does not change is no evidence.
             if facts.posts_gain_week.is_some_and(|posts| posts > 0.0) {
                 checks.push(at_least("posts_gain_week", facts.posts_gain_week, limits.posts_gain_week));
             }
@@ -263,7 +263,7 @@ impl Subject<'_> {
             doubts.push("counted in one sample of posts, not in the growth of the total".to_owned());
             match stats {
                 Some(stats) if stats.saturated => doubts.push(
-                    "the sample does not reach back 7 days: its velocity tells its size, not a trend"
+                    "the sample does not reach back 7 days: its velocity reflects its size, not a trend"
                         .to_owned(),
                 ),
                 Some(stats) if stats.posts_7d < FEW_POSTS => {
@@ -349,26 +349,9 @@ impl Subject<'_> {
         at.and_then(|at| at.age(self.now)).map(|age| age.as_secs())
     }
 
-    fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<BestPost> {
+    fn best(&self, posts: impl Fn(&Hashtag, Region) -> Vec<Post>) -> Vec<PublicPost> {
         let posts = self.sample().map_or(Vec::new(), |_| posts(&self.hashtag.hashtag, self.region.region));
-        posts.into_iter().map(|post| self.best_post(post)).collect()
-    }
-
-    fn best_post(&self, post: Post) -> BestPost {
-        BestPost {
-            url: post.link(),
-            id: post.id,
-            author: post.author,
-            title: post.title,
-            plays: post.plays,
-            likes: post.likes,
-            comments: post.comments,
-            shares: post.shares,
-            saves: post.saves,
-            published_at: post.created_at.map(utc).filter(|text| !text.is_empty()),
-            age_seconds: self.age(post.created_at),
-            region: post.region.map(|region: Region| region.to_string()),
-        }
+        posts.iter().map(|post| PublicPost::new(post, self.now)).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a Prometheus with this program's rules says about the watchlist.
+//! What a Prometheus with this program's rules has recorded about the watchlist.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Facts {
     pub velocity_peak: Option<f64>,
     /// Its mean over that time.
     pub velocity_mean: Option<f64>,
-    /// At most so likely does a steady stream do the same.
+    /// Upper bound on the probability that a steady stream of posts produces this (p-value).
     pub chance: Option<f64>,
     /// Posts of the last day.
     pub posts_gain: Option<f64>,
@@ -30,7 +30,7 @@ pub struct Facts {
     pub posts_gain_steps: Option<f64>,
     /// Posts of the same day a week ago.
     pub posts_gain_week_before: Option<f64>,
-    /// At most so likely does a day no busier than that one bring as many posts as the last.
+    /// Upper bound on the probability that a day no busier than that one produces as many posts as the last day.
     pub week_chance: Option<f64>,
     /// Posts of the last 7 days.
     pub posts_gain_week: Option<f64>,
@@ -53,9 +53,9 @@ pub struct Thresholds {
     pub heating_up: f64,
     /// Velocity from which it is a trend candidate.
     pub trend_candidate: f64,
-    /// Highest chance that a steady stream does the same.
+    /// The highest accepted p-value against a steady stream.
     pub chance: f64,
-    /// Highest chance that a day no busier than the same one a week ago does.
+    /// The highest accepted p-value against the same day a week ago.
     pub week_chance: f64,
     /// A gain of posts of fewer steps is taken for rounding.
     pub posts_gain_steps: f64,
@@ -148,7 +148,7 @@ impl Evidence {
         FACTS.iter().map(|(name, _)| *name).chain(THRESHOLDS.iter().map(|(name, _)| *name))
     }
 
-    /// Asks `client` for all of it, and, with `since`, for how the velocity was in that time.
+    /// Queries `client` for all of it, and with `since` for the velocity in that time.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl Evidence {
     }
 }
 
-/// Evidence by hand.
+/// Evidence for tests.
 impl FromIterator<(String, Facts)> for Evidence {
     fn from_iter<I: IntoIterator<Item = (String, Facts)>>(facts: I) -> Self {
         Self { facts: facts.into_iter().collect(), ..Self::default() }

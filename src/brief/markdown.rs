@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Report, Trend, checks, counts};
 
-/// The report as a document of CommonMark. Everything from outside is text in it: it cannot become a
-/// heading, a link or HTML.
+/// The report as a document of CommonMark. Text from outside cannot become a heading, a link
+/// or HTML.
 pub fn markdown(report: &Report) -> String {
     let mut text = format!("# {}\n\n", escape(&report.title()));
     if report.simulated {
@@ -16,7 +16,7 @@ pub fn markdown(report: &Report) -> String {
         let _ = writeln!(text, "> {}\n", escape(note));
     }
     if report.trends.is_empty() {
-        text.push_str("Nothing to tell yet.\n");
+        text.push_str("Nothing to report yet.\n");
     }
     report.trends.iter().for_each(|trend| section(&mut text, trend));
     text
@@ -36,7 +36,7 @@ fn section(text: &mut String, trend: &Trend) {
     text.push_str(if trend.posts.is_empty() { "\nNo posts are known.\n\n" } else { "\n" });
     for (post, number) in trend.posts.iter().zip(1..) {
         let title = escape(post.title.as_deref().unwrap_or("(no title)"));
-        let title = match post.link() {
+        let title = match post.safe_url() {
             Some(url) => format!("[{title}]({url})"),
             None => title,
         };
@@ -48,13 +48,13 @@ fn section(text: &mut String, trend: &Trend) {
     }
 }
 
-/// Text that Markdown is to leave alone. It never begins a line, so what means something there alone
-/// stays as it is.
+/// Escapes Markdown. The text is never at the start of a line, so characters that are special only there stay
+/// as they are.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // Addresses become links by themselves in many places.
+        // Many renderers turn URLs into links.
         let is_address = match c {
             ':' => chars.peek() == Some(&'/'),
             '.' => escaped.to_ascii_lowercase().ends_with("www"),

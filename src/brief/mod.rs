@@ -1,24 +1,24 @@
 //! From a signal to a decision: which hashtags to post under now, why, and what works there.
 //!
 //! A report is composed of the snapshot, of the posts that the store keeps and, where there is one, of
-//! what a Prometheus says. It is made when somebody asks for it, never during a scrape, and costs no
+//! the evidence of a Prometheus. It is made on request, never during a scrape, and costs no
 //! credits. The brief for creators and the feed of trends are the same report, asked differently.
 
 mod compose;
-mod desk;
 mod evidence;
 mod markdown;
 mod question;
 mod report;
-mod says;
+mod service;
+mod words;
 
 pub use compose::compose;
-pub use desk::{BestPosts, Desk};
 pub use evidence::{Evidence, Facts, Thresholds};
 pub use markdown::markdown;
 pub use question::{BadQuestion, Kind, Question};
 pub use report::{
-    Asked, BestPost, Certainty, Check, Comparison, Level, Measure, PostingWindow, Ranking, Report, Signal,
-    Totals, Trend, Velocity, WindowState,
+    Asked, Certainty, Check, Comparison, Level, Measure, PostingWindow, Ranking, Report, Signal, Totals,
+    Trend, Velocity, WindowState,
 };
-pub(crate) use says::{checks, counts};
+pub use service::{BestPosts, BriefService};
+pub(crate) use words::{checks, counts};

@@ -1,4 +1,4 @@
-//! What somebody wants to know, as the parameters of a URL say it.
+//! What a report is about, from the parameters of a URL.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -32,9 +32,9 @@ pub struct Question {
     pub region: Option<Region>,
     /// Only this hashtag.
     pub hashtag: Option<Hashtag>,
-    /// At most so many trends.
+    /// The maximum number of trends.
     pub limit: usize,
-    /// Rank by the highest velocity of so long a time, instead of by that of now.
+    /// Rank by the highest velocity of this time instead of the current one.
     pub since: Option<Duration>,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// Trends when nobody says how many, and at the most.
+    /// The default and the maximum number of trends.
     pub const fn limits(self) -> (usize, usize) {
         match self {
             Kind::Brief => (5, 50),
@@ -149,7 +149,7 @@ impl Question {
         Ok(())
     }
 
-    /// The query part of a URL that asks this.
+    /// The query part of the URL for this question.
     pub fn to_query(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let texts = [

@@ -1,6 +1,8 @@
-//! What a report says: the public JSON, of which `docs/api.md` has every field.
+//! The contents of a report: the public JSON. `docs/api.md` documents every field.
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::PublicPost;
 
 /// The version of the JSON.
 pub const VERSION: u32 = 1;
@@ -31,7 +33,7 @@ pub struct Asked {
     pub region: Option<String>,
     /// The hashtag, without `#`.
     pub hashtag: Option<String>,
-    /// At most so many trends.
+    /// The maximum number of trends.
     pub limit: usize,
     /// The time whose highest velocity counts, instead of that of now.
     pub since_seconds: Option<u64>,
@@ -88,7 +90,7 @@ pub struct Trend {
     /// Whether it is time to post.
     pub posting_window: PostingWindow,
     /// The best recent posts of the region's sample, by plays; at most three.
-    pub posts: Vec<BestPost>,
+    pub posts: Vec<PublicPost>,
 }
 
 /// 1 is steady, 2 is twice as fast as on the mean day of the week.
@@ -161,7 +163,8 @@ pub struct Certainty {
     pub level: Level,
     /// What speaks against it, in words; empty for [`Level::High`].
     pub doubts: Vec<String>,
-    /// At most so likely does a steady stream of posts do the same; `None` while it is not faster.
+    /// Upper bound on the probability that a steady stream of posts produces this (p-value), 0 to 1. `None` if it
+    /// is not faster than steady.
     pub chance: Option<f64>,
     /// Posts in the sample.
     pub sample_posts: Option<u64>,
@@ -207,40 +210,11 @@ pub struct PostingWindow {
 pub enum WindowState {
     /// Post now.
     Open,
-    /// Between the thresholds, and nobody knows on which side it was: go on as you did.
+    /// Between the thresholds, without a memory of the last state: go on as before.
     Hold,
     /// Do not push it.
     Closed,
     /// Nothing that can be trusted is known.
     #[default]
     Unknown,
-}
-
-/// A post that does well.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct BestPost {
-    /// The platform's id.
-    pub id: String,
-    /// The author's name, without `@`.
-    pub author: Option<String>,
-    /// What the author wrote, on one line, cut when it is long.
-    pub title: Option<String>,
-    /// How often it was played.
-    pub plays: Option<u64>,
-    /// Likes.
-    pub likes: Option<u64>,
-    /// Comments.
-    pub comments: Option<u64>,
-    /// Shares.
-    pub shares: Option<u64>,
-    /// Saves.
-    pub saves: Option<u64>,
-    /// When it was published: RFC 3339, UTC.
-    pub published_at: Option<String>,
-    /// How long ago that was.
-    pub age_seconds: Option<u64>,
-    /// The country it is from.
-    pub region: Option<String>,
-    /// Where it can be seen, unless author or id are not such as the platform gives.
-    pub url: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! `brief`: the hashtags worth posting under, why, and the posts that do best there.
 //!
-//! A running exporter is asked first: it knows the most. Where none answers, the store is read, which
-//! is the same as of the last refresh. Neither costs a credit.
+//! It comes from a running exporter, or else from the store, which has the data of the last refresh. Neither
+//! costs a credit.
 
 mod ask;
 mod print;
@@ -12,21 +12,18 @@ use std::process::ExitCode;
 
 use url::Url;
 
-use super::text::say;
-use super::{EXIT_CONFIG, EXIT_USAGE};
+use super::text::print;
+use super::{DEFAULT_CONFIG, EXIT_CONFIG, EXIT_USAGE};
 use crate::brief::{BadQuestion, Kind, Question};
 use ask::{Failure, Source};
-
-/// The configuration that is read when nobody says which.
-const DEFAULT_CONFIG: &str = "tiktok-exporter.toml";
 
 /// Flags of `brief`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The configuration file (TOML), which says where the exporter listens and where the store is
+    /// The configuration file (TOML), which has the exporter's listen address and the path of the store
     #[arg(long = "config.file", value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config_file: PathBuf,
-    /// Ask the exporter at this address, and nobody else
+    /// Use only the exporter at this URL
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
     /// Only hashtags of this watch group
@@ -38,19 +35,19 @@ pub(super) struct Args {
     /// Only this hashtag
     #[arg(long)]
     hashtag: Option<String>,
-    /// How many hashtags at the most, 1 to 50 [default: 5]
+    /// Number of hashtags, 1 to 50 [default: 5]
     #[arg(long)]
     limit: Option<String>,
-    /// Rank by the highest velocity of so long a time, 1h to 90d, instead of by that of now; takes a Prometheus
+    /// Rank by the highest velocity of this time, 1h to 90d, instead of the current one; needs a Prometheus
     #[arg(long, value_name = "DURATION")]
     since: Option<String>,
-    /// How the brief looks [default: by the name of --output, else table]
+    /// Output format [default: by the extension of --output, otherwise table]
     #[arg(long = "format", value_enum)]
     report_format: Option<Format>,
-    /// Write it to this file, at once and as a whole
+    /// Write to this file, atomically
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Say what it would cost, and do nothing
+    /// Show the cost and do nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -58,18 +55,18 @@ pub(super) struct Args {
 /// How a brief is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people at a terminal
+    /// For terminals
     Table,
     /// For programs
     Json,
     /// For spreadsheets, one row per post
     Csv,
-    /// For mails and documents
+    /// For e-mail and documents
     Markdown,
 }
 
 impl Format {
-    /// The format that the name of a file asks for.
+    /// The format for the extension of a file.
     fn of(path: &Path) -> Self {
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
         match extension.as_deref().and_then(|extension| extension.to_str()) {
@@ -81,18 +78,17 @@ impl Format {
     }
 }
 
-/// Exits with 0 and the brief on standard output or in the file; what it is made of, and that it
-/// costs nothing, is said on standard error.
+/// Exits with 0 and the brief on standard output or in the file; what its source is on standard error.
 pub(super) async fn run(args: Args) -> ExitCode {
     let question = match question(&args) {
         Ok(question) => question,
         Err(why) => {
-            say(std::io::stderr(), &format!("--{why}"));
+            print(std::io::stderr(), &format!("--{why}"));
             return ExitCode::from(EXIT_USAGE);
         }
     };
     if args.dry_run {
-        say(std::io::stdout(), "costs no credits: a brief is made of what is known already");
+        print(std::io::stdout(), "costs no credits: a brief is made from data that is already there");
         return ExitCode::SUCCESS;
     }
     let source = match &args.url {
@@ -114,7 +110,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
         Format::Csv => match print::csv(&report) {
             Ok(text) => text,
             Err(error) => {
-                say(std::io::stderr(), &format!("cannot write the rows: {error}"));
+                print(std::io::stderr(), &format!("cannot write the rows: {error}"));
                 return ExitCode::FAILURE;
             }
         },
@@ -122,16 +118,16 @@ pub(super) async fn run(args: Args) -> ExitCode {
     };
     let text = text.trim_end();
     match &args.output {
-        None => say(std::io::stdout(), text),
+        None => print(std::io::stdout(), text),
         Some(path) => {
             if let Err(error) = write(path, text) {
-                say(std::io::stderr(), &format!("--output: cannot write {}: {error}", path.display()));
+                print(std::io::stderr(), &format!("--output: cannot write {}: {error}", path.display()));
                 return ExitCode::FAILURE;
             }
-            say(std::io::stderr(), &format!("{} is written", path.display()));
+            print(std::io::stderr(), &format!("wrote {}", path.display()));
         }
     }
-    say(std::io::stderr(), &format!("{from}; cost no credits"));
+    print(std::io::stderr(), &format!("{from}; cost no credits"));
     ExitCode::SUCCESS
 }
 
@@ -153,15 +149,15 @@ fn question(args: &Args) -> Result<Question, BadQuestion> {
 }
 
 fn failed(failure: &Failure) -> ExitCode {
-    say(std::io::stderr(), &failure.to_string());
+    print(std::io::stderr(), &failure.to_string());
     match failure {
         Failure::Config(_) => ExitCode::from(EXIT_CONFIG),
         Failure::Question(_) => ExitCode::from(EXIT_USAGE),
-        Failure::Exporter { .. } | Failure::Nobody { .. } | Failure::Store { .. } => ExitCode::FAILURE,
+        Failure::Exporter { .. } | Failure::NoConfig { .. } | Failure::Store { .. } => ExitCode::FAILURE,
     }
 }
 
-/// Writes the file beside its place and moves it there, so that nobody finds half a brief.
+/// Writes the file under another name and renames it, so that no reader finds half a brief.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
@@ -170,7 +166,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
         .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::rename(&part, path));
     if written.is_err() {
-        // What could not be written may not be there.
+        // The file may not exist.
         let _ = std::fs::remove_file(&part);
     }
     written

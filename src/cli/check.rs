@@ -9,8 +9,9 @@ use exporter_web::AccessConfig;
 use units::{Clock, Credits, Problems, SystemClock, duration};
 
 use super::EXIT_CONFIG;
-use super::text::{count, say};
-use crate::config::{self, ApiKey, Config, Loaded};
+use super::text::{count, print};
+use crate::app::{Source, Startup};
+use crate::config::{ApiKey, Config};
 use crate::credits::{Estimate, MONTH_DAYS, cost};
 use crate::watch::Watched;
 
@@ -27,7 +28,7 @@ pub(super) struct Args {
 
 /// What was found.
 struct Checked {
-    loaded: Loaded,
+    startup: Startup,
     key: Option<ApiKey>,
     web: Option<AccessConfig>,
 }
@@ -35,29 +36,29 @@ struct Checked {
 /// Exits with 0 and a summary on standard output, or with 78 and every problem on standard error.
 pub(super) fn run(args: &Args) -> ExitCode {
     match load(args) {
-        Ok(Checked { loaded, key, web }) => {
-            let variable = loaded.config.api.provider().key_variable;
+        Ok(Checked { startup, key, web }) => {
+            let variable = startup.config.api.provider().key_variable;
             let missing = format!("{variable}: no API key is set; it is needed to serve");
             let key_warnings = key.as_ref().map_or(vec![missing], |key| key.warnings.clone());
             let web_warnings = web.as_ref().map_or(&[][..], AccessConfig::warnings);
-            for warning in loaded.warnings.iter().chain(&key_warnings).chain(web_warnings) {
-                say(std::io::stderr(), &format!("warning: {warning}"));
+            for warning in startup.warnings.iter().chain(&key_warnings).chain(web_warnings) {
+                print(std::io::stderr(), &format!("warning: {warning}"));
             }
             let name = args.config_file.display();
-            let mut summary = summary(&loaded.config, key.as_ref());
+            let mut summary = summary(&startup.config, key.as_ref());
             if let (Some(web), Some(path)) = (&web, &args.web_config) {
                 summary +=
                     &format!("\n{}", fact("lets in", &format!("{} ({})", web.summary(), path.display())));
             }
-            say(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
+            print(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
             ExitCode::SUCCESS
         }
         Err(problems) => {
             for problem in &problems {
-                say(std::io::stderr(), problem);
+                print(std::io::stderr(), problem);
             }
             let found = count(problems.len(), "problem");
-            say(std::io::stderr(), &format!("{found} in the configuration"));
+            print(std::io::stderr(), &format!("{found} in the configuration"));
             ExitCode::from(EXIT_CONFIG)
         }
     }
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn load(args: &Args) -> Result<Checked, Vec<String>> {
     let web = args.web_config.as_deref().map(AccessConfig::load).transpose();
     match (load_main(args), web) {
-        (Ok((loaded, key)), Ok(web)) => Ok(Checked { loaded, key, web }),
+        (Ok((startup, key)), Ok(web)) => Ok(Checked { startup, key, web }),
         (main, web) => {
             let main = main.err().map(|problems| problems.to_string());
             let web = web.err().map(|invalid| invalid.to_string());
@@ -77,12 +78,10 @@ fn load(args: &Args) -> Result<Checked, Vec<String>> {
     }
 }
 
-fn load_main(args: &Args) -> Result<(Loaded, Option<ApiKey>), Problems> {
-    let loaded = config::load(&args.config_file, config::process_environment())?;
-    config::check_dates(&loaded.config.budget, SystemClock.now())?;
-    let api = &loaded.config.api;
-    let key = config::api_key(api, config::key_variable(api))?;
-    Ok((loaded, key))
+fn load_main(args: &Args) -> Result<(Startup, Option<ApiKey>), Problems> {
+    let startup = Startup::load(&Source::File(args.config_file.clone()), SystemClock.now())?;
+    let key = startup.key()?;
+    Ok((startup, key))
 }
 
 /// What would run, one fact per line.

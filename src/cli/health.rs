@@ -1,14 +1,15 @@
 //! `health`: checks that a running exporter is healthy. For the health checks of containers, so that
 //! their images need no other program.
 
-use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use exporter_web::ListenAddress;
-use url::{Host, Url};
+use tiktok_api::is_loopback;
+use url::Url;
 
-use super::text::say;
+use super::text::print;
+use crate::http_client;
 
 /// Flags of `health`.
 #[derive(Debug, clap::Args)]
@@ -31,48 +32,35 @@ pub(super) async fn run(args: Args) -> ExitCode {
         None => args.url,
         Some(Ok(url)) => url,
         Some(Err(reason)) => {
-            say(std::io::stderr(), &format!("--web.listen-address: {reason}"));
+            print(std::io::stderr(), &format!("--web.listen-address: {reason}"));
             return ExitCode::FAILURE;
         }
     };
     match check(&url, args.timeout).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            say(std::io::stderr(), &format!("{url}: {reason}"));
+            print(std::io::stderr(), &format!("{url}: {reason}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn check(url: &Url, timeout: Duration) -> Result<(), String> {
-    // Fails if a provider is already installed, which is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
+    let client = http_client::builder(url)
         .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
-        // A certificate for the public name says nothing about 127.0.0.1, and no key is sent.
+        // A certificate for the public name does not cover 127.0.0.1, and no key is sent.
         .tls_danger_accept_invalid_certs(is_loopback(url))
         .build()
-        .map_err(|error| error.to_string())?;
+        .map_err(http_client::reason)?;
     let response = client.get(url.clone()).send().await;
     match response.map(|response| response.status()) {
         Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => Err(format!("answers with status {status}")),
+        Ok(status) => Err(format!("responded with status {status}")),
         Err(error) if error.is_timeout() => {
-            Err(format!("no answer within {}", humantime::format_duration(timeout)))
+            Err(format!("no response within {}", humantime::format_duration(timeout)))
         }
-        Err(error) if error.is_connect() => Err("nobody listens there".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
+        Err(error) => Err(http_client::reason(error)),
     }
 }
 
@@ -80,6 +68,6 @@ fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        _ => Err("is no http or https address".to_owned()),
+        _ => Err("is not an http or https URL".to_owned()),
     }
 }

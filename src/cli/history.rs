@@ -11,7 +11,7 @@ use units::{Clock, DAY, HOUR, Problems, SystemClock, Timestamp};
 
 use super::EXIT_CONFIG;
 use super::demo::{DEMO_TOML, LATENCY};
-use super::text::say;
+use super::text::print;
 use crate::config::{self, Loaded};
 use crate::history::{Directory, Span, WriteError, backfill, stages, tutorial};
 
@@ -44,26 +44,26 @@ struct Output {
 pub(super) struct BackfillArgs {
     #[command(flatten)]
     to: Output,
-    /// A configuration whose watchlist is written; without it, that of the demo
+    /// The configuration whose watchlist is used [default: that of the demo]
     #[arg(long = "config.file", value_name = "FILE")]
     config_file: Option<PathBuf>,
-    /// How many days
+    /// Number of days
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_500))]
     days: u32,
-    /// Sample posts at most so often, from 1m; it is where the time goes
+    /// Shortest time between two samples of posts, from 1m; shorter takes longer
     #[arg(long = "posts-every", value_name = "DURATION", default_value = "1h", value_parser = posts_every)]
     posts_every: Duration,
     /// Also write the recording rules and the alerts about trends of this directory's *.rules.yml files,
     /// in the stages in which promtool can record them over this past, to OUTPUT/rules
     #[arg(long, value_name = "DIRECTORY")]
     rules: Option<PathBuf>,
-    /// Where they end, such as 2026-01-31T00:00:00Z; without it, now
+    /// The end, such as 2026-01-31T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// When that world began, as `simulate` was told; without it, 2022-01-01T00:00:00Z
+    /// When that world began, as for `simulate` [default: 2022-01-01T00:00:00Z]
     #[arg(long, value_name = "TIME", value_parser = time)]
     beginning: Option<Timestamp>,
 }
@@ -89,7 +89,7 @@ pub(super) fn run_backfill(args: &BackfillArgs) -> ExitCode {
     let config = match watchlist(args.config_file.as_deref()) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
-            say(std::io::stderr(), &problems.to_string());
+            print(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -139,14 +139,14 @@ pub(super) fn run_import(args: &ImportArgs) -> ExitCode {
         Err(error) => return failed(&error),
     };
     for (what, times) in &report.left_out {
-        say(std::io::stderr(), &format!("left out {times} times: {what}"));
+        print(std::io::stderr(), &format!("left out {times} times: {what}"));
     }
     for example in &report.examples {
-        say(std::io::stderr(), &format!("  {example}"));
+        print(std::io::stderr(), &format!("  {example}"));
     }
-    say(std::io::stdout(), &format!("{} of {} rows imported.", report.imported, report.rows));
+    print(std::io::stdout(), &format!("{} of {} rows imported.", report.imported, report.rows));
     if report.imported == 0 {
-        say(std::io::stderr(), "nothing was imported");
+        print(std::io::stderr(), "nothing was imported");
         return ExitCode::FAILURE;
     }
     args.to.report(report.samples)
@@ -160,7 +160,7 @@ impl Output {
     fn report(&self, samples: u64) -> ExitCode {
         let directory = self.output.display();
         let hours = self.block.as_secs() / HOUR.as_secs();
-        say(
+        print(
             std::io::stdout(),
             &format!(
                 "{samples} samples written to {directory}. To make blocks of them in the data directory DATA of a \
@@ -181,7 +181,7 @@ fn watchlist(path: Option<&Path>) -> Result<Loaded, Problems> {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    say(std::io::stderr(), &error.to_string());
+    print(std::io::stderr(), &error.to_string());
     ExitCode::FAILURE
 }
 

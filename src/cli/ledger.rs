@@ -1,4 +1,4 @@
-//! `ledger`: what was spent, and correcting what the ledger cannot know.
+//! `ledger`: what was spent, and corrections.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,24 +7,24 @@ use std::process::ExitCode;
 use serde::Serialize;
 use units::{Clock, Credits, Date, SystemClock, Timestamp};
 
-use super::text::{say, table};
+use super::text::{print, table};
 use super::{EXIT_CONFIG, EXIT_USAGE, Format};
-use crate::config::{self, Config};
-use crate::credits;
-use crate::credits::{Standing, Window};
+use crate::app::{Source, Startup};
+use crate::config::Config;
+use crate::credits::{self, Standing, Window};
 use crate::model::Purpose;
-use crate::store::{Beside, Line, StoreError};
+use crate::store::{LedgerEditor, Line, StoreError, StoreReader};
 
 /// Flags of `ledger`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The configuration file (TOML), which says where the store is
+    /// The configuration file (TOML), which has the path of the store
     #[arg(long = "config.file", value_name = "FILE", default_value = "tiktok-exporter.toml", global = true)]
     config_file: PathBuf,
-    /// The first day that is shown (UTC), such as 2026-01-31; without it, everything
+    /// The first day to show (UTC), such as 2026-01-31 [default: everything]
     #[arg(long, value_name = "DATE", value_parser = Date::parse)]
     since: Option<Date>,
-    /// How the table looks
+    /// Output format
     #[arg(long = "format", value_enum, default_value = "text")]
     report_format: Format,
     #[command(subcommand)]
@@ -33,83 +33,83 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Correction {
-    /// Say that the account holds so many credits now; also while the exporter runs. Of several exporters
-    /// ([shard]) each must be told, and takes its share
+    /// Set the account balance to N credits, also while the exporter runs. With several exporters ([shard]), run
+    /// it for each; each takes its share
     ResetBalance {
-        /// How many are on the account; without it, budget.balance of the configuration
+        /// The credits on the account [default: budget.balance of the configuration]
         #[arg(long, value_name = "N")]
         credits: Option<u64>,
     },
-    /// Take entries that a wrong clock dated into the future for today's, so that spending goes on
+    /// Move entries that a wrong clock dated in the future to today, so that spending can continue
     AcceptClock,
 }
 
 /// Exits with 0 and the table on standard output.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let config = match config::load(&args.config_file, config::process_environment()) {
-        Ok(loaded) => loaded.config,
+    let now = SystemClock.now();
+    let config = match Startup::load(&Source::File(args.config_file.clone()), now) {
+        Ok(startup) => startup.config,
         Err(problems) => {
-            say(std::io::stderr(), &problems.to_string());
+            print(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
     if args.correction.is_some() && args.since.is_some() {
-        say(std::io::stderr(), "--since: goes with the table, not with a correction");
+        print(std::io::stderr(), "--since: applies to the table, not to a correction");
         return ExitCode::from(EXIT_USAGE);
     }
-    let now = SystemClock.now();
     let done = match &args.correction {
         None => show(args, &config, now),
         Some(Correction::AcceptClock) => accept_clock(&config, now),
         Some(Correction::ResetBalance { credits }) => {
             let Some(configured) = config.budget.balance else {
                 let advice =
-                    "set it together with budget.balance_counted_on; without it no balance is watched";
-                say(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
+                    "set it together with budget.balance_counted_on; without it there is no balance to watch";
+                print(std::io::stderr(), &format!("budget.balance: is not set ({advice})"));
                 return ExitCode::from(EXIT_CONFIG);
             };
-            // The configured one has been shared out already.
+            // The configured balance is this exporter's share already.
             let share = credits.map_or(configured.credits, |all| Credits::new(config.shard.share(all)));
             reset_balance(&config, share, now)
         }
     };
     match done {
         Ok(text) => {
-            say(std::io::stdout(), &text);
+            print(std::io::stdout(), &text);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            say(std::io::stderr(), &format!("store.path: {error}"));
+            print(std::io::stderr(), &format!("store.path: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// A running exporter notices before it spends the next credit: the count and everything spent so
-/// far are written in one transaction, and what it spends later comes off the count.
+/// A running exporter reads the new balance before it spends the next credit. The balance and all spending so
+/// far are recorded in one transaction; later spending reduces it.
 fn reset_balance(config: &Config, share: Credits, now: Timestamp) -> Result<String, StoreError> {
-    let beside = Beside::open(&config.store.path, true)?;
-    let standing = beside.amend(|books| {
-        books.count(share, now)?;
-        credits::standing(books, config.budget, now)
+    let editor = LedgerEditor::open(&config.store.path)?;
+    let standing = editor.edit(|tx| {
+        tx.count(share, now)?;
+        credits::standing(tx, config.budget, now)
     })?;
     if standing.limit(Window::Balance) != Some(share) {
         return Ok(
-            "noted, but budget.balance_counted_on is later, so the configuration's count holds".to_owned()
+            "recorded, but budget.balance_counted_on is later, so budget.balance of the configuration applies".to_owned()
         );
     }
     Ok(match config.shard.of() {
-        1 => format!("the account holds {share} credits from now on"),
+        1 => format!("the account balance is now {share} credits"),
         of => format!(
-            "exporter {} of {of} may spend {share} of the account's credits from now on; tell the others, too",
+            "exporter {} of {of} may now spend {share} of the account's credits; run this for the other exporters, too",
             config.shard.index()
         ),
     })
 }
 
 fn accept_clock(config: &Config, now: Timestamp) -> Result<String, StoreError> {
-    let moved = Beside::open(&config.store.path, true)?.amend(|books| books.bring_back_to(now))?;
-    Ok(format!("{moved} credits that were booked after today count as today's ({})", Date::of(now)))
+    let moved = LedgerEditor::open(&config.store.path)?.edit(|tx| tx.bring_back_to(now))?;
+    Ok(format!("{moved} credits that were dated after today now count as today's ({})", Date::of(now)))
 }
 
 #[derive(Serialize)]
@@ -137,9 +137,9 @@ struct LineReport {
 }
 
 fn show(args: &Args, config: &Config, now: Timestamp) -> Result<String, StoreError> {
-    let beside = Beside::open(&config.store.path, false)?;
+    let store = StoreReader::open(&config.store.path)?;
     let (standing, lines) =
-        beside.read(|books| Ok((credits::standing(books, config.budget, now)?, books.lines(args.since)?)))?;
+        store.read_ledger(|tx| Ok((credits::standing(tx, config.budget, now)?, tx.lines(args.since)?)))?;
     let report = Report {
         windows: Window::ALL.map(|window| window_report(&standing, window)).into(),
         lines: lines.into_iter().map(LineReport::from).collect(),

@@ -13,7 +13,7 @@ const WORKSPACE: [&str; 4] = [env!("CARGO_CRATE_NAME"), "exporter_web", "metrics
 /// Flags of every subcommand.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Log messages of this severity and above [default: info; of look-ups, which tell by themselves, none]
+    /// Log messages of this severity and above [default: info; none for look-ups, which print their errors]
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, global = true)]
     level: Option<Level>,
     /// How log lines look

@@ -26,6 +26,9 @@ use units::SystemClock;
 
 use crate::app::{App, Options, Source, StartError};
 
+/// The configuration file of commands that need none, if it exists.
+const DEFAULT_CONFIG: &str = "tiktok-exporter.toml";
+
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 64;
 /// The API does not support the region.
@@ -56,45 +59,45 @@ enum Command {
     Serve(serve::Args),
     /// Try everything on simulated data: no file, no key, no network
     Demo(demo::Args),
-    /// Run the simulated API alone, for any client of it
+    /// Run only the simulated API, for any client
     Simulate(simulate::Args),
-    /// Check a configuration and show what it would run and cost
+    /// Check a configuration and show what it would do and cost
     Check(check::Args),
-    /// Show what a configuration costs, what the budget makes of it, and what would save most
+    /// Show what a configuration costs, how the budget changes it, and what would save most
     Plan(plan::Args),
     /// Show the hashtags worth posting under, why, and the posts that do best there; costs no credits
     Brief(brief::Args),
-    /// Write the past of the simulated world for Prometheus
+    /// Write the history of the simulated world for Prometheus
     Backfill(history::BackfillArgs),
-    /// Write the history in the table of the published tutorial for Prometheus
+    /// Write the history from the table of the published tutorial for Prometheus
     Import(history::ImportArgs),
-    /// Look hashtags up: totals, id, flags
+    /// Look up hashtags: totals, id, flags
     Lookup(lookups::LookupArgs),
-    /// Show a sample of a hashtag's posts and how far to trust it
+    /// Sample the posts of a hashtag and show how far to trust the sample
     Posts(lookups::PostsArgs),
     /// Search for hashtags, or for posts, by keyword
     Search(lookups::SearchArgs),
-    /// List the regions that the API supports
+    /// List the supported regions
     Regions(lookups::RegionsArgs),
-    /// Show what was spent, by day, endpoint and hashtag
+    /// Show the spent credits by day, endpoint and hashtag
     Ledger(ledger::Args),
     /// Check that a running exporter is healthy; for health checks of containers
     Health(health::Args),
-    /// Show on a page what Alertmanager sends to it
+    /// Show the notifications of Alertmanager on a web page
     Notifications(notifications::Args),
 }
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people
+    /// For terminals
     Text,
     /// For programs
     Json,
 }
 
 impl Command {
-    /// Whether it answers a person's question, and so tells what is wrong by itself.
+    /// Whether it is an interactive look-up, which prints its own errors.
     fn is_look_up(&self) -> bool {
         matches!(self, Self::Lookup(_) | Self::Posts(_) | Self::Search(_) | Self::Regions(_))
     }
@@ -105,7 +108,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed terminal leaves nobody to tell.
+            // If the terminal is closed there is nothing to do.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
@@ -151,7 +154,7 @@ async fn listen(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, ExitCod
     })
 }
 
-/// Starts the exporter, lets `greet` say where it is, and runs it to its end.
+/// Starts the exporter, calls `greet`, and runs it to its end.
 async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> ExitCode {
     let app = match App::start(source, options, std::sync::Arc::new(SystemClock)).await {
         Ok(app) => app,
@@ -164,11 +167,13 @@ async fn run_app(source: Source, options: Options, greet: impl FnOnce(&App)) -> 
     }
 }
 
-/// Tells why the exporter does not run.
+/// Prints why the exporter does not run.
 fn failed(error: &StartError) -> ExitCode {
     eprintln!("{error}");
-    match error {
-        StartError::Config(_) | StartError::WebConfig(_) => ExitCode::from(EXIT_CONFIG),
-        _ => ExitCode::FAILURE,
-    }
+    ExitCode::from(exit_code(error))
+}
+
+/// The exit code for a program that cannot start.
+fn exit_code(error: &StartError) -> u8 {
+    if error.is_of_the_configuration() { EXIT_CONFIG } else { 1 }
 }

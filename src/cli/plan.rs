@@ -1,16 +1,16 @@
-//! `plan`: what a configuration costs, before anything is spent.
+//! `plan`: the cost of a configuration, before anything is spent.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use units::{Clock, Credits, SystemClock};
 
-use super::text::{say, table};
+use super::text::{print, table};
 use super::{EXIT_CONFIG, Format};
-use crate::config::{self, Config};
-use crate::credits;
-use crate::credits::{Effect, Estimate};
-use crate::store::Beside;
+use crate::app::{Source, Startup};
+use crate::config::Config;
+use crate::credits::{self, Effect, Estimate};
+use crate::store::StoreReader;
 
 /// Flags of `plan`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// The configuration file (TOML)
     #[arg(long = "config.file", value_name = "FILE", default_value = "tiktok-exporter.toml")]
     config_file: PathBuf,
-    /// How the plan looks
+    /// Output format
     #[arg(long = "format", value_enum, default_value = "text")]
     report_format: Format,
     /// Price of 100,000 credits in US dollars [default: the provider's list price, when last seen]
@@ -36,22 +36,16 @@ fn price(text: &str) -> Result<f64, String> {
 /// Exits with 0 and the plan on standard output, or with 78 and every problem on standard error.
 pub(super) fn run(args: &Args) -> ExitCode {
     let now = SystemClock.now();
-    let loaded = config::load(&args.config_file, config::process_environment());
-    let checked = loaded.and_then(|loaded| {
-        config::check_dates(&loaded.config.budget, now)?;
-        Ok(loaded.config)
-    });
-    let config = match checked {
-        Ok(config) => config,
+    let config = match Startup::load(&Source::File(args.config_file.clone()), now) {
+        Ok(startup) => startup.config,
         Err(problems) => {
-            say(std::io::stderr(), &problems.to_string());
+            print(std::io::stderr(), &problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    // What was spent already matters to the balance alone; without a ledger it is as counted.
-    let beside = Beside::open(&config.store.path, false);
-    let standing =
-        beside.and_then(|beside| beside.read(|books| credits::standing(books, config.budget, now)));
+    // Past spending matters to the balance alone. Without a ledger the balance is as configured.
+    let standing = StoreReader::open(&config.store.path)
+        .and_then(|store| store.read_ledger(|tx| credits::standing(tx, config.budget, now)));
     let price = args.price.unwrap_or(config.api.provider().usd_per_100_000);
     let estimate = Estimate::new(&config.workload(), standing.ok().as_ref(), price);
     let text = match args.report_format {
@@ -59,12 +53,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Format::Json => match serde_json::to_string_pretty(&estimate) {
             Ok(json) => json,
             Err(error) => {
-                say(std::io::stderr(), &format!("cannot write the plan: {error}"));
+                print(std::io::stderr(), &format!("cannot write the plan: {error}"));
                 return ExitCode::FAILURE;
             }
         },
     };
-    say(std::io::stdout(), &text);
+    print(std::io::stdout(), &text);
     ExitCode::SUCCESS
 }
 
@@ -163,7 +157,7 @@ fn balance(estimate: &Estimate) -> String {
     }
 }
 
-/// Credits as people read them: in whole ones, and in tenths where those would say too little.
+/// Credits: whole numbers, with a decimal below 10.
 fn rounded(credits: f64) -> String {
     if credits.fract() != 0.0 && credits < 10.0 {
         format!("{credits:.1}")

@@ -76,6 +76,23 @@ pub(super) async fn run(args: Args) -> ExitCode {
     }
 }
 
+/// Starts a simulator on a free port of this machine, which runs until `stopping`. Returns the variable that
+/// sets `api.base_url` to it.
+pub(super) async fn start(
+    settings: Settings,
+    stopping: CancellationToken,
+) -> Result<(String, String), String> {
+    let listen = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Ok::<_, std::io::Error>((listener.local_addr()?, listener))
+    };
+    let (address, listener) =
+        listen.await.map_err(|error| format!("the simulator cannot listen on 127.0.0.1: {error}"))?;
+    let simulator = Arc::new(Simulator::new(settings));
+    tokio::spawn(fake::serve(listener, simulator, Arc::new(SystemClock), stopping));
+    Ok(("TIKTOK_EXPORTER__API__BASE_URL".to_owned(), format!("http://{address}")))
+}
+
 async fn serve(listeners: Vec<TcpListener>, settings: Settings) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopping = CancellationToken::new();

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-/// Writes a line; when the reader is gone (`plan | head`), there is nobody to tell.
-pub(super) fn say(mut to: impl Write, line: &str) {
+/// Writes a line. Errors are ignored: the reader may have gone (`plan | head`).
+pub(super) fn print(mut to: impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
@@ -30,8 +30,7 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A cell of a table for spreadsheets: text that one would take for a formula is kept from being one by an
-/// apostrophe.
+/// A cell for spreadsheets: a text that would be a formula is prefixed with an apostrophe.
 pub(super) fn harmless(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if is_formula { format!("'{text}") } else { text.to_owned() }

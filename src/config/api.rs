@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tiktok_api::{Dialect, Provider, is_vendor};
+use tiktok_api::{Dialect, Provider, is_loopback, is_vendor};
 use units::WEEK;
 use url::Url;
 
 use super::section::Section;
-use super::url::{base_url, is_loopback};
+use super::url::base_url;
 use super::value;
 
 const MIB: u64 = 1024 * 1024;

@@ -38,7 +38,6 @@ pub use posts::PostsConfig;
 pub use prometheus::PrometheusConfig;
 pub use refresh::RefreshConfig;
 pub use store::StoreConfig;
-pub(crate) use url::is_loopback;
 pub use web::WebConfig;
 
 use crate::credits::{Limits, Need, Pace, Workload, cost};

@@ -1,6 +1,6 @@
 //! The URLs of other servers in settings.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::value;
 
@@ -24,14 +24,4 @@ pub(super) fn base_url(text: &str, example: &str) -> Result<Url, String> {
         url.set_path(&path);
     }
     Ok(url)
-}
-
-/// Whether the host is this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
 }

@@ -39,7 +39,7 @@ pub enum Admission {
     Nothing(Trip, Option<Timestamp>),
 }
 
-/// Leave to send one request. Must be handed back with the outcome.
+/// Permission to send one request. Must be returned with the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Pass {
@@ -69,7 +69,7 @@ impl Breaker {
         }
     }
 
-    /// Asks for leave to send one request.
+    /// Requests a pass for one request.
     pub fn pass(&self, now: Timestamp) -> Result<Pass, Trip> {
         let mut state = self.lock();
         match *state {

@@ -1,4 +1,4 @@
-//! Answers of the recent past, so that nobody pays twice for one.
+//! Recent answers, so that none is paid for twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl AnswerCache {
     }
 
     /// The answer to `query`, not older than `max_age` at `now`: a remembered one, one that is
-    /// just being fetched for somebody else, or the one that `fetch` brings. Failures are shared
+    /// being fetched for another caller, or the one that `fetch` brings. Failures are shared
     /// with those who wait for them and not remembered.
     pub(super) async fn get_or_fetch<F>(
         &self,

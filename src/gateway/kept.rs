@@ -1,4 +1,4 @@
-//! Answers on disk: a question that was paid for is not paid for again, whichever process asks it.
+//! Answers on disk: a question that was paid for is not paid for again, even by another process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use units::Timestamp;
 use crate::state::HashtagState;
 use crate::store::{Store, StoreError};
 
-/// The answers that the store keeps: people's as they were, the loop's as what it made of them.
+/// The answers in the store: responses to look-ups as received, those to the poller as parsed values.
 pub(super) struct Kept {
     pub(super) store: Arc<Store>,
     /// The dialect of the answers.
@@ -22,14 +22,14 @@ impl Kept {
     /// The answer to `query`, and when it was given.
     pub(super) async fn recall(&self, query: &Query) -> Option<(Timestamp, Answer)> {
         let (store, key) = (self.store.clone(), self.dialect.answer_key(query));
-        let (at, body) = told(tokio::task::spawn_blocking(move || store.kept_answer(&key)).await)??;
+        let (at, body) = logged(tokio::task::spawn_blocking(move || store.kept_answer(&key)).await)??;
         let raw =
             RawAnswer { status: 200, retry_after: None, location: None, simulated: false, body: body.into() };
         // It may have been kept by another version. What cannot be read is asked for again.
         Some((at, self.dialect.read(query, &raw).ok()?))
     }
 
-    /// The last totals of the hashtag that `query` asks for by its name or its id, and when the loop was told.
+    /// The last totals of the hashtag in `query`, by name or id, and the time when the poller received them.
     pub(super) async fn last_totals(&self, query: &Query) -> Option<(Timestamp, Answer)> {
         let (store, query) = (self.store.clone(), query.clone());
         let recall = move || {
@@ -43,7 +43,7 @@ impl Kept {
             store.recall(&mut known)?;
             Ok(last_answer(&known[0]))
         };
-        told(tokio::task::spawn_blocking(recall).await)?
+        logged(tokio::task::spawn_blocking(recall).await)?
     }
 
     /// Keeps an answer; `simulated` marks the store for good.
@@ -55,7 +55,7 @@ impl Kept {
             }
             store.keep_answer(&key, at, &body)
         };
-        told(tokio::task::spawn_blocking(keep).await);
+        logged(tokio::task::spawn_blocking(keep).await);
     }
 }
 
@@ -72,8 +72,8 @@ fn last_answer(known: &HashtagState) -> Option<(Timestamp, Answer)> {
     (posts.at == views.at).then_some((posts.at, Answer::Hashtag(record)))
 }
 
-/// What a call of the store brought. Its trouble is told elsewhere: it stops spending as well.
-fn told<T>(called: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Option<T> {
+/// The result of a call of the store. Errors are only logged: they also stop spending, which is reported.
+fn logged<T>(called: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Option<T> {
     match called {
         Ok(Ok(value)) => Some(value),
         Ok(Err(error)) => {

@@ -20,7 +20,7 @@ const PER_SECOND_MAX: f64 = 45.0;
 pub struct Limiter {
     per_second: f64,
     burst: f64,
-    /// Held while sleeping: whoever comes later queues behind, first come, first served.
+    /// Held while sleeping: later callers queue, first come, first served.
     turn: tokio::sync::Mutex<()>,
     /// Never held while sleeping: a pause holds for those who wait already.
     bucket: Mutex<Bucket>,
@@ -65,7 +65,7 @@ impl Limiter {
         longer
     }
 
-    /// Takes a token; without one, tells when it is worth while to ask again.
+    /// Takes a token, or returns when to try again.
     fn take(&self) -> Option<Instant> {
         let mut bucket = self.bucket();
         let now = Instant::now();

@@ -1,12 +1,12 @@
-//! The one road to the upstream. Whoever wants an answer, the loop or a person, asks here.
+//! The only way to the API, for the poller and for look-ups.
 //!
 //! ```text
 //! ask → cache → breaker → limiter → ledger → transport → read → breaker, telemetry
 //!                  ↑_______ retry with back-off ________|
 //! ```
 //!
-//! Every request passes each of these once, so what is counted here is what is spent. The transport
-//! belongs to the part that reserves the credit: there is no way around it.
+//! Every request passes each of these once, so what is counted here is what is spent. Only the part that
+//! reserves the credit can use the transport.
 
 mod breaker;
 mod cache;
@@ -43,53 +43,53 @@ use paid::Paid;
 const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// No back-off is longer.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// A server that asks for a longer wait is not waited for within a refresh.
+/// A refresh does not wait for a longer `Retry-After`.
 const RETRY_AFTER_PATIENCE: Duration = Duration::from_secs(60);
 /// No server can stop the exporter for longer than this.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
-/// What requests are sent for, and how many more retries they may spend together.
+/// Why requests are sent, and how many more retries they may use together.
 #[derive(Debug)]
-pub struct Errand {
+pub struct RequestContext {
     purpose: Purpose,
     hashtag: Option<Hashtag>,
     retries: u32,
-    bill: Arc<Bill>,
+    progress: Arc<RequestProgress>,
 }
 
-/// What an errand has come to so far. Can be looked at while it is on its way.
+/// The progress of the requests of one [`RequestContext`]. Can be read while they are under way.
 #[derive(Debug, Default)]
-pub struct Bill {
+pub struct RequestProgress {
     spent: AtomicU64,
     answered: AtomicU64,
 }
 
-impl Bill {
-    /// What its requests have cost. What others have paid for already is not among it.
+impl RequestProgress {
+    /// The credits that were spent. Responses from the cache cost none.
     pub fn spent(&self) -> Credits {
         Credits::new(self.spent.load(Ordering::Relaxed))
     }
 
-    /// Takes over from another bill how far the errand is.
-    pub fn has_answered(&self, answered: u64) {
+    /// Sets the number of answered queries, as another process counts them.
+    pub fn set_answered(&self, answered: u64) {
         self.answered.store(answered, Ordering::Relaxed);
     }
 
-    /// Questions that have got an answer, be it a bad one.
+    /// The number of queries that have ended, with a response or an error.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 }
 
-impl Errand {
-    /// An errand for `purpose`, about `hashtag` if it is about one. Booked so in the ledger.
+impl RequestContext {
+    /// Requests for `purpose`, about `hashtag` if they concern one. The ledger records both.
     pub fn new(purpose: Purpose, hashtag: Option<Hashtag>) -> Self {
-        Self { purpose, hashtag, retries: RETRIES, bill: Arc::default() }
+        Self { purpose, hashtag, retries: RETRIES, progress: Arc::default() }
     }
 
-    /// What it comes to.
-    pub fn bill(&self) -> Arc<Bill> {
-        self.bill.clone()
+    /// The progress of these requests.
+    pub fn progress(&self) -> Arc<RequestProgress> {
+        self.progress.clone()
     }
 
     fn take_retry(&mut self) -> bool {
@@ -99,23 +99,23 @@ impl Errand {
     }
 }
 
-/// Why there is no answer.
+/// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The request was sent, and failed.
     #[error(transparent)]
     Upstream(#[from] Error),
     /// Nothing was sent: spending has stopped.
-    #[error("not asked: all requests are stopped ({})", .0.as_str())]
+    #[error("not sent: all requests are stopped ({})", .0.as_str())]
     Stopped(Trip),
     /// Nothing was sent: there is no credit for it.
-    #[error("not asked: {0}")]
+    #[error("not sent: {0}")]
     Denied(#[from] Denial),
     /// Nothing was sent: another gateway has taken this one's place.
-    #[error("not asked: the settings of the API were replaced")]
+    #[error("not sent: the settings of the API were replaced")]
     Retired,
     /// Nothing was sent: the program ends.
-    #[error("not asked: the program is shutting down")]
+    #[error("not sent: the program is shutting down")]
     ShuttingDown,
 }
 
@@ -134,11 +134,11 @@ pub struct Parts {
     pub stopping: CancellationToken,
 }
 
-/// The road. Shared by all who ask.
+/// The only way to the API. Shared by all callers.
 pub struct Gateway {
     paid: Paid,
     cache: AnswerCache,
-    /// Where people's answers outlive the process.
+    /// Where responses to look-ups outlive the process.
     kept: Option<Kept>,
     breaker: Breaker,
     limiter: Limiter,
@@ -173,16 +173,16 @@ impl Gateway {
         }
     }
 
-    /// Keeps people's answers in `store`, and looks there, also for what the loop was answered, before it
-    /// pays for one.
+    /// Keeps the responses to look-ups in `store`. A look-up uses them, and the poller's last totals, before it
+    /// pays for a new response.
     #[must_use]
     pub fn keeping(self, store: Arc<Store>) -> Self {
         Self { kept: Some(Kept { store, dialect: self.paid.dialect() }), ..self }
     }
 
     /// Takes over from `predecessor`, if there is one: from now on this gateway's state is the published
-    /// one. Those who wait in the predecessor are told [`Failure::Retired`] at once, however long
-    /// its pause would have been; what it has sent already is waited for.
+    /// one. Callers that wait in the predecessor get [`Failure::Retired`] at once, however long its pause
+    /// would have been. Requests that it has already sent are finished.
     ///
     /// The predecessor grants nothing any more and this limiter starts empty, so the two together send
     /// no more a minute than one of them may.
@@ -198,7 +198,7 @@ impl Gateway {
         self.show_breaker();
     }
 
-    /// Whose API it leads to.
+    /// The provider of the API.
     pub fn provider(&self) -> &'static Provider {
         self.paid.dialect().provider()
     }
@@ -214,8 +214,8 @@ impl Gateway {
         self.cache.peek(query, max_age, self.clock.now()).await
     }
 
-    /// Takes the answer to `query` over from the disk, unless a fresh one is in memory: what a person was
-    /// answered, or the loop, whichever is younger.
+    /// Copies the stored response to `query`, of a look-up or of the poller, whichever is newer, to the cache
+    /// unless the cache has a fresh one.
     async fn recall(&self, query: &Query, max_age: Duration) {
         let Some(kept) = &self.kept else { return };
         let now = self.clock.now();
@@ -230,23 +230,27 @@ impl Gateway {
         }
     }
 
-    /// The answer to `query`, not older than `max_age`. Costs a credit per request that is really
-    /// sent, booked as `errand` says, which also bounds the retries.
+    /// The answer to `query`, not older than `max_age`. Costs one credit per request that is sent. `context`
+    /// says how the ledger records them and bounds the retries.
+    ///
+    /// # Errors
+    ///
+    /// If no request may be sent, or the last one failed.
     pub async fn ask(
         &self,
         query: &Query,
         max_age: Duration,
-        errand: &mut Errand,
+        context: &mut RequestContext,
     ) -> Result<Answered, Failure> {
-        if errand.purpose == Purpose::AdHoc {
+        if context.purpose == Purpose::AdHoc {
             self.recall(query, max_age).await;
         }
         let fetch = async {
-            let result = self.fetch(query, &mut *errand).await;
+            let result = self.fetch(query, &mut *context).await;
             (self.clock.now(), result)
         };
         let result = self.cache.get_or_fetch(query, max_age, self.clock.now(), fetch).await;
-        errand.bill.answered.fetch_add(1, Ordering::Relaxed);
+        context.progress.answered.fetch_add(1, Ordering::Relaxed);
         if let Ok(Answered { at, answer: Answer::Hashtag(record), cached: false }) = &result {
             self.remember_twin(query, *at, record).await;
         }
@@ -255,7 +259,7 @@ impl Gateway {
         result
     }
 
-    /// By name or by id, a hashtag is the same: whoever asks the other way does not pay again.
+    /// Name and id lead to the same hashtag, so a query by the other one need not be paid for.
     async fn remember_twin(&self, query: &Query, at: Timestamp, record: &HashtagRecord) {
         let twin = match query {
             Query::HashtagByName(_) => Query::HashtagById(record.id.clone()),
@@ -265,16 +269,16 @@ impl Gateway {
     }
 
     /// Sends the request, again where that can help.
-    async fn fetch(&self, query: &Query, errand: &mut Errand) -> Result<Answer, Failure> {
+    async fn fetch(&self, query: &Query, context: &mut RequestContext) -> Result<Answer, Failure> {
         let mut ceiling = BACKOFF_BASE;
         loop {
             let pass = self.leave_to_send().await?;
-            let error = match self.send(query, errand, pass).await? {
+            let error = match self.send(query, context, pass).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let in_time = error.retry_after.is_none_or(|wait| wait <= RETRY_AFTER_PATIENCE);
-            if !error.class.is_retryable() || pass.is_trial() || !in_time || !errand.take_retry() {
+            if !error.class.is_retryable() || pass.is_trial() || !in_time || !context.take_retry() {
                 return Err(error.into());
             }
             tracing::debug!(endpoint = query.operation().as_str(), %error, "request failed, trying again");
@@ -289,7 +293,7 @@ impl Gateway {
         }
     }
 
-    /// Waits until nothing more is to be sent this way, and tells why.
+    /// Waits until this gateway may send nothing more, and returns the reason.
     async fn ended(&self) -> Failure {
         tokio::select! {
             biased;
@@ -314,16 +318,16 @@ impl Gateway {
         self.breaker.pass(self.clock.now()).map_err(Failure::Stopped)
     }
 
-    /// Sends one request and tells everyone who counts what became of it. The outer error says that
+    /// Sends one request and records its outcome in breaker, telemetry and state. The outer error means that
     /// nothing was sent.
     async fn send(
         &self,
         query: &Query,
-        errand: &Errand,
+        context: &RequestContext,
         pass: Pass,
     ) -> Result<Result<Answer, Error>, Denial> {
         let started = Instant::now();
-        let raw = match self.paid.send(query, errand).await {
+        let raw = match self.paid.send(query, context).await {
             Ok(raw) => raw,
             Err(denial) => {
                 self.breaker.unclear(pass, self.clock.now());
@@ -335,7 +339,7 @@ impl Gateway {
         }
         let body = raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
         let result = raw.and_then(|raw| self.paid.dialect().read(query, &raw));
-        if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, errand.purpose, &result) {
+        if let (Some(kept), Purpose::AdHoc, Ok(_)) = (&self.kept, context.purpose, &result) {
             kept.keep(query, self.clock.now(), body, self.api.is_simulated()).await;
         }
         let outcome = result.as_ref().map(|_| ()).map_err(|error| error.class);
@@ -347,19 +351,19 @@ impl Gateway {
         Ok(result)
     }
 
-    /// Sends nothing for `pause`, and says so.
+    /// Sends nothing for `pause`, and logs it.
     fn pause(&self, pause: Duration) {
         if !self.limiter.pause(pause) {
             return;
         }
         let shown = self.shown();
         if *shown {
-            tracing::warn!("the API asks to slow down: nothing is sent for {}", duration::show(pause));
+            tracing::warn!("the API is throttling: no requests for {}", duration::show(pause));
             self.api.set_paused_until(Some(self.clock.now() + pause));
         }
     }
 
-    /// Tells the breaker what the outcome says about the key.
+    /// Updates the breaker with what the outcome means for the key.
     fn judge(&self, pass: Pass, outcome: Result<(), Class>) {
         let now = self.clock.now();
         match outcome {
@@ -368,7 +372,7 @@ impl Gateway {
             Err(Class::Transient | Class::Malformed) => self.breaker.unclear(pass, now),
             Ok(()) | Err(Class::NotFound | Class::Throttled) => {
                 if pass.is_trial() {
-                    tracing::info!("the trial request was answered: requests are sent again");
+                    tracing::info!("the trial request succeeded: requests are sent again");
                 }
                 self.breaker.answered(pass);
             }
@@ -400,7 +404,7 @@ impl Gateway {
                 "the account has no credits left: buy some, then reload or wait".to_owned()
             }
         };
-        // What a replaced key cannot do is nobody's trouble any more.
+        // A replaced gateway's key does not matter any more.
         if *self.shown() {
             tracing::error!(reason = trip.as_str(), "all requests are stopped: {advice}");
         }

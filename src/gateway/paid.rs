@@ -1,4 +1,4 @@
-//! The transport behind the ledger: nothing is sent that was not paid for.
+//! The transport behind the ledger: every request is paid for before it is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tiktok_api::{Dialect, Error, Query, RawAnswer, Transport};
 use units::SharedClock;
 
-use super::Errand;
+use super::RequestContext;
 use crate::credits::{Denial, Ledger, Settlement};
 use crate::model::Expense;
 
@@ -30,17 +30,16 @@ impl Paid {
     /// Reserves a credit, sends the request, and settles. The outer error says that nothing was
     /// sent.
     ///
-    /// Whoever stops waiting for this has spent the credit: a reservation that is dropped stays
-    /// spent.
+    /// If this future is dropped, the credit stays spent.
     pub(super) async fn send(
         &self,
         query: &Query,
-        errand: &Errand,
+        context: &RequestContext,
     ) -> Result<Result<RawAnswer, Error>, Denial> {
         let expense = Expense {
             operation: query.operation(),
-            purpose: errand.purpose,
-            hashtag: errand.hashtag.clone(),
+            purpose: context.purpose,
+            hashtag: context.hashtag.clone(),
         };
         let reservation = self.ledger.reserve(expense, self.clock.now()).await?;
         let answer = self.transport.send(query).await;
@@ -49,7 +48,7 @@ impl Paid {
             _ => Settlement::Spent,
         };
         if settlement == Settlement::Spent {
-            errand.bill.spent.fetch_add(1, Ordering::Relaxed);
+            context.progress.spent.fetch_add(1, Ordering::Relaxed);
         }
         self.ledger.settle(reservation, settlement).await;
         Ok(answer)

@@ -1,14 +1,15 @@
-//! The conversations with the upstream that refresh one thing: which requests, in which order, and
-//! when to stop. What they cost is decided here; when they happen is not.
+//! The requests that refresh one thing: which ones, in which order, and when to stop. This decides what a
+//! refresh costs, not when it happens.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tiktok_api::{ChallengeId, Hashtag, HashtagRecord, Post, Region};
 use tiktok_api::{Class, Cursor, Error, Order, Page, Query, Since};
 use units::{DAY, Timestamp};
 
-use crate::gateway::{Errand, Failure, Gateway};
+use crate::gateway::{Failure, Gateway, RequestContext};
 use crate::model::{Keyword, PostSample};
 
 /// Name and id stay together for good, as far as is known; after this long it is verified all the
@@ -24,16 +25,17 @@ pub struct Resolved {
     pub at: Timestamp,
 }
 
-/// The way that led to a hashtag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a hashtag was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Route {
-    /// Its id was known.
+    /// By its known id.
     Id,
-    /// It answers to its name.
+    /// By its name.
     Name,
-    /// It does not answer to its name; its id was known.
+    /// Its name leads nowhere, but its id was known.
     NameThenId,
-    /// It does not answer to its name; a search told its id.
+    /// Its name leads nowhere; a search found its id.
     SearchThenId,
 }
 
@@ -51,8 +53,8 @@ pub struct Found {
 }
 
 /// Looks a hashtag up: by id once that is known, else by name, else through a search. One request
-/// as a rule, three at the most (and retries). Whoever has been told that `known` leads nowhere leaves
-/// it out: the hashtag may have another id now.
+/// as a rule, three at the most (and retries). If
+/// `known` has led nowhere, leave it out: the hashtag may have another id now.
 ///
 /// # Errors
 ///
@@ -64,9 +66,9 @@ pub async fn totals(
     known: Option<&Resolved>,
     now: Timestamp,
     max_age: Duration,
-    errand: &mut Errand,
+    context: &mut RequestContext,
 ) -> Result<Found, Failure> {
-    let mut look_up = LookUp { gateway, max_age, errand };
+    let mut look_up = LookUp { gateway, max_age, context };
     let is_recent = |at: Timestamp| at.age(now).is_some_and(|age| age < RESOLUTION_TRUSTED_FOR);
     let trusted = known.filter(|known| is_recent(known.at));
     if let Some(known) = trusted {
@@ -91,13 +93,13 @@ pub async fn totals(
 struct LookUp<'a> {
     gateway: &'a Gateway,
     max_age: Duration,
-    errand: &'a mut Errand,
+    context: &'a mut RequestContext,
 }
 
 impl LookUp<'_> {
     async fn by_id(&mut self, hashtag: &Hashtag, resolved: Resolved) -> Result<Found, Failure> {
         let query = Query::HashtagById(resolved.id.clone());
-        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.context).await?;
         let record = answered.answer.hashtag()?;
         if record.hashtag != *hashtag {
             let detail = format!("id {} is no longer #{hashtag}'s but #{}'s", resolved.id, record.hashtag);
@@ -108,21 +110,21 @@ impl LookUp<'_> {
 
     async fn by_name(&mut self, hashtag: &Hashtag) -> Result<Found, Failure> {
         let query = Query::HashtagByName(hashtag.clone());
-        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.context).await?;
         let record = answered.answer.hashtag()?;
         let resolved = Resolved { id: record.id.clone(), at: answered.at };
         Ok(Found { at: answered.at, record, resolved, route: Route::Name })
     }
 
-    /// Some hashtags answer to their id alone; a search tells it. Only the hashtag itself counts,
-    /// however well others resemble it.
+    /// Some hashtags are found only by their id, which a search returns. Only the hashtag itself counts, not
+    /// similar ones.
     async fn by_search(&mut self, hashtag: &Hashtag) -> Result<Resolved, Failure> {
         let query = Query::SearchHashtags {
             keyword: hashtag.to_string(),
             count: self.gateway.provider().hashtags_page_max,
             cursor: Cursor::start(),
         };
-        let answered = self.gateway.ask(&query, self.max_age, self.errand).await?;
+        let answered = self.gateway.ask(&query, self.max_age, self.context).await?;
         let page = answered.answer.hashtags()?;
         match page.items.into_iter().find(|record| record.hashtag == *hashtag) {
             Some(record) => Ok(Resolved { id: record.id, at: answered.at }),
@@ -131,7 +133,7 @@ impl LookUp<'_> {
     }
 }
 
-/// Whether the upstream says that there is no such thing.
+/// Whether the API reports that it does not exist.
 pub fn is_not_found(failure: &Failure) -> bool {
     matches!(failure, Failure::Upstream(Error { class: Class::NotFound, .. }))
 }
@@ -154,7 +156,7 @@ pub enum Listing {
     Keyword(Keyword),
 }
 
-/// A sample of posts on the way, page by page: what to ask for next, and when to stop.
+/// Collects a sample page by page: what to request next, and when to stop.
 #[derive(Debug)]
 pub struct Sampling {
     paging: Paging,
@@ -169,7 +171,7 @@ impl Sampling {
         Self { paging, sample: PostSample::default(), seen: HashSet::new(), cursor: Cursor::start() }
     }
 
-    /// The page to ask for next.
+    /// The query for the next page.
     pub fn query(&self, listing: &Listing, region: Region) -> Query {
         let (count, cursor) = (self.paging.page_size, self.cursor.clone());
         match listing {
@@ -212,10 +214,10 @@ impl Sampling {
     ///
     /// # Errors
     ///
-    /// When it is empty although there are said to be posts.
+    /// If it is empty although the API claims that there are posts.
     pub fn finish(self) -> Result<PostSample, Error> {
         if self.sample.posts.is_empty() && !self.sample.exhausted {
-            // A velocity of 0 would be a claim that nobody made.
+            // A velocity of 0 would be an invented value.
             return Err(Error::transient("no posts, although there are said to be more"));
         }
         Ok(self.sample)
@@ -236,7 +238,7 @@ pub struct Collected {
 /// Collects the posts of a listing, page by page.
 ///
 /// "Not found" on a later page is the end of the list. Any other failure there cuts the sample short:
-/// it is then known to miss posts, so its figures call themselves saturated, and its velocity says how
+/// it is then known to miss posts, so its figures are marked as saturated, and its velocity reflects how
 /// far the collecting got and nothing about the hashtag. Better than nothing, not better than a whole
 /// sample that is still current.
 ///
@@ -249,12 +251,12 @@ pub async fn posts(
     region: Region,
     paging: Paging,
     max_age: Duration,
-    errand: &mut Errand,
+    context: &mut RequestContext,
 ) -> Result<Collected, Failure> {
     let mut sampling = Sampling::new(paging);
     let mut taken_at = None;
     loop {
-        let answered = gateway.ask(&sampling.query(listing, region), max_age, errand).await;
+        let answered = gateway.ask(&sampling.query(listing, region), max_age, context).await;
         let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
         let cut_short = match (page, taken_at) {
             (Ok((at, page)), _) => {
@@ -295,14 +297,14 @@ pub async fn search(
     gateway: &Gateway,
     keyword: &Keyword,
     max_age: Duration,
-    errand: &mut Errand,
+    context: &mut RequestContext,
 ) -> Result<Searched, Failure> {
     let query = Query::SearchHashtags {
         keyword: keyword.to_string(),
         count: gateway.provider().hashtags_page_max,
         cursor: Cursor::start(),
     };
-    let answered = gateway.ask(&query, max_age, errand).await?;
+    let answered = gateway.ask(&query, max_age, context).await?;
     Ok(Searched { at: answered.at, records: answered.answer.hashtags()?.items })
 }
 
@@ -318,10 +320,10 @@ pub async fn keyword_posts(
     paging: Paging,
     now: Timestamp,
     max_age: Duration,
-    errand: &mut Errand,
+    context: &mut RequestContext,
 ) -> Result<Collected, Failure> {
     let listing = Listing::Keyword(keyword.clone());
-    match posts(gateway, &listing, region, paging, max_age, errand).await {
+    match posts(gateway, &listing, region, paging, max_age, context).await {
         Err(failure) if is_not_found(&failure) => {
             let sample = PostSample { pages: 1, exhausted: true, ..PostSample::default() };
             Ok(Collected { at: now, sample, cut_short: None })

@@ -3,6 +3,7 @@
 mod chance;
 mod growth;
 mod keyword;
+mod public_post;
 mod resolution;
 mod sample;
 mod spending;
@@ -11,6 +12,7 @@ mod trip;
 pub use chance::steady_p_value;
 pub use growth::Growth;
 pub use keyword::{InvalidKeyword, Keyword};
+pub use public_post::PublicPost;
 pub use resolution::RecentValues;
 pub use sample::{HEATING_UP, PostSample, SampleStats};
 pub use spending::{Expense, JobKind, Purpose, Spent};

@@ -38,7 +38,7 @@ use crate::gateway::Gateway;
 use crate::model::{Growth, JobKind};
 use crate::schedule::{Job, Schedule, jobs};
 use crate::state::{Snapshot, State};
-use crate::store::{Beside, Store, StoreError};
+use crate::store::{Store, StoreError, StoreReader};
 use crate::telemetry::Telemetry;
 use crate::watch::Watchlist;
 use clock_step::ClockWatch;
@@ -88,7 +88,7 @@ impl From<Config> for Plan {
 /// # Errors
 ///
 /// When the store cannot be read.
-pub fn last_known(watchlist: &Watchlist, store: &Beside) -> Result<Snapshot, StoreError> {
+pub fn last_known(watchlist: &Watchlist, store: &StoreReader) -> Result<Snapshot, StoreError> {
     let mut hashtags: Vec<_> = watchlist.entries.iter().map(|watched| new_entry(watched, None)).collect();
     store.recall(&mut hashtags)?;
     Ok(Snapshot { hashtags: hashtags.into_iter().map(Arc::new).collect(), ..Snapshot::default() })

@@ -11,7 +11,7 @@ use super::results::Refreshed;
 use super::{Poller, Running};
 use crate::credits::cost;
 use crate::gateway::refresh::{self, Listing, Paging, Resolved};
-use crate::gateway::{Admission, Errand};
+use crate::gateway::{Admission, RequestContext};
 use crate::model::{JobKind, Keyword, Purpose};
 use crate::schedule::{Job, Subject};
 
@@ -85,7 +85,7 @@ impl Poller {
         let cost = cost::hashtag(watched, Some(known), job.region);
         let resolved = known.id.clone().map(|id| Resolved { id, at: known.resolved_at.unwrap_or_default() });
         let gateway = self.parts.gateway.clone();
-        let mut errand = Errand::new(Purpose::Job(kind), Some(hashtag.clone()));
+        let mut context = RequestContext::new(Purpose::Job(kind), Some(hashtag.clone()));
         let Some(region) = job.region else {
             let max_age = fresh_enough(watched.terms.totals_interval);
             // If the id was not found, the hashtag may have a new one, which only its name leads to.
@@ -93,7 +93,7 @@ impl Poller {
             let hashtag = hashtag.clone();
             let handle = self.refreshes.spawn(async move {
                 let known = resolved.as_ref();
-                let found = refresh::totals(&gateway, &hashtag, known, now, max_age, &mut errand).await;
+                let found = refresh::totals(&gateway, &hashtag, known, now, max_age, &mut context).await;
                 Refreshed::Totals(found)
             });
             return Some((handle, cost));
@@ -106,7 +106,7 @@ impl Poller {
         let max_age = fresh_enough(watched.terms.posts_interval);
         let listing = Listing::Hashtag(id);
         let handle = self.refreshes.spawn(async move {
-            let posts = refresh::posts(&gateway, &listing, region, paging, max_age, &mut errand).await;
+            let posts = refresh::posts(&gateway, &listing, region, paging, max_age, &mut context).await;
             Refreshed::Posts(posts)
         });
         Some((handle, cost))
@@ -123,21 +123,21 @@ impl Poller {
         let known = self.keywords.get(keyword).map(AsRef::as_ref);
         let cost = cost::keyword(followed, known, region);
         let (gateway, keyword) = (self.parts.gateway.clone(), keyword.clone());
-        let mut errand = Errand::new(Purpose::Job(JobKind::Discovery), None);
+        let mut context = RequestContext::new(Purpose::Job(JobKind::Discovery), None);
         let handle = match region {
             None => {
                 let max_age = fresh_enough(followed.search_interval);
                 self.refreshes.spawn(async move {
-                    Refreshed::Search(refresh::search(&gateway, &keyword, max_age, &mut errand).await)
+                    Refreshed::Search(refresh::search(&gateway, &keyword, max_age, &mut context).await)
                 })
             }
             Some(region) => {
                 let paging = Paging { pages_max: followed.terms.pages_max, page_size: self.plan.page_size };
                 let max_age = fresh_enough(followed.terms.posts_interval);
                 self.refreshes.spawn(async move {
-                    let errand = &mut errand;
+                    let context = &mut context;
                     let posts =
-                        refresh::keyword_posts(&gateway, &keyword, region, paging, now, max_age, errand);
+                        refresh::keyword_posts(&gateway, &keyword, region, paging, now, max_age, context);
                     Refreshed::Posts(posts.await)
                 })
             }

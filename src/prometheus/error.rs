@@ -1,23 +1,23 @@
-//! Why there is no answer.
+//! Why a query failed.
 
 use std::time::Duration;
 
-/// A query has no answer. The message says of what kind, without the server's address.
+/// A query failed. The message does not contain the server's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nobody listens there, or the connection broke.
+    /// The connection failed.
     #[error("Prometheus cannot be reached: {0}")]
     Unreachable(String),
-    /// No whole answer in time.
+    /// No complete response in time.
     #[error("Prometheus did not answer within {}", humantime::format_duration(*.0))]
     TimedOut(Duration),
-    /// The answer is larger than what is read.
-    #[error("the answer of Prometheus is larger than {0} bytes")]
+    /// The response is larger than the limit, in bytes.
+    #[error("the response of Prometheus is larger than {0} bytes")]
     TooLarge(usize),
-    /// Prometheus answers that it will not or cannot.
+    /// Prometheus responded with an error.
     #[error("Prometheus refuses the query: {0}")]
     Refused(String),
-    /// The answer is not one of a Prometheus.
-    #[error("what answers is not a Prometheus: {0}")]
+    /// The response is not that of a Prometheus.
+    #[error("not a Prometheus: {0}")]
     Rubbish(String),
 }

@@ -1,7 +1,7 @@
-//! Asking a Prometheus for values.
+//! A client of the Prometheus query API.
 //!
-//! Whoever asks has something else to fall back on, so an answer is bounded in time and size, and a
-//! failure is a typed reason, never a guess. Nothing here runs during a scrape.
+//! Callers have something else to fall back on, so a response is bounded in time and size, and a failure is a
+//! typed reason. Nothing here runs during a scrape.
 
 mod answer;
 mod client;

@@ -1,6 +1,6 @@
-//! What the API answered to people's questions.
+//! Responses of the API to look-ups.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use units::{DAY, Timestamp};
 
 use super::{Store, StoreError};
@@ -42,21 +42,12 @@ impl Store {
         };
         keep().map_err(|source| self.failed(source))
     }
+}
 
-    /// The answer that was kept for a query, and when it was given.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub fn kept_answer(&self, query: &str) -> Result<Option<(Timestamp, Vec<u8>)>, StoreError> {
-        let connection = self.connection();
-        let answer = |row: &Row<'_>| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?));
-        let find = || {
-            connection
-                .prepare_cached("SELECT answered_at, body FROM answer WHERE query = ?1")?
-                .query_row([query], answer)
-                .optional()
-        };
-        find().map_err(|source| self.failed(source))
-    }
+pub(super) fn load(connection: &Connection, query: &str) -> rusqlite::Result<Option<(Timestamp, Vec<u8>)>> {
+    let answer = |row: &Row<'_>| Ok((Timestamp::from_millis(row.get(0)?), row.get(1)?));
+    connection
+        .prepare_cached("SELECT answered_at, body FROM answer WHERE query = ?1")?
+        .query_row([query], answer)
+        .optional()
 }

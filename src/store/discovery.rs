@@ -184,7 +184,7 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-// A row is `None` if it is broken: somebody else may have written into the file.
+// A row is `None` if it is broken: another program may have written to the file.
 
 fn read_keyword(row: &Row<'_>) -> Option<(Keyword, StoredKeyword)> {
     let found = time(row, "found_at")?.map(|at| Candidates { at, all: Vec::new() });

@@ -1,11 +1,11 @@
-//! What can be wrong with the store.
+//! Errors of the store.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::VERSION;
+use super::open::VERSION;
 
 /// The store cannot be used, or one operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,10 +18,10 @@ pub enum StoreError {
     InUse {
         /// The store's file.
         path: PathBuf,
-        /// The process that holds it, as far as it can be told.
+        /// The process that holds it, if known.
         holder: String,
     },
-    /// The file is somebody else's.
+    /// The file belongs to another program.
     #[error("{}: is a database of another program; it is left as it is (choose another store.path)", path.display())]
     Foreign {
         /// The file.
@@ -45,7 +45,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The file was written by an earlier version of this program and not brought up to date yet.
-    #[error("{}: written by an older version; start the exporter once, which brings it up to date", path.display())]
+    #[error("{}: written by an older version; start the exporter once to upgrade it", path.display())]
     Older {
         /// The store's file.
         path: PathBuf,
@@ -55,14 +55,14 @@ pub enum StoreError {
     Io {
         /// The store's file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The content of the file is damaged.
     #[error(
         "{}: the store is damaged ({what}); it is left as it is. Restore it from a backup, or move it away \
-         together with its -wal and -shm files: then a new one is begun, which knows neither the last values \
-         nor what was spent, so lower the budgets by that for now",
+         together with its -wal and -shm files: then a new one is created, without the last values \
+         and the spending so far, so lower the budgets accordingly for now",
         path.display()
     )]
     Damaged {
@@ -71,38 +71,38 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// The file that was opened is not in its place any more.
+    /// The open file is not at its path any more.
     #[error("{}: was moved, deleted or replaced while it was in use; put it back, or restart", path.display())]
     Gone {
         /// The store's file.
         path: PathBuf,
     },
     /// The store could only be opened for reading.
-    #[error("{}: can only be read since the start ({why}); mend that and restart", path.display())]
+    #[error("{}: opened read-only ({why}); fix that and restart", path.display())]
     ReadOnly {
         /// The store's file.
         path: PathBuf,
-        /// What was in the way.
+        /// The reason.
         why: String,
     },
     /// There is no store.
-    #[error("{}: there is no store yet (it is made when the exporter first runs)", path.display())]
+    #[error("{}: there is no store yet (the exporter creates it at its first start)", path.display())]
     Missing {
-        /// Where it was looked for.
+        /// The missing file.
         path: PathBuf,
     },
-    /// SQLite refuses.
+    /// SQLite failed.
     #[error("{}: {source}", path.display())]
     Sqlite {
         /// The store's file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
 }
 
 impl StoreError {
-    /// What SQLite says about the store at `path`.
+    /// The error for an error of SQLite on the store at `path`.
     pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

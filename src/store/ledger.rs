@@ -1,16 +1,18 @@
 //! The ledger's rows. What they mean is decided in [`crate::credits`].
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use tiktok_api::Operation;
 use units::{Credits, Date, Timestamp};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreReader};
 use crate::model::{Expense, Purpose, Spent};
 
 /// The ledger within one durable transaction.
-pub struct Books<'a>(&'a Connection);
+pub struct LedgerTx<'a>(pub(super) &'a Connection);
 
-/// A count of the account's credits.
+/// A recorded account balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     /// How many there were.
@@ -37,46 +39,50 @@ pub struct Line {
 }
 
 impl Store {
-    /// Runs `work` in one transaction that is on disk when this returns with success, and has left
-    /// no trace when it fails before its end.
+    /// Runs `work` in one transaction. On success it is on disk; if `work` fails, nothing is written.
     ///
     /// # Errors
     ///
-    /// When the store cannot be written. If its very last step fails, what was written may be there
-    /// all the same.
-    pub fn keep_books<T>(
+    /// If the store cannot be written. If the commit itself fails, the data may have been written
+    /// nevertheless.
+    pub fn write_ledger<T>(
         &self,
-        work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>,
+        work: impl FnOnce(&LedgerTx<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.check_in_place()?;
-        let commit = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let result = work(&Books(&transaction))?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        commit(&mut self.connection()).map_err(|source| self.failed(source))
-    }
-
-    /// Runs `work`, which only reads, on one state of the ledger.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub fn read_books<T>(
-        &self,
-        work: impl FnOnce(&Books<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        let read = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-            work(&Books(&transaction))
-        };
-        read(&mut self.connection()).map_err(|source| self.failed(source))
+        self.commit_ledger(work)
     }
 }
 
-impl Books<'_> {
-    /// A number that changes when somebody else has written to the store.
+/// Corrects the ledger of a store that another process may hold. It spends nothing, so it needs no lock: the
+/// holder reads the correction before it spends the next credit.
+pub struct LedgerEditor(StoreReader);
+
+impl LedgerEditor {
+    /// Opens the ledger of the existing store at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`StoreReader::open`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = StoreReader::open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let durable = store.connection().pragma_update(None, "synchronous", "FULL");
+        durable.map_err(|source| store.failed(source))?;
+        Ok(Self(store))
+    }
+
+    /// Runs `work` in one transaction, which is on disk if this succeeds.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written.
+    pub fn edit<T>(&self, work: impl FnOnce(&LedgerTx<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.0.commit_ledger(work)
+    }
+}
+
+impl LedgerTx<'_> {
+    /// A number that changes when another process has written to the store.
     pub fn version(&self) -> rusqlite::Result<i64> {
         self.0.pragma_query_value(None, "data_version", |row| row.get(0))
     }
@@ -107,7 +113,7 @@ impl Books<'_> {
     }
 
     /// When a credit was last added, by purpose in the order of [`Purpose::ALL`]. What was spent for
-    /// purposes that this program does not know counts as people's.
+    /// purposes that this program does not know counts as [`Purpose::AdHoc`].
     pub fn last_entries(&self) -> rusqlite::Result<[Option<Timestamp>; Purpose::ALL.len()]> {
         let mut last = [None; Purpose::ALL.len()];
         let mut statement =
@@ -121,7 +127,7 @@ impl Books<'_> {
         Ok(last)
     }
 
-    /// Books one credit on `day` and notes that its request is under way; returns the note's number.
+    /// LedgerTx one credit on `day` and notes that its request is under way; returns the note's number.
     pub fn reserve(&self, expense: &Expense, day: Date, at: Timestamp) -> rusqlite::Result<i64> {
         let hashtag = expense.hashtag.as_ref().map_or("", |hashtag| hashtag.as_str());
         let kind = (day.days(), expense.operation.as_str(), expense.purpose.as_str(), hashtag);
@@ -180,7 +186,7 @@ impl Books<'_> {
         self.0.execute("DELETE FROM spending WHERE day < ?1 AND hashtag <> ''", [first.days()])
     }
 
-    /// The last count of the account's credits, if there ever was one.
+    /// The last recorded account balance, if there is one.
     pub fn counted(&self) -> rusqlite::Result<Option<Counted>> {
         let sql = "SELECT credits, counted_at, all_before, ad_hoc_before FROM balance";
         let counted = |row: &Row<'_>| {
@@ -190,7 +196,7 @@ impl Books<'_> {
         self.0.query_row(sql, [], counted).optional()
     }
 
-    /// Notes that there were so many credits on the account at `at`.
+    /// Sets the account balance at `at`.
     pub fn count(&self, credits: Credits, at: Timestamp) -> rusqlite::Result<()> {
         let before = self.spent_since(None)?;
         self.0

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 
-/// How a holder is named that asks a few questions and ends.
+/// The suffix of a holder that ends soon.
 const PASSING: &str = " (a command that will soon have ended)";
 /// How long such a holder is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl Lock {
     }
 }
 
-/// Who holds the lock, as far as the file tells.
+/// The holder of the lock, as recorded in the file.
 fn holder(file: &mut File) -> String {
     let mut holder = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut holder));

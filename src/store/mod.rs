@@ -1,5 +1,4 @@
-//! What survives a restart: the last good results, when each was last asked for, and the ledger of
-//! what was spent.
+//! What survives a restart: the last good results, when each was last refreshed, and the ledger.
 //!
 //! One SQLite file in WAL mode. It holds the latest values only; time series are Prometheus'
 //! business. Every write is one durable transaction, so `kill -9` loses nothing that was shown and
@@ -8,38 +7,35 @@
 //! Calls block; the poller and the ledger make them from a blocking thread.
 
 mod answers;
-mod beside;
 mod discovery;
 mod error;
 mod ledger;
 mod lock;
 mod open;
 mod posts;
+mod reader;
 mod rows;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
 
 use rusqlite::{Connection, params};
-use tiktok_api::{ChallengeId, Hashtag, Post};
+use tiktok_api::{Hashtag, Post};
 use units::Timestamp;
 
 use crate::discovery::Trials;
 use crate::model::{Growth, Keyword};
 use crate::state::{HashtagState, KeywordRegion, KeywordState, RegionState};
 use lock::Lock;
-use open::{VERSION, identity};
+use open::identity;
 
-pub use beside::Beside;
 pub use discovery::{Discovered, StoredKeyword, StoredKeywordPosts};
 pub use error::StoreError;
-pub use ledger::{Books, Counted, Line};
+pub use ledger::{Counted, LedgerEditor, LedgerTx, Line};
+pub use reader::StoreReader;
 
 /// The open store. One per process and file.
 pub struct Store {
-    path: PathBuf,
-    connection: Mutex<Connection>,
+    reader: StoreReader,
     /// Device and number of the file, to notice when another one takes its place.
     identity: Option<(u64, u64)>,
     /// Why it can only be read, if that is so.
@@ -47,9 +43,16 @@ pub struct Store {
     lock: Option<Lock>,
 }
 
+impl Deref for Store {
+    type Target = StoreReader;
+
+    fn deref(&self) -> &StoreReader {
+        &self.reader
+    }
+}
+
 impl Store {
-    /// Fails when the open file is not the one at its path any more: what is written to it would be
-    /// unknown to the next process.
+    /// Fails if another file is at the path of the open one: the next process would not find what is written.
     fn check_in_place(&self) -> Result<(), StoreError> {
         if let Some(why) = &self.read_only {
             return Err(StoreError::ReadOnly { path: self.path.clone(), why: why.clone() });
@@ -64,38 +67,6 @@ impl Store {
     /// nothing.
     pub fn is_held(&self) -> bool {
         self.lock.is_some()
-    }
-
-    fn failed(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::sqlite(&self.path, source)
-    }
-
-    /// Enters into each hashtag and its regions what is remembered of them. What was asked for since the
-    /// start is newer, and stays. Rows that cannot be read are left out; returns how many.
-    pub fn recall(&self, hashtags: &mut [HashtagState]) -> Result<usize, StoreError> {
-        rows::recall(&mut self.connection(), hashtags).map_err(|source| self.failed(source))
-    }
-
-    /// The name of the hashtag that was last seen with this id.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub fn name_of(&self, id: &ChallengeId) -> Result<Option<Hashtag>, StoreError> {
-        rows::name_of(&self.connection(), id).map_err(|source| self.failed(source))
-    }
-
-    /// How the counts of posts of these hashtags grow. Rows that cannot be read are left out and counted.
-    pub fn recall_growth<'a>(
-        &self,
-        hashtags: impl IntoIterator<Item = &'a Hashtag>,
-    ) -> Result<(HashMap<Hashtag, Growth>, usize), StoreError> {
-        rows::recall_growth(&self.connection(), hashtags).map_err(|source| self.failed(source))
-    }
-
-    /// What is remembered of discovery. Rows that cannot be read are left out and counted.
-    pub fn recall_discovery(&self) -> Result<Discovered, StoreError> {
-        discovery::load(&self.connection()).map_err(|source| self.failed(source))
     }
 
     /// Remembers the totals of a hashtag and how their refresh went.
@@ -127,12 +98,6 @@ impl Store {
         let sql = "INSERT INTO simulated (at) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM simulated)";
         let noted = self.connection().prepare_cached(sql).and_then(|mut note| note.execute([at.as_millis()]));
         noted.map(|_| ()).map_err(|source| self.failed(source))
-    }
-
-    /// Whether results of a simulator are among what is remembered.
-    pub fn holds_simulated(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM simulated)";
-        self.connection().query_row(sql, [], |row| row.get(0)).map_err(|source| self.failed(source))
     }
 
     /// Remembers how a hashtag's count of posts grows.
@@ -174,10 +139,5 @@ impl Store {
         }
         let keywords = discovery::forget_before(&connection, before).map_err(|source| self.failed(source))?;
         Ok(forgotten + keywords)
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // SQLite rolls an interrupted transaction back by itself.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

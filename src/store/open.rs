@@ -1,13 +1,12 @@
 //! Opening the store's file.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::lock::Lock;
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreReader};
 
 /// What makes each version of the schema out of the one before.
 const MIGRATIONS: [&str; 6] = [
@@ -19,7 +18,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("posts.sql"),
 ];
 
-/// What SQLite's `application_id` says in a file of this program: "TKEX".
+/// SQLite's `application_id` in a file of this program: "TKEX".
 const APPLICATION_ID: i64 = 0x544b_4558;
 
 /// The version of the schema that this program writes.
@@ -32,14 +31,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When another process holds it, it is of a newer version or somebody else's, nothing of it can
+    /// When another process holds it, it is of a newer version or another program's, nothing of it can
     /// be read, or there is none and none can be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_as(path, true)
     }
 
-    /// As [`open`](Self::open), for a command that will soon have ended: whoever wants the store
-    /// meanwhile waits for it.
+    /// As [`open`](Self::open), for a command that ends soon. Other processes wait for it.
     ///
     /// # Errors
     ///
@@ -89,16 +87,14 @@ impl Store {
         check(path, &connection)?;
         migrate(&mut connection, found).map_err(|source| StoreError::sqlite(path, source))?;
         Ok(Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
+            reader: StoreReader::new(path, connection),
             identity: lock.as_ref().and_then(|_| identity(path)),
             read_only: None,
             lock,
         })
     }
 
-    /// The store for reading only; `why` tells why it cannot be more. Spends nothing, so it needs no
-    /// lock.
+    /// The store for reading only; `why` is the reason. Spends nothing, so it needs no lock.
     fn open_to_read(path: &Path, why: &StoreError) -> Option<Self> {
         let connection = open_readable(path)?;
         if version(&connection).ok()? != VERSION || !is_ours(&connection).ok()? {
@@ -107,11 +103,10 @@ impl Store {
         tracing::error!(
             error = %why,
             "the store cannot be used: last values are shown as far as they can be read, and nothing is spent \
-             until this is mended and the program restarted"
+             until this is fixed and the program is restarted"
         );
         Some(Self {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
+            reader: StoreReader::new(path, connection),
             identity: None,
             read_only: Some(why.to_string()),
             lock: None,
@@ -140,7 +135,7 @@ pub(super) fn check(path: &Path, connection: &Connection) -> Result<(), StoreErr
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
 }
 
-/// What tells the file at `path` from another one that takes its place.
+/// Identifies the file at `path`: a file that replaces it has another identity.
 #[cfg(unix)]
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

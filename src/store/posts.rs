@@ -1,29 +1,19 @@
-//! The best posts of each sample. They are read when somebody asks for a brief, so that memory need not
+//! The best posts of each sample. They are read for a brief, so that memory need not
 //! hold them for every pair of a watchlist.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use tiktok_api::{Hashtag, Post, Region};
 
-use super::{Store, StoreError};
-
-impl Store {
-    /// The best posts of the last good sample of a hashtag in a region. None, if there was no such sample,
-    /// or if they cannot be read as posts.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub fn best_posts(&self, hashtag: &Hashtag, region: Region) -> Result<Vec<Post>, StoreError> {
-        let connection = self.connection();
-        let find = || -> rusqlite::Result<Option<String>> {
-            connection
-                .prepare_cached("SELECT posts FROM best_posts WHERE hashtag = ?1 AND region = ?2")?
-                .query_row([hashtag.as_str(), region.as_str()], |row| row.get(0))
-                .optional()
-        };
-        let json = find().map_err(|source| self.failed(source))?;
-        Ok(json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
-    }
+pub(super) fn load(
+    connection: &Connection,
+    hashtag: &Hashtag,
+    region: Region,
+) -> rusqlite::Result<Vec<Post>> {
+    let json: Option<String> = connection
+        .prepare_cached("SELECT posts FROM best_posts WHERE hashtag = ?1 AND region = ?2")?
+        .query_row([hashtag.as_str(), region.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
 }
 
 pub(super) fn save(

@@ -163,7 +163,7 @@ fn reading_columns(reading: Option<&Reading>) -> (Option<String>, Option<i64>) {
     (values, reading.map(|reading| reading.at.as_millis()))
 }
 
-// Each of these is `None` and changes nothing if the row is broken: somebody else may have written into
+// Each of these is `None` and changes nothing if the row is broken: another program may have written to
 // the file.
 
 fn enter_hashtag(row: &Row<'_>, state: &mut HashtagState) -> Option<()> {

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use units::SharedClock;
 
-use crate::brief::Desk;
+use crate::brief::BriefService;
 use crate::page::MetricsPage;
 use crate::state::State;
 
@@ -38,7 +38,7 @@ pub struct App {
     /// The results, and the status of the API.
     pub state: State,
     /// Makes briefs and trends.
-    pub desk: Desk,
+    pub brief: BriefService,
     /// The time.
     pub clock: SharedClock,
     /// Whether there is a first snapshot.

@@ -233,7 +233,10 @@ fn every_doubt_is_said_and_counts() {
             &saturated,
             None,
             Level::Low,
-            &[one_sample, "the sample does not reach back 7 days: its velocity tells its size, not a trend"],
+            &[
+                one_sample,
+                "the sample does not reach back 7 days: its velocity reflects its size, not a trend",
+            ],
         ),
         (&foreign, Some(good), Level::Medium, &["only 30 % of the sampled posts are from US"]),
         (

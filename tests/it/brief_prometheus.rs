@@ -154,7 +154,7 @@ async fn whatever_is_in_its_place_the_samples_rank_and_a_note_says_why() {
             "rubbish",
             Impostor::start(Behaviour::Say(rubbish)).await.url,
             PATIENCE,
-            "what answers is not a Prometheus: HTTP 200 with \"<html>\": ranked by the sample velocity",
+            "not a Prometheus: HTTP 200 with \"<html>\": ranked by the sample velocity",
         ),
         (
             "no rules",

@@ -9,7 +9,7 @@ use tiktok_api::{
     fake::{Body, Request, Settings, Simulator},
 };
 use tiktok_api::{ChallengeId, Flags, Hashtag, HashtagRecord, Totals};
-use tiktok_exporter::gateway::{Errand, Failure, Gateway, Parts};
+use tiktok_exporter::gateway::{Failure, Gateway, Parts, RequestContext};
 use tiktok_exporter::model::RecentValues;
 use tiktok_exporter::state::{ApiState, HashtagState, Reading};
 use tiktok_exporter::store::Store;
@@ -74,8 +74,8 @@ fn name(text: &str) -> Query {
     Query::HashtagByName(Hashtag::parse(text).unwrap())
 }
 
-fn errand() -> Errand {
-    Errand::new(Purpose::AdHoc, None)
+fn context() -> RequestContext {
+    RequestContext::new(Purpose::AdHoc, None)
 }
 
 /// The simulator without sockets, some way off.
@@ -118,7 +118,7 @@ async fn an_hour_of_full_load_meets_no_429_and_uses_95_percent_of_the_rate() {
                 while started.elapsed() < HOUR {
                     // Names that exist nowhere cost as much and are answered fastest.
                     let query = name(&format!("nosuch{caller}x{asked}"));
-                    let answer = gateway.ask(&query, Duration::ZERO, &mut errand()).await;
+                    let answer = gateway.ask(&query, Duration::ZERO, &mut context()).await;
                     assert!(answer.is_err_and(|failure| matches!(failure, Failure::Upstream(_))));
                     asked += 1;
                 }
@@ -150,7 +150,7 @@ async fn every_send_is_booked_retries_too_and_a_shared_one_once() {
     let road = road(upstream.clone(), Limits::default());
     let ask = || {
         let gateway = road.gateway.clone();
-        async move { gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap().cached }
+        async move { gateway.ask(&name("booktok"), HOUR, &mut context()).await.unwrap().cached }
     };
     let (first, second, third) = tokio::join!(ask(), ask(), ask());
     assert_eq!([first, second, third].into_iter().filter(|cached| !cached).count(), 1, "one pays for all");
@@ -166,13 +166,13 @@ async fn what_is_denied_is_not_sent_and_not_remembered() {
     let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
     let limits = Limits { per_day: Some(Credits::ONE), ..Limits::default() };
     let road = road(upstream.clone(), limits);
-    road.gateway.ask(&name("a"), HOUR, &mut errand()).await.unwrap();
-    let failure = road.gateway.ask(&name("b"), HOUR, &mut errand()).await.unwrap_err();
+    road.gateway.ask(&name("a"), HOUR, &mut context()).await.unwrap();
+    let failure = road.gateway.ask(&name("b"), HOUR, &mut context()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Denied(denial) if denial.reason() == "day"), "{failure}");
     assert_eq!(upstream.count(), 1);
-    road.gateway.ask(&name("a"), HOUR, &mut errand()).await.expect("what is remembered costs nothing");
+    road.gateway.ask(&name("a"), HOUR, &mut context()).await.expect("what is remembered costs nothing");
     road.ledger.set_limits(Limits::default());
-    road.gateway.ask(&name("b"), HOUR, &mut errand()).await.expect("asked once it may be");
+    road.gateway.ask(&name("b"), HOUR, &mut context()).await.expect("asked once it may be");
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,11 +188,11 @@ async fn an_answer_from_before_the_start_is_good_for_as_long_as_any_other() {
         description: None,
     };
     for query in [Query::HashtagById(record.id.clone()), name("booktok")] {
-        let answered = road.gateway.ask(&query, HOUR, &mut errand()).await.unwrap();
+        let answered = road.gateway.ask(&query, HOUR, &mut context()).await.unwrap();
         assert_eq!((answered.at, answered.answer), (EPOCH - SECOND * 500, Answer::Hashtag(record.clone())));
     }
     sleep(SECOND * 101).await;
-    assert!(!road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap().cached);
+    assert!(!road.gateway.ask(&name("booktok"), HOUR, &mut context()).await.unwrap().cached);
     assert_eq!(upstream.count(), 1);
 }
 
@@ -201,7 +201,7 @@ async fn an_answer_from_the_future_is_of_unknown_age_and_asked_for_again() {
     let upstream = Scripted::new(SECOND, |query, _| well_behaved(query));
     let road = road(upstream.clone(), Limits::default());
     road.booktok_was_read(EPOCH + HOUR * 24);
-    let answered = road.gateway.ask(&name("booktok"), HOUR, &mut errand()).await.unwrap();
+    let answered = road.gateway.ask(&name("booktok"), HOUR, &mut context()).await.unwrap();
     assert_eq!((answered.cached, upstream.count()), (false, 1), "{answered:?}");
 }
 
@@ -210,7 +210,7 @@ async fn whoever_stops_waiting_has_spent_all_the_same() {
     let upstream = Scripted::new(HOUR, |_, _| Reply::Json(hashtag_json("a", 1)));
     let road = road(upstream.clone(), Limits::default());
     let gateway = road.gateway.clone();
-    let asking = tokio::spawn(async move { gateway.ask(&name("a"), HOUR, &mut errand()).await.is_ok() });
+    let asking = tokio::spawn(async move { gateway.ask(&name("a"), HOUR, &mut context()).await.is_ok() });
     sleep(SECOND * 5).await;
     assert_eq!(upstream.count(), 1);
     asking.abort();

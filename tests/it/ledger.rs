@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tiktok_api::Hashtag;
 use tiktok_api::Operation;
-use tiktok_exporter::store::{Beside, Store, StoreError};
+use tiktok_exporter::store::{LedgerEditor, Store, StoreError, StoreReader};
 use tiktok_exporter::{
     credits::{Balance, Denial, Ledger, Limits, Reservation, Settlement, Window},
     model::{Expense, JobKind, Purpose},
@@ -251,8 +251,8 @@ async fn a_balance_counts_from_its_day_and_a_later_count_replaces_it() {
 
     // Counted anew beside the running exporter.
     ledger.set_limits(balance(10, "2026-03-30"));
-    let beside = Beside::open(&disk.path, true).unwrap();
-    beside.amend(|books| books.count(Credits::new(3), next_day)).unwrap();
+    let editor = LedgerEditor::open(&disk.path).unwrap();
+    editor.edit(|tx| tx.count(Credits::new(3), next_day)).unwrap();
     assert_eq!(spend_all(&ledger, next_day + HOUR).await.0, 3, "noticed by the next reservation");
     drop(ledger);
     let ledger = disk.open(balance(10, "2026-03-30"), next_day + HOUR);
@@ -305,8 +305,8 @@ async fn entries_from_a_wrong_future_are_accepted_as_todays() {
     let wrong = noon() + DAY * 365;
     spend(&ledger, wrong).await.unwrap();
     assert_eq!(spend(&ledger, noon()).await.unwrap_err().reason(), "clock");
-    let beside = Beside::open(&disk.path, true).unwrap();
-    assert_eq!(beside.amend(|books| books.bring_back_to(noon())).unwrap(), Credits::ONE);
+    let editor = LedgerEditor::open(&disk.path).unwrap();
+    assert_eq!(editor.edit(|tx| tx.bring_back_to(noon())).unwrap(), Credits::ONE);
     assert_eq!(spend_all(&ledger, noon()).await.0, 2, "the one from the future was spent, too");
 }
 
@@ -372,7 +372,7 @@ async fn from_a_damaged_store_nothing_is_spent_and_it_is_left_as_it_is() {
         assert!(denial.contains("Restore it from a backup"), "{denial}");
     }
     assert_eq!(std::fs::read(&disk.path).unwrap(), bytes);
-    let Err(error) = Beside::open(&disk.path, false) else { panic!("read as if nothing were wrong") };
+    let Err(error) = StoreReader::open(&disk.path) else { panic!("read as if nothing were wrong") };
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tiktok_api::{Operation, Query};
-use tiktok_exporter::store::{Beside, Store};
+use tiktok_exporter::store::{LedgerEditor, Store};
 use tiktok_exporter::{
     credits::{Balance, Limits, Settlement},
     model::{Expense, Purpose},
@@ -108,8 +108,8 @@ async fn a_balance_that_is_counted_anew_is_seen_without_a_request() {
     let looped = Loop::many_in(Store::open(&path).unwrap(), 1, limits).await;
     sleep(Duration::from_secs(100)).await;
     let count = |credits| {
-        let beside = Beside::open(&path, true).unwrap();
-        beside.amend(|books| books.count(Credits::new(credits), looped.clock.now())).unwrap();
+        let editor = LedgerEditor::open(&path).unwrap();
+        editor.edit(|tx| tx.count(Credits::new(credits), looped.clock.now())).unwrap();
     };
     count(77_000);
     let received = looped.upstream.received().len();

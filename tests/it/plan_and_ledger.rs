@@ -188,6 +188,23 @@ fn a_bad_configuration_price_or_day_is_told() {
     let (code, _, err) = house.run(&["ledger"]);
     assert_eq!(code, 1);
     assert!(err.contains("there is no store yet"), "{err}");
+    // A date that lies in the future is a problem of the configuration for every command.
+    let tomorrow = Date::of(SystemClock.now() + DAY * 2);
+    let budget = format!("[budget]\nbalance = 100\nbalance_counted_on = \"{tomorrow}\"");
+    let house = House::new(&format!("{WATCH}{budget}"));
+    house.store();
+    for arguments in [
+        vec!["check"],
+        vec!["plan"],
+        vec!["ledger"],
+        vec!["ledger", "reset-balance"],
+        vec!["regions"],
+        vec!["brief"],
+    ] {
+        let (code, out, err) = house.run(&arguments);
+        assert_eq!((code, out.as_str()), (78, ""), "{arguments:?}: {err}");
+        assert!(err.starts_with("budget.balance_counted_on: "), "{arguments:?}: {err}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +254,7 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
     let spent = [(Operation::HashtagById, Purpose::Job(JobKind::Totals), Some("a"))];
     let running = house.spend(&spent, now).await;
     let (code, out, err) = house.run(&["ledger", "reset-balance", "--credits", "1234"]);
-    assert_eq!((code, out.as_str(), err.as_str()), (0, "the account holds 1,234 credits from now on\n", ""));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "the account balance is now 1,234 credits\n", ""));
     let (_, out, _) = house.run(&["ledger"]);
     assert!(out.contains("balance      0   1,234      1,234"), "{out}");
     drop(running);
@@ -247,7 +264,7 @@ async fn a_balance_is_reset_beside_a_running_exporter() {
     assert_eq!(code, 78);
     assert!(err.starts_with("budget.balance: is not set"), "{err}");
     let (code, _, err) = without.run(&["ledger", "--since", "2026-01-31", "accept-clock"]);
-    assert_eq!((code, err.as_str()), (64, "--since: goes with the table, not with a correction\n"));
+    assert_eq!((code, err.as_str()), (64, "--since: applies to the table, not to a correction\n"));
 }
 
 #[test]
@@ -267,7 +284,7 @@ fn shards_share_the_balance_that_each_is_told() {
         for (arguments, all) in [(vec!["--credits", "50000"], 50_000), (vec![], 100)] {
             let (code, out, err) = house.run(&[vec!["ledger", "reset-balance"], arguments].concat());
             assert_eq!((code, err.as_str()), (0, ""));
-            assert!(out.starts_with(&format!("exporter {index} of 3 may spend ")), "{out}");
+            assert!(out.starts_with(&format!("exporter {index} of 3 may now spend ")), "{out}");
             assert!(held(&house).abs_diff(all / 3) <= 1, "{} of {all}", held(&house));
             sum += held(&house);
         }

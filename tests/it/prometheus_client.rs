@@ -55,7 +55,7 @@ async fn what_is_in_its_place_is_told_apart() {
         (
             Behaviour::Say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
             PATIENCE,
-            "what answers is not a Prometheus: HTTP 200 with \"<html>\"",
+            "not a Prometheus: HTTP 200 with \"<html>\"",
         ),
         // A redirect is not followed.
         (
@@ -63,9 +63,9 @@ async fn what_is_in_its_place_is_told_apart() {
                 "HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n",
             ),
             PATIENCE,
-            "what answers is not a Prometheus: HTTP 302 with \"\"",
+            "not a Prometheus: HTTP 302 with \"\"",
         ),
-        (Behaviour::GoOn(megabyte), PATIENCE, "the answer of Prometheus is larger than 16777216 bytes"),
+        (Behaviour::GoOn(megabyte), PATIENCE, "the response of Prometheus is larger than 16777216 bytes"),
     ] {
         let error = client(&Impostor::start(behaviour).await.url, timeout)
             .instant("up")

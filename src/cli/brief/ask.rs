@@ -9,20 +9,22 @@ use tiktok_api::Hashtag;
 use units::{Clock, Problems, SystemClock};
 use url::Url;
 
-use crate::brief::{BadQuestion, Desk, Question, Report};
-use crate::config::{self, Config, WebConfig};
+use crate::app::{self, Startup};
+use crate::brief::{BadQuestion, BriefService, Question, Report};
+use crate::config::Config;
 use crate::discovery::Trials;
+use crate::http_client::{self, BodyError};
 use crate::poller;
-use crate::store::{Beside, StoreError};
+use crate::store::{StoreError, StoreReader};
 
-/// How long an exporter may take: it may wait a minute for its Prometheus.
-const PATIENCE: Duration = Duration::from_secs(75);
-/// How long the connection may take to stand.
-const CONNECT: Duration = Duration::from_secs(5);
-/// The largest brief that is read.
+/// The limit for a response: the exporter may wait a minute for its Prometheus.
+const TIMEOUT: Duration = Duration::from_secs(75);
+/// The limit for connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest brief, in bytes.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// Who is asked.
+/// Where to get the brief.
 #[derive(Debug)]
 pub(super) enum Source {
     /// The exporter at this address.
@@ -43,15 +45,15 @@ pub(super) enum Failure {
     Config(#[from] Problems),
     #[error("--{0}")]
     Question(String),
-    #[error("--url: the exporter at {url} gives no brief: {why}")]
+    #[error("--url: no brief from the exporter at {url}: {why}")]
     Exporter { url: String, why: String },
     #[error(
-        "no exporter answers at {url} ({why}), and there is no {} that says where its store is (give \
-         --config.file, or --url)",
+        "no exporter answers at {url} ({why}), and there is no {} with the path of its store (use \
+         --config.file or --url)",
         file.display()
     )]
-    Nobody { url: String, why: String, file: PathBuf },
-    #[error("no exporter answers at {url} ({why}), and its store gives no brief either: {source}")]
+    NoConfig { url: String, why: String, file: PathBuf },
+    #[error("no exporter answers at {url} ({why}), and there is no brief from its store either: {source}")]
     Store { url: String, why: String, source: NotFromStore },
 }
 
@@ -87,23 +89,24 @@ pub(super) async fn ask(source: &Source, question: Question) -> Result<(Report, 
             };
         }
     };
-    let config = match may_be_missing && !file.exists() {
-        true => None,
-        false => Some(config::load(file, config::process_environment())?.config),
+    let is_missing = may_be_missing && !file.exists();
+    let source = match may_be_missing {
+        true => app::Source::FileIfPresent(file.clone()),
+        false => app::Source::File(file.clone()),
     };
-    let shown = match &config {
-        Some(config) => config.web.local_url(),
-        None => WebConfig::default().local_url(),
-    };
+    let config = Startup::load(&source, SystemClock.now())?.config;
+    let shown = config.web.local_url();
     let asked = match Url::parse(&shown) {
         Ok(url) => ask_exporter(&url, &question).await,
         Err(error) => Err(Refusal::Other(error.to_string())),
     };
-    match (asked, config) {
-        (Ok(report), _) => Ok((report, format!("from the exporter at {shown}"))),
-        (Err(Refusal::Question(why)), _) => Err(Failure::Question(why)),
-        (Err(Refusal::Other(why)), None) => Err(Failure::Nobody { url: shown, why, file: file.clone() }),
-        (Err(Refusal::Other(why)), Some(config)) => match ask_store(&config, question).await {
+    match asked {
+        Ok(report) => Ok((report, format!("from the exporter at {shown}"))),
+        Err(Refusal::Question(why)) => Err(Failure::Question(why)),
+        Err(Refusal::Other(why)) if is_missing => {
+            Err(Failure::NoConfig { url: shown, why, file: file.clone() })
+        }
+        Err(Refusal::Other(why)) => match ask_store(&config, question).await {
             Ok(report) => {
                 let store = config.store.path.display();
                 Ok((report, format!("from the store {store}: no exporter answers at {shown} ({why})")))
@@ -129,22 +132,20 @@ struct Complaint {
 
 async fn ask_exporter(base: &Url, question: &Question) -> Result<Report, Refusal> {
     let other = |why: String| Refusal::Other(why);
+    let broken = |error| Refusal::Other(http_client::reason(error));
     let mut url = base.clone();
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(other("the address is neither http nor https".to_owned()));
+        return Err(other("the URL is neither http nor https".to_owned()));
     }
     url.set_path(&format!("{}/brief.json", base.path().trim_end_matches('/')));
     url.set_query(Some(&question.to_query()));
-    let client = client(base).map_err(|error| other(reason(error)))?;
-    let mut response = client.get(url).send().await.map_err(|error| other(reason(error)))?;
+    let client = http_client::builder(base).timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build();
+    let response = client.map_err(broken)?.get(url).send().await.map_err(broken)?;
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| other(reason(error)))? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(other(format!("the answer is larger than {MAX_BODY_BYTES} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = http_client::body(response, MAX_BODY_BYTES).await.map_err(|error| match error {
+        BodyError::TooLarge(_) => other(error.to_string()),
+        BodyError::Broken(error) => broken(error),
+    })?;
     if status == 400
         && let Ok(Complaint { error }) = serde_json::from_slice(&body)
     {
@@ -153,49 +154,20 @@ async fn ask_exporter(base: &Url, question: &Question) -> Result<Report, Refusal
     if !status.is_success() {
         return Err(other(format!("HTTP {}", status.as_u16())));
     }
-    serde_json::from_slice(&body).map_err(|_| other("what answers is no exporter of this kind".to_owned()))
+    serde_json::from_slice(&body)
+        .map_err(|_| other("the response is not that of a tiktok-exporter".to_owned()))
 }
 
-fn client(base: &Url) -> Result<reqwest::Client, reqwest::Error> {
-    // Fails when a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .connect_timeout(CONNECT)
-        .redirect(reqwest::redirect::Policy::none());
-    if base.scheme() == "http" {
-        // Plain HTTP needs no certificates: do not fail on a system that has none.
-        builder = builder.tls_certs_only([]);
-    }
-    if crate::config::is_loopback(base) {
-        builder = builder.no_proxy();
-    }
-    builder.build()
-}
-
-/// The reason at the bottom of the error's chain, without the address, which may hold a password.
-fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-/// Makes the brief out of what the store remembers of the watchlist, and of who is on trial.
+/// Makes the brief from what the store has about the watchlist and the trials.
 async fn ask_store(config: &Config, question: Question) -> Result<Report, NotFromStore> {
-    let beside = Beside::open(&config.store.path, false)?;
-    let discovered = beside.recall_discovery()?;
-    let simulated = beside.holds_simulated()?;
+    let store = StoreReader::open(&config.store.path)?;
+    let discovered = store.recall_discovery()?;
+    let simulated = store.holds_simulated()?;
     let now = SystemClock.now();
     let trials = Trials::from_parts(discovered.trials, discovered.resting, now);
     let watchlist = config.watchlist.with_trials(&trials, &config.following);
-    let snapshot = poller::last_known(&watchlist, &beside)?;
-    let posts = Arc::new(move |hashtag: &Hashtag, region| beside.best_posts(hashtag, region));
-    let desk = Desk::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;
-    Ok(desk.report(question, snapshot.into(), simulated, now).await?)
+    let snapshot = poller::last_known(&watchlist, &store)?;
+    let posts = Arc::new(move |hashtag: &Hashtag, region| store.best_posts(hashtag, region));
+    let service = BriefService::new(&config.prometheus, posts).map_err(NotFromStore::Prometheus)?;
+    Ok(service.report(question, snapshot.into(), simulated, now).await?)
 }

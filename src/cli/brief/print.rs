@@ -3,10 +3,11 @@
 use serde::Serialize;
 use units::human::short;
 
-use crate::brief::{BestPost, Report, Trend, checks, counts};
+use crate::brief::{Report, Trend, checks, counts};
 use crate::cli::text;
+use crate::model::PublicPost;
 
-/// An overview, and then what there is to know of each hashtag.
+/// An overview, then the details of each hashtag.
 pub(super) fn table(report: &Report) -> String {
     let mut lines = vec![format!("{}, ranked by {}", report.title(), report.ranking.by.words())];
     if report.simulated {
@@ -14,7 +15,7 @@ pub(super) fn table(report: &Report) -> String {
     }
     lines.extend(report.ranking.notes.iter().map(|note| format!("note: {note}")));
     if report.trends.is_empty() {
-        lines.push("\nNothing to tell yet.".to_owned());
+        lines.push("\nNothing to report yet.".to_owned());
         return plain(&lines.join("\n"));
     }
     lines.push(format!("\n{}", overview(report)));
@@ -53,13 +54,13 @@ fn details(trend: &Trend, lines: &mut Vec<String>) {
         let title = post.title.as_deref().unwrap_or("(no title)");
         let author = post.author.as_deref().unwrap_or("unknown author");
         lines.push(format!("   {number}) {title} by {author}: {}", counts(post)));
-        lines.extend(post.link().iter().map(|url| format!("      {url}")));
+        lines.extend(post.safe_url().iter().map(|url| format!("      {url}")));
     }
 }
 
 /// One row per post; a hashtag without posts has one row all the same. No rows, no more than the heading.
 pub(super) fn csv(report: &Report) -> Result<String, csv::Error> {
-    let none = BestPost::default();
+    let none = PublicPost::default();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells(report, &Trend::default(), &none).map(|(name, _)| name))?;
     for trend in &report.trends {
@@ -73,7 +74,7 @@ pub(super) fn csv(report: &Report) -> Result<String, csv::Error> {
 }
 
 /// The cells of a row with the names of their columns.
-fn cells(report: &Report, trend: &Trend, post: &BestPost) -> [(&'static str, String); 24] {
+fn cells(report: &Report, trend: &Trend, post: &PublicPost) -> [(&'static str, String); 24] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let count = |count: Option<u64>| count.map(|count| count.to_string()).unwrap_or_default();
     [
@@ -100,17 +101,17 @@ fn cells(report: &Report, trend: &Trend, post: &BestPost) -> [(&'static str, Str
         ("shares", count(post.shares)),
         ("saves", count(post.saves)),
         ("published_at", text(&post.published_at)),
-        ("url", post.link().unwrap_or_default().to_owned()),
+        ("url", post.safe_url().unwrap_or_default().to_owned()),
     ]
 }
 
-/// The name by which the JSON calls it.
+/// Its name in the JSON.
 fn name(word: &impl Serialize) -> String {
     let value = serde_json::to_value(word).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Without control characters, which a terminal would obey, whoever the exporter is that was asked.
+/// Without control characters, which a terminal would execute: the server at `--url` may be any.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
@@ -129,7 +130,7 @@ mod tests {
             ("-1+1", "'-1+1"),
             ("\u{1b}[31mred", "[31mred"),
         ] {
-            let post = BestPost { title: Some(title.to_owned()), ..BestPost::default() };
+            let post = PublicPost { title: Some(title.to_owned()), ..PublicPost::default() };
             let trends = vec![Trend { posts: vec![post], ..Trend::default() }];
             let text = csv(&Report { trends, ..empty() }).unwrap();
             assert!(text.lines().nth(1).unwrap().contains(&format!(",{want},")), "{text}");

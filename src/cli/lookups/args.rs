@@ -6,26 +6,26 @@ use std::time::Duration;
 use tiktok_api::{Hashtag, Region};
 use tiktok_api::{Order, Since};
 
-use crate::adhoc::PAGES_MAX;
+use crate::lookups::PAGES_MAX;
 use crate::model::Keyword;
 
 /// Flags of every look-up.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Common {
-    /// The configuration file (TOML); without it tiktok-exporter.toml if there is one, else the defaults
+    /// The configuration file (TOML) [default: tiktok-exporter.toml if it exists, otherwise the built-in defaults]
     #[arg(long = "config.file", value_name = "FILE")]
     pub(super) config_file: Option<PathBuf>,
-    /// How the answer looks
+    /// Output format
     #[arg(long = "format", value_enum, default_value = "table")]
     pub(super) report_format: Format,
-    /// Say what it would cost and ask nothing
+    /// Show the cost and send nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Pay for a new answer if the last one is older; 0s asks anew. Without it, counts are good for 10
-    /// minutes, searches for an hour, the list of regions for a week
+    /// Use a cached response that is not older; 0s bypasses the cache [default: 10m for counts and posts, 1h for
+    /// searches, 1w for the list of regions]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
-    /// Ask a simulated API: no key, no network, no file; nothing that it says is real
+    /// Use the embedded simulator: no key, no network, no file; no data is real
     #[arg(long, conflicts_with = "config_file")]
     pub(super) demo: bool,
 }
@@ -36,10 +36,10 @@ impl Common {
     }
 }
 
-/// How an answer looks.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cli) enum Format {
-    /// For people
+    /// For terminals
     Table,
     /// For programs
     Json,
@@ -63,10 +63,10 @@ pub(in crate::cli) struct PostsArgs {
     /// A hashtag, with or without #
     #[arg(value_parser = hashtag)]
     pub(super) hashtag: Hashtag,
-    /// The country that is asked for, such as US; without it, any
+    /// A country code, such as US
     #[arg(long, value_name = "CODE", default_value = "any", value_parser = region)]
     pub(super) region: Region,
-    /// Pages at the most; each costs a credit
+    /// Maximum number of pages; each costs a credit
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGES_MAX)))]
     pub(super) pages: u32,
     #[command(flatten)]
@@ -76,22 +76,22 @@ pub(in crate::cli) struct PostsArgs {
 /// Flags of `search`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct SearchArgs {
-    /// What to search for, one or more words
+    /// The keyword, one or more words
     #[arg(value_parser = keyword)]
     pub(super) keyword: Keyword,
     /// Search for posts instead of hashtags
     #[arg(long)]
     pub(super) videos: bool,
-    /// How young the posts are to be: day, week, or ever
+    /// Only posts of the last day or week: day, week, or ever
     #[arg(long, value_name = "AGE", default_value = "ever", requires = "videos", value_parser = since)]
     pub(super) since: Since,
-    /// Which posts come first: relevance, likes, or date
+    /// Order of the posts: relevance, likes, or date
     #[arg(long, value_name = "ORDER", default_value = "relevance", requires = "videos", value_parser = order)]
     pub(super) sort: Order,
-    /// The country that posts are asked for from, such as US; without it, any
+    /// A country code, such as US
     #[arg(long, value_name = "CODE", default_value = "any", requires = "videos", value_parser = region)]
     pub(super) region: Region,
-    /// Pages at the most; each costs a credit
+    /// Maximum number of pages; each costs a credit
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGES_MAX)))]
     pub(super) pages: u32,
     /// Print the hashtags as a [[watch]] block for the configuration

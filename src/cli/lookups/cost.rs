@@ -1,14 +1,14 @@
-//! What it would cost, and what it has cost.
+//! The expected and the actual cost.
 
 use serde::Serialize;
 
 use super::args::{Common, Format};
-use super::contact::Contact;
+use super::connect::Connection;
 use super::{Replies, Stop};
-use crate::adhoc::{Left, Question};
 use crate::cli::text::{count, table};
+use crate::lookups::{Left, Question};
 
-/// What all questions together would cost, in credits.
+/// The expected cost of all questions, in credits.
 #[derive(Debug, Serialize)]
 pub(super) struct Estimate {
     /// If nothing fails and every hashtag resolves by its name.
@@ -17,20 +17,20 @@ pub(super) struct Estimate {
     /// If names do not resolve, and with all retries.
     #[serde(rename = "credits_most")]
     most: u64,
-    /// What is left for people before it.
+    /// The credits left for look-ups, before these.
     left: Left,
-    /// Why it would be refused, if it would.
+    /// Why it would be refused, if so.
     pub(super) denied: Option<String>,
 }
 
 pub(super) async fn estimate(
-    contact: &Contact,
+    connection: &Connection,
     common: &Common,
     questions: &[Question],
 ) -> Result<Estimate, Stop> {
     let mut sum = Estimate { likely: 0, most: 0, left: Left::default(), denied: None };
     for question in questions {
-        let quote = contact.quote(question, common.max_age()).await?;
+        let quote = connection.quote(question, common.max_age()).await?;
         sum.likely += quote.price.likely;
         sum.most += quote.price.most;
         sum.left = quote.left;
@@ -38,7 +38,7 @@ pub(super) async fn estimate(
     }
     let left = [sum.left.day, sum.left.month, sum.left.balance].into_iter().flatten().min();
     if sum.denied.is_none() && left.is_some_and(|left| left < sum.likely) {
-        sum.denied = Some(format!("it takes {}, more than are left", count_credits(sum.likely)));
+        sum.denied = Some(format!("it costs {}, more than are left", count_credits(sum.likely)));
     }
     Ok(sum)
 }
@@ -63,11 +63,11 @@ impl Estimate {
             }
             Format::Table => {
                 let mut rows = vec![
-                    vec!["would cost, credits".to_owned(), self.likely.to_string()],
+                    vec!["expected cost, credits".to_owned(), self.likely.to_string()],
                     vec!["at most, with retries".to_owned(), self.most.to_string()],
                 ];
                 rows.extend(
-                    windows.map(|(window, left)| vec![format!("left for people, {window}"), number(left)]),
+                    windows.map(|(window, left)| vec![format!("left for look-ups, {window}"), number(left)]),
                 );
                 Ok(table(&rows, 1))
             }
@@ -75,7 +75,7 @@ impl Estimate {
     }
 }
 
-/// What it has cost.
+/// The actual cost.
 #[derive(Debug, Serialize)]
 pub(super) struct Cost {
     credits: u64,
@@ -85,7 +85,7 @@ pub(super) struct Cost {
 
 impl Cost {
     pub(super) fn of(replies: &Replies) -> Self {
-        // Whoever was answered last knows what is left: the least there is.
+        // The last reply has the least credits left.
         let least = |of: fn(&Left) -> Option<u64>| replies.iter().filter_map(|reply| of(&reply.left)).min();
         Self {
             credits: replies.iter().map(|reply| reply.credits).sum(),
@@ -98,8 +98,8 @@ impl Cost {
         }
     }
 
-    /// In one line for people.
-    pub(super) fn told(&self) -> String {
+    /// One line for terminals.
+    pub(super) fn line(&self) -> String {
         let spent = match self.credits {
             0 => "no credit spent".to_owned(),
             credits => format!("{} spent", count_credits(credits)),
@@ -112,7 +112,7 @@ impl Cost {
         let left: Vec<String> =
             left.into_iter().filter_map(|(when, left)| Some(format!("{} {when}", left?))).collect();
         let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join(", ")) };
-        let simulated = if self.simulated { " (simulated data: nothing of it is real)" } else { "" };
+        let simulated = if self.simulated { " (simulated: no data is real)" } else { "" };
         format!("{spent}{left}{simulated}")
     }
 }

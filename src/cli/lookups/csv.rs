@@ -1,10 +1,11 @@
-//! Answers for spreadsheets: one row per thing, the names of the columns first.
+//! Results as CSV: a header, then one row per hashtag, post or region.
 
 use csv::Writer;
 
 use super::Stop;
-use crate::adhoc::{Candidate, Finding, Looked, ShownPost};
 use crate::cli::text::harmless;
+use crate::lookups::{Candidate, Finding, Looked};
+use crate::model::PublicPost;
 
 /// The findings as CSV (RFC 4180). Times are seconds since the Unix epoch.
 pub(super) fn shown(findings: &[Finding]) -> Result<String, Stop> {
@@ -37,7 +38,7 @@ pub(super) fn shown(findings: &[Finding]) -> Result<String, Stop> {
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
-fn write_posts(writer: &mut Writer<Vec<u8>>, posts: &[ShownPost]) -> Result<(), csv::Error> {
+fn write_posts(writer: &mut Writer<Vec<u8>>, posts: &[PublicPost]) -> Result<(), csv::Error> {
     posts.iter().try_for_each(|post| writer.serialize(harmless_post(post)))
 }
 
@@ -50,7 +51,7 @@ fn harmless_candidate(candidate: &Candidate) -> Candidate {
     Candidate { hashtag: harmless(&candidate.hashtag), ..candidate.clone() }
 }
 
-fn harmless_post(post: &ShownPost) -> ShownPost {
+fn harmless_post(post: &PublicPost) -> PublicPost {
     let of = |text: &Option<String>| text.as_deref().map(harmless);
-    ShownPost { id: harmless(&post.id), author: of(&post.author), title: of(&post.title), ..post.clone() }
+    PublicPost { id: harmless(&post.id), author: of(&post.author), title: of(&post.title), ..post.clone() }
 }

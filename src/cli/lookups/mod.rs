@@ -1,10 +1,10 @@
-//! `lookup`, `posts`, `search` and `regions`: what people ask for by hand.
+//! `lookup`, `posts`, `search` and `regions`: interactive look-ups.
 //!
-//! Answers go to standard output in the format that was asked for; what they cost, and what is wrong,
-//! to standard error. Nothing is asked before it is known that it can be paid for.
+//! Results go to standard output; cost and errors to standard error. Nothing is sent unless the expected cost is
+//! within the budget.
 
 mod args;
-mod contact;
+mod connect;
 mod cost;
 mod csv;
 mod progress;
@@ -17,13 +17,13 @@ use serde::Serialize;
 
 use args::{Common, Format};
 pub(super) use args::{LookupArgs, PostsArgs, RegionsArgs, SearchArgs};
-use contact::Contact;
+use connect::Connection;
 
-use super::text::say;
+use super::text::print;
 use super::{EXIT_CONFIG, EXIT_CREDITS, EXIT_HASHTAG, EXIT_KEY, EXIT_REGION, EXIT_UNAVAILABLE};
-use crate::adhoc::{Finding, Question, Reason, Refusal, Reply};
+use crate::lookups::{Finding, Question, Reason, Refusal, Reply};
 
-/// Why a command ends without an answer.
+/// Why a command ends without a result.
 struct Stop {
     code: u8,
     reason: String,
@@ -34,8 +34,8 @@ impl Stop {
         Self { code, reason: reason.into() }
     }
 
-    fn tell(&self) -> ExitCode {
-        say(stderr(), &self.reason);
+    fn print(&self) -> ExitCode {
+        print(stderr(), &self.reason);
         ExitCode::from(self.code)
     }
 }
@@ -80,22 +80,22 @@ pub(super) async fn run_regions(args: RegionsArgs) -> ExitCode {
 }
 
 async fn run(common: &Common, questions: Vec<Question>, as_toml: bool) -> ExitCode {
-    let contact = match Contact::make(common).await {
-        Ok(contact) => contact,
-        Err(stop) => return stop.tell(),
+    let connection = match Connection::open(common).await {
+        Ok(connection) => connection,
+        Err(stop) => return stop.print(),
     };
     let ended = if common.dry_run {
-        dry_run(&contact, common, &questions).await
+        dry_run(&connection, common, &questions).await
     } else {
-        ask(&contact, common, questions, as_toml).await
+        ask(&connection, common, questions, as_toml).await
     };
-    ended.unwrap_or_else(|stop| stop.tell())
+    ended.unwrap_or_else(|stop| stop.print())
 }
 
-/// Says what it would cost, and spends nothing.
-async fn dry_run(contact: &Contact, common: &Common, questions: &[Question]) -> Result<ExitCode, Stop> {
-    let estimate = cost::estimate(contact, common, questions).await?;
-    say(stdout(), &estimate.shown(common.report_format)?);
+/// Shows the expected cost. Spends nothing.
+async fn dry_run(connection: &Connection, common: &Common, questions: &[Question]) -> Result<ExitCode, Stop> {
+    let estimate = cost::estimate(connection, common, questions).await?;
+    print(stdout(), &estimate.shown(common.report_format)?);
     match estimate.denied {
         Some(reason) => Err(Stop::new(EXIT_CREDITS, reason)),
         None => Ok(ExitCode::SUCCESS),
@@ -103,13 +103,13 @@ async fn dry_run(contact: &Contact, common: &Common, questions: &[Question]) -> 
 }
 
 async fn ask(
-    contact: &Contact,
+    connection: &Connection,
     common: &Common,
     questions: Vec<Question>,
     as_toml: bool,
 ) -> Result<ExitCode, Stop> {
-    let expected = cost::estimate(contact, common, &questions).await?.likely;
-    let asking = |progress| contact.ask_all(questions, common.max_age(), progress);
+    let expected = cost::estimate(connection, common, &questions).await?.likely;
+    let asking = |progress| connection.ask_all(questions, common.max_age(), progress);
     let (replies, broken) = progress::shown(expected, asking).await;
     let cost = cost::Cost::of(&replies);
     broken?;
@@ -118,24 +118,24 @@ async fn ask(
     let mut stops = Vec::new();
     for reply in replies {
         match reply.result {
-            Ok(finding) => findings.push(contact.completed(finding).await),
+            Ok(finding) => findings.push(connection.completed(finding).await),
             Err(refusal) => stops.push(refusal),
         }
     }
     let shown = Answers { findings: &findings, failures: &stops, cost: &cost };
     if !findings.is_empty() || common.report_format == Format::Json {
-        say(stdout(), &shown.text(common.report_format, as_toml)?);
+        print(stdout(), &shown.text(common.report_format, as_toml)?);
     }
-    shown.notes().iter().for_each(|note| say(stderr(), &format!("note: {note}")));
-    say(stderr(), &cost.told());
+    shown.notes().iter().for_each(|note| print(stderr(), &format!("note: {note}")));
+    print(stderr(), &cost.line());
     let mut code = ExitCode::SUCCESS;
     for stop in stops.into_iter().rev().map(Stop::from) {
-        code = stop.tell();
+        code = stop.print();
     }
     Ok(code)
 }
 
-/// What came back, as `--format json` shows it.
+/// The results, as `--format json` shows them.
 #[derive(Serialize)]
 struct Answers<'a> {
     findings: &'a [Finding],

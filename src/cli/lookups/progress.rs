@@ -1,4 +1,4 @@
-//! A bar for those who wait for longer than a second.
+//! A progress bar, after a second.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,28 +7,27 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{interval, sleep};
 
-use crate::gateway::Bill;
+use crate::gateway::RequestProgress;
 
-/// Nobody needs to be told of a shorter wait.
+/// The wait before the bar appears.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How far all questions together are.
+/// The progress of all questions together.
 #[derive(Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<Vec<Arc<Bill>>>>);
+pub(super) struct Progress(Arc<Mutex<Vec<Arc<RequestProgress>>>>);
 
 impl Progress {
-    /// Counts what comes to `bill`.
-    pub(super) fn follow(&self, bill: Arc<Bill>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bill);
+    /// Adds the progress of one question.
+    pub(super) fn follow(&self, progress: Arc<RequestProgress>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(progress);
     }
 
     fn answered(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|bill| bill.answered()).sum()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|progress| progress.answered()).sum()
     }
 }
 
-/// Runs `work`, which notes how far it is, and shows on a terminal how many of the
-/// `expected` ones have come.
+/// Runs `work`, and shows on a terminal how many of the `expected` responses have arrived.
 pub(super) async fn shown<T, F: Future<Output = T>>(expected: u64, work: impl FnOnce(Progress) -> F) -> T {
     let progress = Progress::default();
     let work = work(progress.clone());
@@ -54,6 +53,6 @@ fn bar(expected: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} answers, {elapsed}");
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} responses, {elapsed}");
     ProgressBar::new(expected).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,12 +1,14 @@
-//! Answers for people.
+//! Results as tables for terminals.
 
 use units::{
     Clock, Credits, SystemClock, Timestamp,
     human::{relative, span},
 };
 
-use crate::adhoc::{Candidates, Finding, Looked, RouteTaken, Sample, ShownPost, Videos};
 use crate::cli::text::table;
+use crate::gateway::refresh::Route;
+use crate::lookups::{Candidates, Finding, Looked, Sample, Videos};
+use crate::model::PublicPost;
 
 /// Groups are at most this long.
 const GROUP_CHARS: usize = 64;
@@ -58,7 +60,7 @@ fn hashtags(looked: &[&Looked]) -> String {
     table(&rows, 5)
 }
 
-/// The flags that are set; `-` for none, `?` when the API said of none.
+/// The flags that are set; `-` for none, `?` if the API provided none.
 fn flags(looked: &Looked) -> String {
     let flags = [
         ("commerce", looked.commerce),
@@ -74,12 +76,12 @@ fn flags(looked: &Looked) -> String {
     if set.is_empty() { "-".to_owned() } else { set.join(", ") }
 }
 
-fn route(route: RouteTaken) -> &'static str {
+fn route(route: Route) -> &'static str {
     match route {
-        RouteTaken::Id => "id",
-        RouteTaken::Name => "name",
-        RouteTaken::NameThenId => "id, not by name",
-        RouteTaken::SearchThenId => "search, then id",
+        Route::Id => "id",
+        Route::Name => "name",
+        Route::NameThenId => "id, not by name",
+        Route::SearchThenId => "search, then id",
     }
 }
 
@@ -109,7 +111,7 @@ fn sample(sample: &Sample) -> String {
     format!("{facts}\n\n{}", posts(&sample.posts))
 }
 
-fn posts(posts: &[ShownPost]) -> String {
+fn posts(posts: &[PublicPost]) -> String {
     let mut rows = vec![cells([
         "plays",
         "likes",
@@ -123,7 +125,7 @@ fn posts(posts: &[ShownPost]) -> String {
     ])];
     rows.extend(posts.iter().map(|post| {
         let words =
-            [post.title.clone(), post.link.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            [post.title.clone(), post.url.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let published = post.created_timestamp_seconds.map(Timestamp::from_secs);
         vec![
             number(post.plays),
@@ -187,7 +189,7 @@ fn regions(codes: &[String]) -> String {
 
 /// The hashtags as a block for the configuration, with their totals beside them.
 pub(super) fn watch_block(found: &Candidates) -> String {
-    // What JSON quotes, TOML reads.
+    // A JSON string is a TOML string.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let group: String = found.keyword.chars().take(GROUP_CHARS).collect();
     let lines = found.hashtags.iter().map(|candidate| {

@@ -9,7 +9,7 @@ use units::{Credits, Date, Timestamp};
 use super::{LedgerCommand, Settlement};
 use crate::credits::{Balance, Denial, Limits, Standing};
 use crate::model::{Expense, Purpose, Spent};
-use crate::store::Books;
+use crate::store::LedgerTx;
 
 /// A clock that is less than this behind the last entry is accepted: a time service may have set it. Entries
 /// then get the time of the last entry.
@@ -100,25 +100,21 @@ impl Account {
     }
 
     /// Reads the rows. No request may be in flight.
-    pub(super) fn load(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
-        let last_entries = books.last_entries()?;
+    pub(super) fn load(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Self> {
+        let last_entries = tx.last_entries()?;
         let today = Date::of(last_entries.iter().flatten().fold(now, |latest, at| latest.max(*at)));
-        let (balance, since_counted) = balance(books, limits.balance, today)?;
+        let (balance, since_counted) = balance(tx, limits.balance, today)?;
         let standing = Standing {
             today,
             limits: [limits.per_day, limits.per_month, balance],
             reserve: limits.reserve,
-            spent: [
-                books.spent_since(Some(today))?,
-                books.spent_since(Some(today.month_start()))?,
-                since_counted,
-            ],
+            spent: [tx.spent_since(Some(today))?, tx.spent_since(Some(today.month_start()))?, since_counted],
         };
         let mut by_kind = ByKind::default();
-        for (operation, purpose, credits) in books.spent_by_kind()? {
+        for (operation, purpose, credits) in tx.spent_by_kind()? {
             *by_kind.of(operation, purpose) = credits;
         }
-        let version = Some(books.version()?);
+        let version = Some(tx.version()?);
         let (in_flight, tidied) = (BTreeMap::new(), None);
         Ok(Self { limits, version, standing, last_entries, by_kind, in_flight, tidied, known: true })
     }
@@ -132,14 +128,14 @@ impl Account {
     /// did.
     pub(super) fn refresh(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         limits: Limits,
         now: Timestamp,
     ) -> rusqlite::Result<bool> {
-        if self.version == Some(books.version()?) && self.limits == limits {
+        if self.version == Some(tx.version()?) && self.limits == limits {
             return Ok(false);
         }
-        let read = Self::load(books, limits, now)?;
+        let read = Self::load(tx, limits, now)?;
         let in_flight = std::mem::take(&mut self.in_flight);
         *self = Self { in_flight, tidied: self.tidied, ..read };
         Ok(true)
@@ -148,40 +144,40 @@ impl Account {
     /// Carries out commands in order. Returns the answers to reservations.
     pub(super) fn write(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         limits: Limits,
         commands: &[LedgerCommand],
     ) -> rusqlite::Result<Vec<Option<Result<i64, Denial>>>> {
         // Only reservations have a time; without one, nothing needs the current sums.
         if let Some(now) = super::latest(commands) {
-            self.refresh(books, limits, now)?;
+            self.refresh(tx, limits, now)?;
         }
         let mut answers = Vec::with_capacity(commands.len());
         for command in commands {
             answers.push(match command {
-                LedgerCommand::Reserve { expense, now, .. } => Some(self.reserve(books, expense, *now)?),
+                LedgerCommand::Reserve { expense, now, .. } => Some(self.reserve(tx, expense, *now)?),
                 LedgerCommand::Settle { id, settlement } => {
-                    self.settle(books, *id, *settlement)?;
+                    self.settle(tx, *id, *settlement)?;
                     None
                 }
             });
         }
         if self.tidied != Some(self.standing.today) {
-            self.tidy(books)?;
+            self.tidy(tx)?;
         }
         Ok(answers)
     }
 
     /// Merges the rows of old days.
-    pub(super) fn tidy(&mut self, books: &Books<'_>) -> rusqlite::Result<()> {
-        books.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
+    pub(super) fn tidy(&mut self, tx: &LedgerTx<'_>) -> rusqlite::Result<()> {
+        tx.fold_before(self.standing.today.plus(-HASHTAGS_KEPT_DAYS))?;
         self.tidied = Some(self.standing.today);
         Ok(())
     }
 
     fn reserve(
         &mut self,
-        books: &Books<'_>,
+        tx: &LedgerTx<'_>,
         expense: &Expense,
         now: Timestamp,
     ) -> rusqlite::Result<Result<i64, Denial>> {
@@ -190,7 +186,7 @@ impl Account {
         }
         let at = self.last_entry().map_or(now, |last| now.max(last));
         self.standing.advance(Date::of(at));
-        let id = books.reserve(expense, self.standing.today, at)?;
+        let id = tx.reserve(expense, self.standing.today, at)?;
         self.last_entries[expense.purpose.index()] = Some(at);
         self.standing.spend(expense.purpose);
         *self.by_kind.of(expense.operation, expense.purpose) += Credits::ONE;
@@ -198,10 +194,10 @@ impl Account {
         Ok(Ok(id))
     }
 
-    fn settle(&mut self, books: &Books<'_>, id: i64, settlement: Settlement) -> rusqlite::Result<()> {
+    fn settle(&mut self, tx: &LedgerTx<'_>, id: i64, settlement: Settlement) -> rusqlite::Result<()> {
         let kind = self.in_flight.remove(&id);
         if settlement == Settlement::Spent {
-            return books.settle(id);
+            return tx.settle(id);
         }
         if let Some((operation, purpose)) = kind {
             let credits = self.by_kind.of(operation, purpose);
@@ -209,7 +205,7 @@ impl Account {
         }
         // The credit may belong to a past day or month, so the rows are read again.
         self.invalidate();
-        books.give_back(id)
+        tx.give_back(id)
     }
 
     /// Why `cost` credits for `purpose` cannot be reserved at `now`.
@@ -257,15 +253,15 @@ impl Account {
 /// The balance when it was last set, and the spending since. A balance set by `ledger reset-balance` is valid
 /// until the configuration has one of a later day.
 fn balance(
-    books: &Books<'_>,
+    tx: &LedgerTx<'_>,
     configured: Option<Balance>,
     today: Date,
 ) -> rusqlite::Result<(Option<Credits>, Spent)> {
     let Some(configured) = configured else { return Ok((None, Spent::default())) };
-    if let Some(counted) = books.counted()?
+    if let Some(counted) = tx.counted()?
         && Date::of(counted.at) >= configured.counted_on
     {
-        let total = books.spent_since(None)?;
+        let total = tx.spent_since(None)?;
         let since = Spent {
             all: total.all.less(counted.before.all),
             ad_hoc: total.ad_hoc.less(counted.before.ad_hoc),
@@ -274,5 +270,5 @@ fn balance(
     }
     // A day in the future is a mistake. All spending counts then, so that none is free.
     let since = Some(configured.counted_on).filter(|day| *day <= today);
-    Ok((Some(configured.credits), books.spent_since(since)?))
+    Ok((Some(configured.credits), tx.spent_since(since)?))
 }

@@ -20,7 +20,7 @@ use units::{Credits, Timestamp};
 
 use crate::credits::{Denial, Limits, Standing};
 use crate::model::{Expense, JobKind, Purpose};
-use crate::store::{Books, Store, StoreError};
+use crate::store::{LedgerTx, Store, StoreError};
 use account::Account;
 
 pub use account::{ByKind, KINDS};
@@ -111,17 +111,17 @@ impl Ledger {
     }
 
     fn read(store: Arc<Store>, limits: Limits, now: Timestamp) -> Result<Self, StoreError> {
-        let unsettled_at_start = store.read_books(|books| books.in_flight())?;
+        let unsettled_at_start = store.read_ledger(|tx| tx.in_flight())?;
         if unsettled_at_start > 0 {
             tracing::warn!(
                 requests = unsettled_at_start,
                 "requests were in flight when the program last ended: their credits count as spent"
             );
         }
-        let mut account = store.read_books(|books| Account::load(books, limits, now))?;
-        let tidied = store.keep_books(|books| {
-            books.settle_all()?;
-            account.tidy(books)
+        let mut account = store.read_ledger(|tx| Account::load(tx, limits, now))?;
+        let tidied = store.write_ledger(|tx| {
+            tx.settle_all()?;
+            account.tidy(tx)
         });
         let failure = tidied.err().map(|error| (error.to_string(), now + STORE_RETRY));
         Ok(Self::with(store, limits, account, failure, unsettled_at_start))
@@ -266,7 +266,7 @@ impl Shared {
             let current = self.current();
             (current.account.clone(), current.limits)
         };
-        let committed = self.store.keep_books(|books| account.write(books, limits, &commands));
+        let committed = self.store.write_ledger(|tx| account.write(tx, limits, &commands));
         let mut current = self.current();
         match committed {
             Ok(answers) => {
@@ -310,7 +310,7 @@ impl Shared {
             let current = self.current();
             (current.account.clone(), current.limits)
         };
-        match self.store.read_books(|books| account.refresh(books, limits, now)) {
+        match self.store.read_ledger(|tx| account.refresh(tx, limits, now)) {
             Ok(false) => {}
             Ok(true) => self.current().account = account,
             Err(error) => tracing::debug!(%error, "the ledger cannot be read"),
@@ -347,8 +347,8 @@ impl Current {
 /// # Errors
 ///
 /// When the rows cannot be read.
-pub fn standing(books: &Books<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Standing> {
-    Ok(Account::load(books, limits, now)?.standing_at(now))
+pub fn standing(tx: &LedgerTx<'_>, limits: Limits, now: Timestamp) -> rusqlite::Result<Standing> {
+    Ok(Account::load(tx, limits, now)?.standing_at(now))
 }
 
 /// The time of the latest reservation among `commands`.

@@ -65,7 +65,7 @@ async fn report(app: &App, kind: Kind, query: Option<String>) -> Result<Report, 
     let simulated = app.state.api().is_simulated();
     let snapshot = app.state.snapshot();
     let now = snapshot.now(app.clock.now());
-    app.desk.report(question, snapshot, simulated, now).await
+    app.brief.report(question, snapshot, simulated, now).await
 }
 
 fn as_json(report: Result<Report, BadQuestion>) -> Response {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use tiktok_api::{Hashtag, Provider, Region};
 
-use crate::brief::{BestPost, Kind, Question, Report, Trend, WindowState, checks, counts};
+use crate::brief::{Kind, Question, Report, Trend, WindowState, checks, counts};
+use crate::model::PublicPost;
 use crate::state::{ApiStatus, Snapshot};
 use crate::web::landing::banners;
 use crate::web::layout::{Headers, document, headers};
@@ -134,10 +135,10 @@ fn class(trend: &Trend, name: &str) -> &'static str {
     }
 }
 
-fn best(post: &BestPost) -> Markup {
+fn best(post: &PublicPost) -> Markup {
     let title = post.title.as_deref();
     html! {
-        @match post.link() {
+        @match post.safe_url() {
             Some(url) => a href=(url) rel="noopener noreferrer nofollow" { (name(title)) },
             None => (name(title)),
         }

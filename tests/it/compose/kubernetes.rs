@@ -136,9 +136,9 @@ fn the_set_runs_what_the_program_has_and_shares_the_work() {
 #[test]
 fn the_generator_refuses_what_makes_no_manifest() {
     for (arguments, complaint) in [
-        (&["--replicas", "0"][..], "--replicas: 0 is not a number from 1"),
+        (&["--replicas", "0"][..], "--replicas: 0 is not a number of at least 1"),
         (&["--replicas"], "--replicas needs a value"),
-        (&["--namespace", "a\nb: c"], "is no name"),
+        (&["--namespace", "a\nb: c"], "is not a valid name"),
         (&["--nonsense"], "--nonsense is not an option"),
         (&["--config", "/nonexistent"], "/nonexistent cannot be read"),
     ] {

@@ -75,7 +75,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
     for name in ["brief.md", "brief.csv", "brief.json"] {
         let (file, name) = (path(name), name);
         let (out, err) = done(&["--url", &url, "--output", &file]);
-        assert_eq!((out.as_str(), err.lines().next()), ("", Some(format!("{file} is written").as_str())));
+        assert_eq!((out.as_str(), err.lines().next()), ("", Some(format!("wrote {file}").as_str())));
         let written = std::fs::read_to_string(&file).unwrap();
         let starts = [
             ("brief.md", "# Creator brief\n\n**SIMULATED"),
@@ -138,7 +138,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
             64,
             "--group: home is not watched (watched: books)\n",
         ),
-        (vec!["--url", &url], 1, "--url: the exporter at http://127.0.0.1:"),
+        (vec!["--url", &url], 1, "--url: no brief from the exporter at http://127.0.0.1:"),
         (vec!["--config.file", "/nowhere.toml"], 78, "/nowhere.toml: does not exist\n"),
     ] {
         let output = brief(&args);
@@ -151,7 +151,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
     assert_eq!(output.status.code(), Some(1), "{err}");
     assert!(
         err.contains("no exporter answers at")
-            && err.contains("its store gives no brief either: store.path: "),
+            && err.contains("there is no brief from its store either: store.path: "),
         "{err}"
     );
 }

@@ -1,8 +1,9 @@
-//! What people ask for by hand: answers, what they cost, who pays, and what bad input gets.
+//! Interactive look-ups: answers, what they cost, which ledger pays, and what bad input gets.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tiktok_exporter::config;
@@ -14,7 +15,7 @@ const WATCH: &str = "hashtags = [\"booktok\"]\nregions = [\"US\"]\ntotals_interv
 const AD_HOC: &str = "purpose=\"ad_hoc\"";
 
 /// A simulator and a directory with a configuration that leads to it.
-struct Desk {
+struct Site {
     directory: tempfile::TempDir,
     simulator: Simulator,
     config: String,
@@ -43,7 +44,7 @@ impl Said {
     }
 }
 
-impl Desk {
+impl Site {
     fn new(simulator: &[&str], budget: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let simulator = Simulator::start(&[&["--rate-limit-per-minute", "6000"], simulator].concat());
@@ -62,7 +63,7 @@ impl Desk {
         command
     }
 
-    fn ask(&self, arguments: &[&str]) -> Said {
+    fn run(&self, arguments: &[&str]) -> Said {
         Said::new(&self.command(arguments).output().unwrap())
     }
 
@@ -88,14 +89,14 @@ fn every_question_is_answered_in_every_format_without_a_key() {
             "created_timestamp_seconds",
         ),
         (vec!["search", "skin care"], "hashtag", "views"),
-        (vec!["search", "skincare", "--videos", "--since", "week", "--sort", "date"], "keyword", "link"),
+        (vec!["search", "skincare", "--videos", "--since", "week", "--sort", "date"], "keyword", "url"),
         (vec!["regions"], "US", "region"),
     ] {
         let table = demo(&question);
         assert_eq!(table.code, 0, "{question:?}: {}", table.err);
         assert!(table.out.contains(heading), "{question:?}: {}", table.out);
         assert!(!table.out.chars().any(|c| c.is_control() && c != '\n'), "{question:?}: {:?}", table.out);
-        assert!(table.err.contains("spent") && table.err.contains("nothing of it is real"), "{}", table.err);
+        assert!(table.err.contains("spent") && table.err.contains("no data is real"), "{}", table.err);
 
         let csv = demo(&[question.clone(), vec!["--format", "csv"]].concat());
         let mut reader = csv::Reader::from_reader(csv.out.as_bytes());
@@ -113,16 +114,16 @@ fn every_question_is_answered_in_every_format_without_a_key() {
 
 #[test]
 fn answers_are_those_of_the_api() {
-    let desk = Desk::new(&[], "");
+    let site = Site::new(&[], "");
     // A hashtag that answers to its name, and one that answers to its id alone.
     for (name, route) in [("booktok", "name"), ("indiebeauty", "search_then_id")] {
-        let looked = &desk.ask(&["lookup", name, "--format", "json"]).json()["findings"][0]["hashtag"];
+        let looked = &site.run(&["lookup", name, "--format", "json"]).json()["findings"][0]["hashtag"];
         assert_eq!(looked["route"], route, "{looked}");
         let id = looked["challenge_id"].as_str().unwrap();
-        let raw = desk.simulator.0.request("GET", &format!("/challenge-info-id/?id={id}"), "");
+        let raw = site.simulator.0.request("GET", &format!("/challenge-info-id/?id={id}"), "");
         assert_eq!(raw.status(), 200);
     }
-    let answer = desk.ask(&["posts", "booktok", "--pages", "3", "--format", "json"]).json();
+    let answer = site.run(&["posts", "booktok", "--pages", "3", "--format", "json"]).json();
     let sample = &answer["findings"][0]["sample"];
     let posts = sample["posts"].as_array().unwrap();
     let ids: HashSet<&str> = posts.iter().map(|post| post["id"].as_str().unwrap()).collect();
@@ -158,18 +159,18 @@ fn found_hashtags_can_be_pasted_into_the_configuration() {
 #[test]
 fn a_running_exporter_answers_out_of_its_own_cache_and_ledger() {
     use std::os::unix::fs::PermissionsExt;
-    let desk = Desk::new(&[], "per_day = 40\nreserve = 10");
-    let exporter = serve(&desk.config);
+    let site = Site::new(&[], "per_day = 40\nreserve = 10");
+    let exporter = serve(&site.config);
     exporter.wait_for("values", |metrics| metrics.family("tiktok_hashtag_sample_velocity").len() == 1);
-    let mode = std::fs::metadata(desk.socket()).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "nobody else may ask");
+    let mode = std::fs::metadata(site.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "other users have no access");
 
-    let before = desk.simulator.requests();
-    let looked = desk.ask(&["lookup", "booktok", "--format", "json"]);
-    assert_eq!((looked.credits(), desk.simulator.requests()), (0, before), "the loop has just paid for it");
-    let found = desk.ask(&["search", "skincare", "--format", "json"]);
-    assert_eq!((found.credits(), desk.simulator.requests()), (1, before + 1));
-    assert_eq!(desk.ask(&["search", "skincare", "--format", "json"]).credits(), 0, "once is enough");
+    let before = site.simulator.requests();
+    let looked = site.run(&["lookup", "booktok", "--format", "json"]);
+    assert_eq!((looked.credits(), site.simulator.requests()), (0, before), "the loop has just paid for it");
+    let found = site.run(&["search", "skincare", "--format", "json"]);
+    assert_eq!((found.credits(), site.simulator.requests()), (1, before + 1));
+    assert_eq!(site.run(&["search", "skincare", "--format", "json"]).credits(), 0, "once is enough");
     let left = 40 - (before + 1);
     assert_eq!(found.json()["cost"]["left"]["day"], left);
 
@@ -180,35 +181,35 @@ fn a_running_exporter_answers_out_of_its_own_cache_and_ledger() {
     assert_eq!(spent(&exporter.metrics()), 1.0);
     let (status, output) = exporter.terminate();
     assert_eq!(status.code(), Some(0), "{output}");
-    assert!(!desk.socket().exists(), "taken away at the end");
+    assert!(!site.socket().exists(), "taken away at the end");
 
     // Nobody runs: the command pays out of the same ledger itself.
-    assert_eq!(desk.ask(&["search", "skincare", "--format", "json"]).credits(), 0, "kept over the end");
-    let other = desk.ask(&["search", "haircare", "--format", "json"]);
+    assert_eq!(site.run(&["search", "skincare", "--format", "json"]).credits(), 0, "kept over the end");
+    let other = site.run(&["search", "haircare", "--format", "json"]);
     assert_eq!((other.credits(), &other.json()["cost"]["left"]["day"]), (1, &Value::from(left - 1)));
 
     // Whoever is killed leaves a socket behind, which harms nobody.
-    let killed = serve(&desk.config);
+    let killed = serve(&site.config);
     killed.kill();
-    assert!(desk.socket().exists());
-    assert_eq!(desk.ask(&["search", "nailcare", "--format", "json"]).credits(), 1);
-    let again = serve(&desk.config);
-    assert_eq!(desk.ask(&["search", "nailcare", "--format", "json"]).credits(), 0);
+    assert!(site.socket().exists());
+    assert_eq!(site.run(&["search", "nailcare", "--format", "json"]).credits(), 1);
+    let again = serve(&site.config);
+    assert_eq!(site.run(&["search", "nailcare", "--format", "json"]).credits(), 0);
     assert_eq!(spent(&again.metrics()), 3.0);
-    assert_eq!(again.metrics().sum("tiktok_exporter_credits_spent_total"), desk.simulator.credits() as f64);
+    assert_eq!(again.metrics().sum("tiktok_exporter_credits_spent_total"), site.simulator.credits() as f64);
 }
 
 #[test]
 fn two_commands_and_an_exporter_take_turns_and_nobody_spends_beside_the_ledger() {
-    let desk = Desk::new(&["--latency", "400ms"], "per_day = 100");
+    let site = Site::new(&["--latency", "400ms"], "per_day = 100");
     let commands: Vec<_> = ["one", "two", "three"]
         .iter()
         .map(|keyword| {
-            let mut command = desk.command(&["search", keyword]);
+            let mut command = site.command(&["search", keyword]);
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let exporter = serve(&desk.config);
+    let exporter = serve(&site.config);
     for command in commands {
         let said = Said::new(&command.wait_with_output().unwrap());
         assert_eq!(said.code, 0, "{}", said.err);
@@ -217,12 +218,12 @@ fn two_commands_and_an_exporter_take_turns_and_nobody_spends_beside_the_ledger()
         metrics.family("tiktok_hashtag_sample_velocity").len() == 1
             && metrics.value("tiktok_exporter_credits_unsettled") == 0.0
     });
-    assert_eq!(metrics.sum("tiktok_exporter_credits_spent_total"), desk.simulator.credits() as f64);
+    assert_eq!(metrics.sum("tiktok_exporter_credits_spent_total"), site.simulator.credits() as f64);
 }
 
 #[test]
 fn a_dry_run_costs_nothing_and_says_what_it_would_cost() {
-    let desk = Desk::new(&[], "per_day = 100");
+    let site = Site::new(&[], "per_day = 100");
     for question in [
         vec!["lookup", "booktok", "skincare"],
         vec!["posts", "fyp", "--region", "US", "--pages", "2"],
@@ -230,23 +231,23 @@ fn a_dry_run_costs_nothing_and_says_what_it_would_cost() {
         vec!["search", "fyp", "--videos", "--region", "DE"],
         vec!["regions"],
     ] {
-        let before = desk.simulator.requests();
-        let dry = desk.ask(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
-        assert_eq!(desk.simulator.requests(), before, "{question:?}");
-        let spent = desk.ask(&[question.clone(), vec!["--format", "json"]].concat()).credits();
+        let before = site.simulator.requests();
+        let dry = site.run(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
+        assert_eq!(site.simulator.requests(), before, "{question:?}");
+        let spent = site.run(&[question.clone(), vec!["--format", "json"]].concat()).credits();
         assert_eq!(dry["credits_likely"], spent, "{question:?}: {dry}");
         assert!(dry["credits_most"].as_u64() >= dry["credits_likely"].as_u64());
-        let again = desk.ask(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
+        let again = site.run(&[question.clone(), vec!["--dry-run", "--format", "json"]].concat()).json();
         assert_eq!(again["credits_likely"], 0, "{question:?}: it is remembered");
         let anew = vec!["--dry-run", "--max-age", "0s", "--format", "json"];
-        let anew = desk.ask(&[question.clone(), anew].concat()).json();
+        let anew = site.run(&[question.clone(), anew].concat()).json();
         assert!(anew["credits_likely"].as_u64().unwrap() > 0, "{question:?}: {anew}");
     }
 }
 
 #[test]
 fn bad_input_gets_one_line_and_a_code_of_its_own() {
-    let desk = Desk::new(&[], "per_day = 50\nreserve = 10");
+    let site = Site::new(&[], "per_day = 50\nreserve = 10");
     let fault = |kind: &str| format!("{{\"faults\": [{{\"kind\": \"{kind}\"}}]}}");
     for (arguments, faults, code, reason, sent) in [
         (vec!["lookup", "nosuchthing"], String::new(), 66, "#nosuchthing: the API knows no such hashtag", 2),
@@ -262,23 +263,23 @@ fn bad_input_gets_one_line_and_a_code_of_its_own() {
         (vec!["posts", "fyp", "--pages", "0"], String::new(), 64, "0 is not in 1..=50", 0),
         (vec!["search", "x", "--since", "day"], String::new(), 64, "required arguments were not provided", 0),
     ] {
-        desk.simulator.faults(if faults.is_empty() { "{}" } else { &faults });
-        let before = desk.simulator.requests();
-        let said = desk.ask(&arguments);
+        site.simulator.faults(if faults.is_empty() { "{}" } else { &faults });
+        let before = site.simulator.requests();
+        let said = site.run(&arguments);
         assert_eq!(said.code, code, "{arguments:?}: {}{}", said.out, said.err);
         let lines: Vec<&str> = said.err.lines().filter(|line| line.contains(reason)).collect();
         assert_eq!(lines.len(), 1, "{arguments:?}: {}", said.err);
         assert_eq!(said.out, "", "{arguments:?}");
-        assert_eq!(desk.simulator.requests() - before, sent, "{arguments:?}");
+        assert_eq!(site.simulator.requests() - before, sent, "{arguments:?}");
     }
-    desk.simulator.faults("{}");
+    site.simulator.faults("{}");
 
     // What was found is shown, and what was not is told.
-    let said = desk.ask(&["lookup", "nosuchthing", "skincare"]);
+    let said = site.run(&["lookup", "nosuchthing", "skincare"]);
     assert_eq!(said.code, 66);
     assert!(said.out.contains("#skincare") && said.err.contains("#nosuchthing"), "{}{}", said.out, said.err);
 
-    let nobody = desk.command(&["lookup", "skincaredaily"]).env_remove("TIKLIVE_API_KEY").output().unwrap();
+    let nobody = site.command(&["lookup", "skincaredaily"]).env_remove("TIKLIVE_API_KEY").output().unwrap();
     let said = Said::new(&nobody);
     assert_eq!(said.code, 78);
     assert!(said.err.contains("TIKLIVE_API_KEY: there is no API key"), "{}", said.err);
@@ -286,61 +287,103 @@ fn bad_input_gets_one_line_and_a_code_of_its_own() {
 
 #[test]
 fn a_budget_that_is_spent_refuses_before_anything_is_sent() {
-    let desk = Desk::new(&[], "per_day = 2");
-    assert_eq!(desk.ask(&["search", "a"]).code, 0);
-    assert_eq!(desk.ask(&["search", "b"]).code, 0);
-    let before = desk.simulator.requests();
+    let site = Site::new(&[], "per_day = 2");
+    assert_eq!(site.run(&["search", "a"]).code, 0);
+    assert_eq!(site.run(&["search", "b"]).code, 0);
+    let before = site.simulator.requests();
     for arguments in [vec!["search", "c"], vec!["search", "c", "--dry-run"]] {
-        let said = desk.ask(&arguments);
+        let said = site.run(&arguments);
         assert_eq!(said.code, 75, "{}", said.err);
         assert!(said.err.contains("the credits of budget.per_day are spent"), "{}", said.err);
     }
-    assert_eq!(desk.ask(&["search", "a"]).code, 0, "what is remembered costs nothing");
-    assert_eq!(desk.simulator.requests(), before);
+    assert_eq!(site.run(&["search", "a"]).code, 0, "what is remembered costs nothing");
+    assert_eq!(site.simulator.requests(), before);
 }
 
 #[test]
 fn an_exporter_that_asks_another_api_is_not_taken_for_the_one_that_was_meant() {
-    let desk = Desk::new(&[], "");
-    let _exporter = serve(&desk.config);
-    let output = desk
+    let site = Site::new(&[], "");
+    let _exporter = serve(&site.config);
+    let output = site
         .command(&["search", "x"])
         .env("TIKTOK_EXPORTER__API__BASE_URL", "http://127.0.0.1:1")
         .output()
         .unwrap();
     let said = Said::new(&output);
     assert_eq!(said.code, 78, "{}", said.err);
-    assert!(said.err.contains("api.base_url: the exporter that holds the store asks"), "{}", said.err);
+    assert!(said.err.contains("api.base_url: the exporter that holds the store uses"), "{}", said.err);
 }
 
 #[test]
-fn garbage_on_the_socket_is_answered_with_a_reason_and_costs_nothing() {
+fn bad_requests_on_the_socket_get_a_reason_and_cost_nothing() {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    let desk = Desk::new(&[], "");
-    let exporter = serve(&desk.config);
+    let site = Site::new(&[], "");
+    let exporter = serve(&site.config);
     exporter.wait_for("values", |metrics| metrics.family("tiktok_hashtag_sample_velocity").len() == 1);
-    let before = desk.simulator.requests();
-    let ask = |path: &Path, text: &[u8]| {
-        let mut stream = UnixStream::connect(path).unwrap();
-        stream.write_all(text).unwrap();
-        let mut answer = String::new();
-        // Whoever sends too much is cut off.
-        let _ = stream.read_to_string(&mut answer);
-        answer
+    let before = site.simulator.requests();
+    let send = |text: &[u8]| {
+        let mut stream = UnixStream::connect(site.socket()).unwrap();
+        // A request that is too large is refused before it has been read.
+        let _ = stream.write_all(text);
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response);
+        response
     };
-    let other = br#"{"version":999,"api":null,"max_age_millis":0,"only_quote":false,"question":"regions"}"#;
-    for (text, reason) in [
-        (b"GET / HTTP/1.1\n".as_slice(), "does not understand"),
-        (b"\n", "does not understand"),
-        (br#"{"version":1}"#, "does not understand"),
-        (&[0xff; 40_000], ""),
-        (other, "of another version"),
-    ] {
-        let text = [text, b"\n"].concat();
-        let answer = ask(&desk.socket(), &text);
-        assert!(answer.contains(reason), "{:?}: {answer}", &text[..text.len().min(40)]);
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        send(format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())
+    };
+    let other_api = r#"{"api":"http://127.0.0.1:1/","max_age_millis":0,"question":"regions"}"#;
+    let regions = r#"{"api":null,"max_age_millis":0,"question":"regions"}"#;
+    for path in ["/v1/lookups", "/v1/quotes"] {
+        for (body, status, reason) in [
+            ("", 400, "does not understand"),
+            ("{\"version\":1}", 400, "does not understand"),
+            (r#"{"api":null,"max_age_millis":0,"question":"everything"}"#, 400, "does not understand"),
+            (other_api, 409, "api.base_url: the exporter that holds the store uses"),
+            (&"x".repeat(40_000), 413, ""),
+        ] {
+            let response = post(path, body);
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {response}");
+            assert!(response.contains(reason), "{path}: {response}");
+        }
     }
-    assert_eq!(desk.simulator.requests(), before);
-    assert_eq!(desk.ask(&["regions", "--format", "json"]).credits(), 1, "and goes on");
+    assert!(post("/v2/lookups", regions).starts_with("HTTP/1.1 404 "), "another version");
+    for garbage in [
+        b"GET /v1/lookups HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".as_slice(),
+        b"{\"version\":1}\n\n",
+        &[0xff; 70_000],
+    ] {
+        let response = send(garbage);
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{response}");
+    }
+    assert_eq!(site.simulator.requests(), before);
+    let quoted = post("/v1/quotes", regions);
+    assert!(quoted.starts_with("HTTP/1.1 200 ") && quoted.contains("\"likely\":1"), "{quoted}");
+    assert_eq!(site.simulator.requests(), before, "a quote sends nothing");
+    assert_eq!(site.run(&["regions", "--format", "json"]).credits(), 1, "and the exporter goes on");
+}
+
+#[test]
+fn a_client_that_hangs_up_stops_costing() {
+    let site = Site::new(&["--latency", "400ms"], "per_day = 500");
+    let exporter = serve(&site.config);
+    exporter.wait_for("values", |metrics| metrics.family("tiktok_hashtag_sample_velocity").len() == 1);
+    let mut command = site.command(&["posts", "fyp", "--pages", "50"]);
+    let mut command = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let before = site.simulator.requests();
+    let started = std::time::Instant::now();
+    while site.simulator.requests() < before + 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the look-up sends nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    command.kill().unwrap();
+    command.wait().unwrap();
+    // The request that is under way may still arrive. Then, for the time of several more, there are none.
+    std::thread::sleep(Duration::from_secs(1));
+    let after = site.simulator.requests();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(site.simulator.requests(), after, "requests without a client");
+    assert!(after < before + 40, "{after} after {before}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tiktok_api::Query;
-use tiktok_exporter::store::{Beside, Store};
+use tiktok_exporter::store::{LedgerEditor, Store};
 use tokio::time::sleep;
 use units::{Clock, DAY, HOUR, SharedClock, TimerClock, Timestamp};
 
@@ -67,7 +67,7 @@ async fn a_clock_that_goes_back_stops_nothing_and_makes_nothing_younger() {
     sleep(HOUR * 2).await;
     assert_eq!(looped.upstream.count(), sent);
     let accepted = clock.now();
-    Beside::open(&path, true).unwrap().amend(|books| books.bring_back_to(accepted)).unwrap();
+    LedgerEditor::open(&path).unwrap().edit(|tx| tx.bring_back_to(accepted)).unwrap();
     sleep(HOUR * 4).await;
     let look_ups = looped.upstream.received().iter().skip(sent).filter(|r| !is_posts(&r.query)).count();
     assert!((6..=10).contains(&look_ups), "two an hour: {look_ups}");
@@ -84,7 +84,7 @@ async fn results_from_a_wrong_future_are_not_shown_and_asked_for_again() {
     let first = Loop::start_on(store.clone(), ahead, watch, upstream).await;
     sleep(SECOND * 60).await;
     first.task.abort();
-    store.keep_books(|books| books.bring_back_to(EPOCH)).unwrap();
+    store.write_ledger(|tx| tx.bring_back_to(EPOCH)).unwrap();
 
     let clock: SharedClock = Arc::new(TimerClock::starting_at(EPOCH));
     let upstream = Scripted::new(SECOND / 10, |query, _| well_behaved(query));

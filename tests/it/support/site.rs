@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use exporter_web::Access;
 use tiktok_api::Dialect;
-use tiktok_exporter::brief::{BestPosts, Desk};
+use tiktok_exporter::brief::{BestPosts, BriefService};
 use tiktok_exporter::config::PrometheusConfig;
 use tiktok_exporter::credits::{Ledger, Limits};
 use tiktok_exporter::page::{Exposition, MetricsPage};
@@ -77,7 +77,7 @@ impl Site {
         let app = App {
             page,
             state: state.clone(),
-            desk: Desk::new(prometheus, best_posts(store.clone())).unwrap(),
+            brief: BriefService::new(prometheus, best_posts(store.clone())).unwrap(),
             clock,
             readiness: readiness.clone(),
             reload,

@@ -1,4 +1,4 @@
-//! What an answer would cost.
+//! The cost of an answer.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use tiktok_api::{Answer, Query};
 use tiktok_api::{ChallengeId, Hashtag, Region};
 use units::{Credits, Timestamp};
 
-use super::desk::{KnownIds, Road};
+use super::service::{ApiHandle, KnownIds};
 use super::{Question, asking};
 use crate::credits::cost::Price;
 use crate::credits::{Standing, Window};
 use crate::gateway::refresh::{Listing, Paging, Sampling};
 use crate::model::Purpose;
 
-/// What an answer would cost, in credits.
+/// The expected cost of an answer, in credits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Quote {
-    /// Retries are among the most.
+    /// The highest cost includes retries.
     #[serde(flatten)]
     pub price: Price,
-    /// What is left for people before it.
+    /// The credits left for look-ups, before this one.
     pub left: Left,
-    /// Why it would be refused, if it would.
+    /// Why it would be refused, if so.
     pub denied: Option<String>,
 }
 
-/// Credits that people may still spend by window; `None` is without limit.
+/// The credits left for look-ups by window. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Left {
     /// Until midnight UTC.
     pub day: Option<u64>,
     /// Until the end of the month, UTC.
     pub month: Option<u64>,
-    /// On the account, as it was last counted.
+    /// On the account, by the last known balance.
     pub balance: Option<u64>,
 }
 
@@ -44,18 +44,18 @@ impl Left {
     }
 }
 
-/// What `question` would cost at `now`. Asks the cache and nobody else.
+/// The cost of `question` at `now`. Uses the cache and sends nothing.
 pub(super) async fn cost(
-    road: &Road,
+    api: &ApiHandle,
     question: &Question,
     known: &KnownIds,
     max_age: Duration,
     now: Timestamp,
 ) -> Quote {
-    let peek = Peek { road, max_age };
+    let peek = Peek { api, max_age };
     let mut price = Price::FREE;
     if question.region() != Region::Any {
-        let listed = Peek { road, max_age: Duration::MAX };
+        let listed = Peek { api, max_age: Duration::MAX };
         price += listed.request(&Query::Regions).await;
     }
     let asked = match question {
@@ -66,7 +66,7 @@ pub(super) async fn cost(
             price += found;
             let mut pages = 0;
             if let Some(id) = id {
-                let paging = Paging { pages_max: question.pages(), page_size: road.page_size };
+                let paging = Paging { pages_max: question.pages(), page_size: api.page_size };
                 let listing = Listing::Hashtag(id);
                 let mut sampling = Sampling::new(paging);
                 // A cached page leads to the next one.
@@ -82,7 +82,7 @@ pub(super) async fn cost(
             Price::pages(question.pages().saturating_sub(pages))
         }
         Question::Search { .. } | Question::Videos { .. } => {
-            let cached = match asking::first_page(question, road) {
+            let cached = match asking::first_page(question, api) {
                 Some(query) => peek.answer(&query).await.is_some(),
                 None => false,
             };
@@ -93,18 +93,18 @@ pub(super) async fn cost(
     Quote { price: price.with_retries(), ..Quote::default() }
 }
 
-/// Looks into the cache.
+/// Looks up responses in the cache.
 struct Peek<'a> {
-    road: &'a Road,
+    api: &'a ApiHandle,
     max_age: Duration,
 }
 
 impl Peek<'_> {
     async fn answer(&self, query: &Query) -> Option<Answer> {
-        self.road.gateway.peek(query, self.max_age).await
+        self.api.gateway.peek(query, self.max_age).await
     }
 
-    /// One request, unless its answer is in the cache.
+    /// One request, unless the response is cached.
     async fn request(&self, query: &Query) -> Price {
         self.unless_cached(query, Price::REQUEST).await
     }
@@ -113,7 +113,7 @@ impl Peek<'_> {
         if self.answer(query).await.is_some() { Price::FREE } else { price }
     }
 
-    /// The id of a hashtag if it is known, and what it costs to learn it.
+    /// The id of a hashtag if it is known, otherwise the cost of finding it.
     async fn id(&self, hashtag: &Hashtag, known: &KnownIds, now: Timestamp) -> (Price, Option<ChallengeId>) {
         if let Some(resolved) = asking::trusted(known(hashtag), now) {
             return (Price::FREE, Some(resolved.id));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use units::human::{short, span};
 
-use super::{BestPost, Certainty, Check, Comparison, Level, Measure, Report, Signal, Trend, WindowState};
+use super::{Certainty, Check, Comparison, Level, Measure, Report, Signal, Trend, WindowState};
+use crate::model::PublicPost;
 
 /// The checks in words, those that hold first.
 pub(crate) fn checks(trend: &Trend) -> Vec<(bool, String)> {
@@ -39,7 +40,7 @@ fn check_text(check: &Check) -> String {
     format!("{what} {value} ({of} {relation} {})", number(check.threshold))
 }
 
-/// A number as people read it: large ones short, small ones not as zero.
+/// A number for people: large ones abbreviated, small ones not as zero.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -68,18 +69,8 @@ fn sure(certainty: &Certainty) -> (&'static str, String) {
     (level, facts.join("; "))
 }
 
-impl BestPost {
-    /// Its link, unless it leads elsewhere than links of this program do: a report may come from any
-    /// server that calls itself an exporter.
-    pub fn link(&self) -> Option<&str> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/:@._".contains(&b);
-        let is_ours = |url: &&str| url.starts_with("https://www.tiktok.com/@") && url.bytes().all(is_plain);
-        self.url.as_deref().filter(is_ours)
-    }
-}
-
 /// The counts of a post that are known, and how old it is.
-pub(crate) fn counts(post: &BestPost) -> String {
+pub(crate) fn counts(post: &PublicPost) -> String {
     let counts = [
         ("plays", post.plays),
         ("likes", post.likes),
@@ -157,7 +148,7 @@ impl Trend {
         }
     }
 
-    /// What there is to say about it, but for its checks and posts: names and texts.
+    /// All facts except its checks and posts: names and texts.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let count =
             |count: Option<u64>, noun| format!("{} {noun}", count.map_or("unknown".to_owned(), short));

@@ -1,4 +1,4 @@
-//! What people can ask.
+//! What can be looked up.
 
 use std::fmt::Display;
 
@@ -8,10 +8,10 @@ use tiktok_api::{Order, Since};
 
 use crate::model::Keyword;
 
-/// Most pages that one question may ask for.
+/// The maximum number of pages of one question.
 pub const PAGES_MAX: u32 = 50;
 
-/// What somebody wants to know. Pages are 1 to [`PAGES_MAX`]; each costs a credit.
+/// What is looked up. Pages are 1 to [`PAGES_MAX`]; each costs a credit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Question {
@@ -26,9 +26,9 @@ pub enum Question {
         /// The hashtag.
         #[serde(serialize_with = "text", deserialize_with = "hashtag")]
         hashtag: Hashtag,
-        /// The market.
+        /// The region.
         region: Region,
-        /// Pages at the most.
+        /// The maximum number of pages.
         pages: u32,
     },
     /// Hashtags that resemble a keyword.
@@ -36,7 +36,7 @@ pub enum Question {
         /// The keyword.
         #[serde(serialize_with = "text", deserialize_with = "keyword")]
         keyword: Keyword,
-        /// Pages at the most.
+        /// The maximum number of pages.
         pages: u32,
     },
     /// Posts that match a keyword.
@@ -44,13 +44,13 @@ pub enum Question {
         /// The keyword.
         #[serde(serialize_with = "text", deserialize_with = "keyword")]
         keyword: Keyword,
-        /// How young they are to be.
+        /// Their maximum age.
         since: Since,
         /// Their order.
         sort: Order,
-        /// The market.
+        /// The region.
         region: Region,
-        /// Pages at the most.
+        /// The maximum number of pages.
         pages: u32,
     },
     /// The regions the API supports.
@@ -58,7 +58,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// The hashtag it is about, if it is about one: so it is booked.
+    /// The hashtag, if it concerns one. The ledger records it.
     pub fn hashtag(&self) -> Option<&Hashtag> {
         match self {
             Self::Lookup { hashtag } | Self::Posts { hashtag, .. } => Some(hashtag),
@@ -66,7 +66,7 @@ impl Question {
         }
     }
 
-    /// The market it is about.
+    /// The region.
     pub fn region(&self) -> Region {
         match self {
             Self::Posts { region, .. } | Self::Videos { region, .. } => *region,
@@ -74,7 +74,7 @@ impl Question {
         }
     }
 
-    /// How many pages may be asked for.
+    /// The maximum number of pages, within the limits.
     pub fn pages(&self) -> u32 {
         match self {
             Self::Posts { pages, .. } | Self::Search { pages, .. } | Self::Videos { pages, .. } => {

@@ -1,5 +1,4 @@
-//! Where reports are asked for: holds the ways to Prometheus, where it asks no more than it must, and to
-//! the posts.
+//! Makes reports from the snapshot, the stored posts and a Prometheus, whose answers are cached.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,25 +13,25 @@ use crate::prometheus::{Client, QueryError};
 use crate::state::Snapshot;
 use crate::store::StoreError;
 
-/// An answer is as good as a new one for so long, a failure included: however many people look at the
-/// brief, a Prometheus that hangs is waited for by one.
+/// How long an answer of Prometheus is cached, an error included: however many clients read the brief, only one
+/// waits for a Prometheus that hangs.
 const KEPT_FOR: Duration = Duration::from_secs(15);
-/// Different times that are looked back over at once.
+/// The number of cached answers, one per `since`.
 const KEPT: u64 = 16;
 
 type Asked = Arc<Result<Evidence, QueryError>>;
 
-/// Tells the best posts of a hashtag's last sample in a region. Blocks.
+/// The best posts of a hashtag's last sample in a region. Blocks.
 pub type BestPosts = Arc<dyn Fn(&Hashtag, Region) -> Result<Vec<Post>, StoreError> + Send + Sync>;
 
-/// Makes reports out of snapshots.
+/// Makes reports. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk {
+pub struct BriefService {
     prometheus: Arc<RwLock<Source>>,
     posts: BestPosts,
 }
 
-/// The Prometheus of one configuration, and what it said.
+/// The Prometheus of one configuration, and its cached answers.
 #[derive(Debug, Clone)]
 struct Source {
     client: Option<Client>,
@@ -59,32 +58,32 @@ impl Source {
     }
 }
 
-impl Desk {
-    /// A desk that asks this Prometheus, or none, and `posts`. Nothing is sent yet.
+impl BriefService {
+    /// A service that uses this Prometheus, if there is one, and `posts`. Sends nothing yet.
     ///
     /// # Errors
     ///
-    /// When the HTTP client cannot be set up.
+    /// If the HTTP client cannot be set up.
     pub fn new(config: &PrometheusConfig, posts: BestPosts) -> Result<Self, reqwest::Error> {
         Ok(Self { prometheus: Arc::new(RwLock::new(Source::new(config)?)), posts })
     }
 
-    /// Asks another one from now on.
+    /// Replaces the Prometheus.
     ///
     /// # Errors
     ///
-    /// When the HTTP client cannot be set up; the old one stays then.
+    /// If the HTTP client cannot be set up. Then the old one stays.
     pub fn configure(&self, config: &PrometheusConfig) -> Result<(), reqwest::Error> {
         let source = Source::new(config)?;
         *self.prometheus.write().unwrap_or_else(PoisonError::into_inner) = source;
         Ok(())
     }
 
-    /// The report that answers `question`.
+    /// The report for `question`.
     ///
     /// # Errors
     ///
-    /// When what is asked for is not watched.
+    /// If a filter is not on the watchlist.
     pub async fn report(
         &self,
         question: Question,
@@ -96,7 +95,7 @@ impl Desk {
         let source = self.prometheus.read().unwrap_or_else(PoisonError::into_inner).clone();
         let asked = source.ask(question.since).await;
         let posts = self.posts.clone();
-        // Of a long watchlist it takes a while.
+        // It takes a while for a long watchlist.
         let composing = tokio::task::spawn_blocking(move || {
             let posts = |hashtag: &Hashtag, region| {
                 posts(hashtag, region).unwrap_or_else(|error| {

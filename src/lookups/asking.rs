@@ -1,4 +1,4 @@
-//! The conversation that answers one question.
+//! The requests that answer one question.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -7,35 +7,35 @@ use tiktok_api::{Class, Cursor, Error, Order, Page, Provider, Query, Since};
 use tiktok_api::{Hashtag, Region};
 use units::Timestamp;
 
-use super::desk::{KnownIds, Road};
-use super::finding::{Candidate, Candidates, Finding, Looked, Sample, ShownPost, Videos};
+use super::finding::{Candidate, Candidates, Finding, Looked, Sample, Videos};
+use super::service::{ApiHandle, KnownIds};
 use super::{Question, Reason, Refusal};
 use crate::gateway::refresh::{self, Found, Listing, Paging, RESOLUTION_TRUSTED_FOR, Resolved};
-use crate::gateway::{Answered, Errand, Failure};
-use crate::model::{Keyword, PostSample};
+use crate::gateway::{Answered, Failure, RequestContext};
+use crate::model::{Keyword, PostSample, PublicPost};
 
-/// One question on its way.
+/// One question that is being answered.
 pub(super) struct Asking<'a> {
-    pub(super) road: &'a Road,
+    pub(super) api: &'a ApiHandle,
     pub(super) known: &'a KnownIds,
     pub(super) max_age: Duration,
     pub(super) now: Timestamp,
-    pub(super) errand: &'a mut Errand,
+    pub(super) context: &'a mut RequestContext,
 }
 
-/// The id, if it is known from a time that can be trusted.
+/// The known id, if it was seen recently enough.
 pub(super) fn trusted(known: Option<Resolved>, now: Timestamp) -> Option<Resolved> {
     known.filter(|known| known.at.age(now).is_some_and(|age| age < RESOLUTION_TRUSTED_FOR))
 }
 
 /// The first request of a search.
-pub(super) fn first_page(question: &Question, road: &Road) -> Option<Query> {
+pub(super) fn first_page(question: &Question, api: &ApiHandle) -> Option<Query> {
     match question {
         Question::Search { keyword, .. } => {
-            Some(hashtags_page(keyword, road.gateway.provider(), Cursor::start()))
+            Some(hashtags_page(keyword, api.gateway.provider(), Cursor::start()))
         }
         Question::Videos { keyword, since, sort, region, .. } => {
-            Some(videos_page(keyword, *since, *sort, *region, road.page_size, Cursor::start()))
+            Some(videos_page(keyword, *since, *sort, *region, api.page_size, Cursor::start()))
         }
         _ => None,
     }
@@ -70,7 +70,7 @@ impl Asking<'_> {
     }
 
     fn provider(&self) -> &'static Provider {
-        self.road.gateway.provider()
+        self.api.gateway.provider()
     }
 
     fn refusal(&self, failure: Failure) -> Refusal {
@@ -78,17 +78,21 @@ impl Asking<'_> {
     }
 
     async fn ask(&mut self, query: &Query) -> Result<Answered, Failure> {
-        self.road.gateway.ask(query, self.max_age, self.errand).await
+        self.api.gateway.ask(query, self.max_age, self.context).await
     }
 
-    /// Refuses a region that the API does not support: nobody knows what it would answer. The list is
-    /// remembered for long. If it cannot be read, that is noted.
+    fn shown(&self, sample: &PostSample) -> Vec<PublicPost> {
+        sample.posts.iter().map(|post| PublicPost::new(post, self.now)).collect()
+    }
+
+    /// Refuses a region that the API does not support: its response would be undefined. The list is cached for a
+    /// long time. If it cannot be read, a note says so.
     async fn check_region(&mut self, region: Region) -> Result<Vec<String>, Refusal> {
         if region == Region::Any {
             return Ok(Vec::new());
         }
-        // The list hardly ever changes, whatever age is wanted of the numbers.
-        let listed = self.road.gateway.ask(&Query::Regions, Duration::MAX, self.errand).await;
+        // The list hardly ever changes, so the requested age does not apply to it.
+        let listed = self.api.gateway.ask(&Query::Regions, Duration::MAX, self.context).await;
         match listed.and_then(|answered| Ok(answered.answer.regions()?)) {
             Ok(regions) if regions.contains(&region) => Ok(Vec::new()),
             Ok(regions) => {
@@ -109,16 +113,16 @@ impl Asking<'_> {
 
     async fn look_up(&mut self, hashtag: &Hashtag) -> Result<Found, Refusal> {
         let known = (self.known)(hashtag);
-        let gateway = &self.road.gateway;
+        let gateway = &self.api.gateway;
         let found =
-            refresh::totals(gateway, hashtag, known.as_ref(), self.now, self.max_age, self.errand).await;
+            refresh::totals(gateway, hashtag, known.as_ref(), self.now, self.max_age, self.context).await;
         let led_astray = |failure: &Failure| {
             matches!(failure, Failure::Upstream(Error { class: Class::NotFound | Class::Malformed, .. }))
         };
         match found {
-            // What the id led to before says nothing about where the name leads now.
+            // The name may lead to another id now.
             Err(failure) if led_astray(&failure) && trusted(known, self.now).is_some() => {
-                refresh::totals(gateway, hashtag, None, self.now, self.max_age, self.errand).await
+                refresh::totals(gateway, hashtag, None, self.now, self.max_age, self.context).await
             }
             found => found,
         }
@@ -142,17 +146,17 @@ impl Asking<'_> {
             Some(resolved) => resolved.id,
             None => self.look_up(hashtag).await?.resolved.id,
         };
-        let paging = Paging { pages_max, page_size: self.road.page_size };
+        let paging = Paging { pages_max, page_size: self.api.page_size };
         let listing = Listing::Hashtag(id.clone());
         let collected =
-            refresh::posts(&self.road.gateway, &listing, region, paging, self.max_age, self.errand).await;
+            refresh::posts(&self.api.gateway, &listing, region, paging, self.max_age, self.context).await;
         let collected = collected.map_err(|failure| self.refusal(failure))?;
         if let Some(failure) = &collected.cut_short {
             notes.push(format!("the sample was cut short: {failure}"));
         }
         let (sample, figures) = (&collected.sample, collected.sample.stats(region, collected.at));
         if figures.saturated {
-            let note = "the sample does not reach back 7 days: its velocity tells the size of the sample, not a trend";
+            let note = "the sample does not reach back 7 days: its velocity reflects the size of the sample, not a trend";
             notes.push(note.to_owned());
         }
         Ok(Sample {
@@ -162,7 +166,7 @@ impl Asking<'_> {
             answered_timestamp_seconds: collected.at.as_secs(),
             posts_seen: sample.seen,
             posts_unique: sample.posts.len() as u64,
-            posts: sample.posts.iter().map(ShownPost::from).collect(),
+            posts: self.shown(sample),
             figures,
             counter_velocity: None,
             notes,
@@ -203,7 +207,7 @@ impl Asking<'_> {
         let mut sample = PostSample::default();
         let mut pager = Pager::new(self.provider());
         while let Some(cursor) = pager.next(question.pages()) {
-            let query = videos_page(keyword, *since, *sort, region, self.road.page_size, cursor);
+            let query = videos_page(keyword, *since, *sort, region, self.api.page_size, cursor);
             let answered = self.ask(&query).await;
             let page = answered.and_then(|answered| Ok((answered.at, answered.answer.posts()?)));
             let Some(page) = pager.turn(page)? else { break };
@@ -224,7 +228,7 @@ impl Asking<'_> {
             posts_7d: figures.posts_7d,
             plays: figures.plays,
             notes,
-            posts: sample.posts.iter().map(ShownPost::from).collect(),
+            posts: self.shown(&sample),
         })
     }
 }
@@ -248,13 +252,13 @@ fn videos_page(
     Query::SearchPosts { keyword: keyword.to_string(), since, order, region, count, cursor }
 }
 
-/// Turns the pages of a search.
+/// The pages of a search.
 struct Pager {
     provider: &'static Provider,
-    /// When the first page was given.
+    /// The time of the first page.
     at: Timestamp,
     turned: u32,
-    /// Where the next page begins; `None` at the end. Of the first page nobody has said.
+    /// Where the next page begins. `None` before the first page and after the last.
     cursor: Option<Cursor>,
     ended: bool,
     notes: Vec<String>,
@@ -265,7 +269,7 @@ impl Pager {
         Self { provider, at: Timestamp::default(), turned: 0, cursor: None, ended: false, notes: Vec::new() }
     }
 
-    /// Where the page begins that is to be asked for, if one is.
+    /// Where the next page begins, unless this is the end.
     fn next(&mut self, pages: u32) -> Option<Cursor> {
         if self.ended || self.turned >= pages {
             return None;
@@ -273,7 +277,7 @@ impl Pager {
         Some(self.cursor.clone().unwrap_or_else(Cursor::start))
     }
 
-    /// Takes a page, or its failure, in. Nothing is the end.
+    /// Takes a page or its failure. `None` is the end.
     fn turn<T>(&mut self, page: Result<(Timestamp, Page<T>), Failure>) -> Result<Option<Page<T>>, Refusal> {
         let is_first = self.turned == 0;
         self.turned += 1;
@@ -294,7 +298,7 @@ impl Pager {
         }
     }
 
-    /// A page without anything new is the end, whatever it says.
+    /// A page without anything new is the end, even if it claims that there are more.
     fn saw(&mut self, anything_new: bool) {
         self.ended |= !anything_new;
     }

@@ -1,4 +1,4 @@
-//! Why a question has no answer.
+//! Why a look-up fails.
 
 use serde::{Deserialize, Serialize};
 use tiktok_api::{Class, Provider};
@@ -7,16 +7,16 @@ use crate::credits::Denial;
 use crate::gateway::Failure;
 use crate::model::Trip;
 
-/// Why there is no answer, for a program and for a person.
+/// Why there is no answer: a kind for programs, a text for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// What kind of reason.
+    /// The kind of reason.
     pub kind: Reason,
-    /// The reason in one line, with what to do about it.
+    /// The reason on one line, with advice.
     pub reason: String,
 }
 
-/// What kind of reason.
+/// The kind of reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -30,11 +30,11 @@ pub enum Reason {
     Credits,
     /// The ledger cannot be written, or the clock is behind it: nothing may be spent.
     Ledger,
-    /// The API has trouble, or is too busy.
+    /// The API has an error or throttles.
     Unavailable,
-    /// The answer cannot be read.
+    /// The response of the API cannot be parsed.
     Malformed,
-    /// The settings of the one who asks and of the one who answers do not go together.
+    /// The settings of the command and of the exporter are not compatible.
     Settings,
 }
 
@@ -46,7 +46,7 @@ impl Refusal {
         Self { kind, reason: reason.into() }
     }
 
-    /// The refusal that a failure of the gateway means; `provider` is whose API it leads to.
+    /// The refusal for a failure of the gateway; `provider` is that of the API.
     pub fn of(failure: Failure, provider: &Provider) -> Self {
         let key = || format!("the API refuses the key (check {} or api.key_file)", provider.key_variable);
         let error = match failure {
@@ -55,10 +55,10 @@ impl Refusal {
             Failure::Stopped(Trip::CreditsExhausted) => return Self::new(Reason::Credits, ACCOUNT),
             Failure::Denied(denial) => return denial.into(),
             Failure::Retired => {
-                return Self::new(Reason::Unavailable, "the exporter is reloading; ask again");
+                return Self::new(Reason::Unavailable, "the exporter is reloading; try again");
             }
             Failure::ShuttingDown => {
-                return Self::new(Reason::Unavailable, "the exporter is stopping; ask again");
+                return Self::new(Reason::Unavailable, "the exporter is stopping; try again");
             }
         };
         let detail = &error.detail;

@@ -1,27 +1,28 @@
-//! What people get for an answer. These are also the documented shapes of `--format json`.
+//! The results of look-ups: also the documented shapes of `--format json`.
 
 use serde::{Deserialize, Serialize};
-use tiktok_api::{HashtagRecord, Post};
+use tiktok_api::HashtagRecord;
 use units::Timestamp;
 
 use super::{Left, Refusal};
 use crate::gateway::refresh::Route;
-use crate::model::SampleStats;
+use crate::model::{PublicPost, SampleStats};
 
-/// The answer to one question, and what it cost.
+/// The result of one question, and its cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// Credits that were spent on it.
     pub credits: u64,
-    /// What is left for people afterwards.
+    /// The credits left for look-ups, after this one.
     pub left: Left,
-    /// Whether a simulator has answered: then nothing of it is real.
+    /// Whether the data are simulated.
     pub simulated: bool,
     /// The answer.
     pub result: Result<Finding, Refusal>,
 }
 
-/// An answer. Times are seconds since the Unix epoch; `null` is "the API did not say".
+/// An answer. Times are seconds since the Unix epoch; `null` means that the API did not provide
+/// the value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
@@ -38,7 +39,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// What to keep in mind about it.
+    /// Restrictions of the result, in words.
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Sample(sample) => &sample.notes,
@@ -68,29 +69,15 @@ pub struct Looked {
     pub pgc_show: Option<bool>,
     /// Whether it is flagged as tied to a piece of music.
     pub strong_music: Option<bool>,
-    /// What the platform says about it.
+    /// The platform's description.
     pub description: Option<String>,
-    /// The way that led to it.
-    pub route: RouteTaken,
-    /// When the answer was given.
+    /// How it was found.
+    pub route: Route,
+    /// The time of the response.
     pub answered_timestamp_seconds: i64,
 }
 
-/// The way that led to a hashtag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RouteTaken {
-    /// Its id was known.
-    Id,
-    /// It answers to its name.
-    Name,
-    /// It does not answer to its name, but its id was known.
-    NameThenId,
-    /// It does not answer to its name; a search told its id.
-    SearchThenId,
-}
-
-/// A sample of posts with the figures that say how far to trust it.
+/// A sample of posts, and how far to trust it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The name, without `#`.
@@ -99,9 +86,9 @@ pub struct Sample {
     pub challenge_id: String,
     /// A country, or `any`.
     pub region: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
-    /// Posts on all pages, those that came twice counted twice.
+    /// Posts on all pages, including duplicates.
     pub posts_seen: u64,
     /// Posts, each counted once.
     pub posts_unique: u64,
@@ -109,10 +96,10 @@ pub struct Sample {
     pub figures: SampleStats,
     /// Velocity from the growth of the total, as Prometheus has recorded it.
     pub counter_velocity: Option<f64>,
-    /// What to keep in mind about these figures.
+    /// Restrictions of these figures, in words.
     pub notes: Vec<String>,
     /// The posts, in the order of the answers.
-    pub posts: Vec<ShownPost>,
+    pub posts: Vec<PublicPost>,
 }
 
 /// Hashtags that resemble a keyword, in the order of the answers.
@@ -120,9 +107,9 @@ pub struct Sample {
 pub struct Candidates {
     /// The keyword.
     pub keyword: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
-    /// What to keep in mind.
+    /// Restrictions of the result, in words.
     pub notes: Vec<String>,
     /// The hashtags, each once.
     pub hashtags: Vec<Candidate>,
@@ -150,7 +137,7 @@ pub struct Videos {
     pub keyword: String,
     /// A country, or `any`.
     pub region: String,
-    /// When the first page was given.
+    /// The time of the first page.
     pub answered_timestamp_seconds: i64,
     /// Posts of the last 24 hours among them.
     pub posts_24h: u64,
@@ -158,37 +145,10 @@ pub struct Videos {
     pub posts_7d: u64,
     /// Plays of all of them.
     pub plays: Option<u64>,
-    /// What to keep in mind.
+    /// Restrictions of the result, in words.
     pub notes: Vec<String>,
     /// The posts, each once.
-    pub posts: Vec<ShownPost>,
-}
-
-/// A post. Title and author are as somebody wrote them: any characters, but on one line and short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShownPost {
-    /// The platform's id.
-    pub id: String,
-    /// When it was published.
-    pub created_timestamp_seconds: Option<i64>,
-    /// The country it was published from.
-    pub region: Option<String>,
-    /// The account that published it, without `@`.
-    pub author: Option<String>,
-    /// What its author wrote.
-    pub title: Option<String>,
-    /// How often it was played.
-    pub plays: Option<u64>,
-    /// Likes.
-    pub likes: Option<u64>,
-    /// Comments.
-    pub comments: Option<u64>,
-    /// Shares.
-    pub shares: Option<u64>,
-    /// Saves.
-    pub saves: Option<u64>,
-    /// Where it can be seen.
-    pub link: Option<String>,
+    pub posts: Vec<PublicPost>,
 }
 
 impl Looked {
@@ -203,13 +163,13 @@ impl Looked {
             pgc_show: record.flags.pgc_show,
             strong_music: record.flags.strong_music,
             description: record.description.as_deref().map(one_line),
-            route: route.into(),
+            route,
             answered_timestamp_seconds: at.as_secs(),
         }
     }
 }
 
-/// Text from outside without what would break a line.
+/// Text without control characters.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -222,35 +182,6 @@ impl From<&HashtagRecord> for Candidate {
             posts: record.totals.posts,
             views: record.totals.views,
             commerce: record.flags.commerce,
-        }
-    }
-}
-
-impl From<&Post> for ShownPost {
-    fn from(post: &Post) -> Self {
-        Self {
-            id: post.id.clone(),
-            created_timestamp_seconds: post.created_at.map(Timestamp::as_secs),
-            region: post.region.map(|region| region.to_string()),
-            author: post.author.clone(),
-            title: post.title.clone(),
-            plays: post.plays,
-            likes: post.likes,
-            comments: post.comments,
-            shares: post.shares,
-            saves: post.saves,
-            link: post.link(),
-        }
-    }
-}
-
-impl From<Route> for RouteTaken {
-    fn from(route: Route) -> Self {
-        match route {
-            Route::Id => Self::Id,
-            Route::Name => Self::Name,
-            Route::NameThenId => Self::NameThenId,
-            Route::SearchThenId => Self::SearchThenId,
         }
     }
 }
