@@ -152,7 +152,13 @@ fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec
         report.rows += 1;
         let number: i64 = row.get(0).map_err(failed)?;
         let mut complain = |what: &str| report.leave_out(number, what);
-        let Some(reading) = reading(row, settings.now, &mut complain) else { continue };
+        let reading = match reading(row, settings.now, &mut complain) {
+            Ok(reading) => reading,
+            Err(why) => {
+                complain(why);
+                continue;
+            }
+        };
         let key = (reading.at, reading.hashtag.clone());
         match readings.entry(key) {
             Entry::Occupied(_) => complain("a second reading of the same hashtag at the same time"),
@@ -165,28 +171,21 @@ fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec
     Ok(readings.into_values().collect())
 }
 
-/// A row, if its time, its name and at least one of its numbers are valid.
-fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Option<Reading> {
-    let at = match row.get_ref("captured_at") {
-        Ok(ValueRef::Integer(seconds)) => Timestamp::from_secs(seconds),
-        _ => {
-            complain("captured_at is not a whole number of seconds");
-            return None;
-        }
+/// A row, if its time, its name and at least one of its numbers are valid. The error is the reason otherwise.
+fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Result<Reading, &'static str> {
+    let Ok(ValueRef::Integer(seconds)) = row.get_ref("captured_at") else {
+        return Err("captured_at is not a whole number of seconds");
     };
+    let at = Timestamp::from_secs(seconds);
     if !(EARLIEST..=now).contains(&at) {
-        complain("captured_at lies in the future or before TikTok");
-        return None;
+        return Err("captured_at lies in the future or before TikTok");
     }
     let name = match row.get_ref("name") {
         Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),
         _ => String::new(),
     };
-    let Ok(hashtag) = Hashtag::parse(&name) else {
-        complain("name is not a hashtag");
-        return None;
-    };
-    let mut figure = |column: &str, accept: fn(f64) -> bool| match row.get_ref(column) {
+    let hashtag = Hashtag::parse(&name).map_err(|_| "name is not a hashtag")?;
+    let mut number = |column: &str, accept: fn(f64) -> bool| match row.get_ref(column) {
         Ok(ValueRef::Integer(value)) if accept(value as f64) => Some(value as f64),
         Ok(ValueRef::Real(value)) if accept(value) => Some(value),
         Ok(ValueRef::Null) => {
@@ -200,22 +199,21 @@ fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Opt
     };
     let count = |value: f64| (0.0..COUNT_END).contains(&value) && value.fract() == 0.0;
     let [posts, views, last_24h] =
-        ["post_count", "view_count", "last_24h"].map(|column| figure(column, count));
-    let velocity = figure("velocity", |value| (0.0..=7.0).contains(&value));
-    let daily_avg_7d = figure("daily_avg_7d", |value| (0.0..1e9).contains(&value));
+        ["post_count", "view_count", "last_24h"].map(|column| number(column, count));
+    let velocity = number("velocity", |value| (0.0..=7.0).contains(&value));
+    let daily_avg_7d = number("daily_avg_7d", |value| (0.0..1e9).contains(&value));
     if [posts, views, velocity, last_24h, daily_avg_7d].iter().all(Option::is_none) {
-        complain("no figure can be used");
-        return None;
+        return Err("no number can be used");
     }
     let id = match row.get_ref("challenge_id") {
         Ok(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
         Ok(ValueRef::Integer(number)) => Some(number.to_string()),
         _ => None,
     };
-    Some(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
+    Ok(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
 }
 
-/// What would have been known of a hashtag at a moment.
+/// What the exporter would have known about a hashtag at a moment.
 struct Shown<'a> {
     reading: &'a Reading,
     posts: RecentValues,

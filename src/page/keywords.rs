@@ -83,6 +83,12 @@ impl Values {
         let current = |region: &'_ KeywordRegion| {
             region.sample.clone().filter(|(at, _)| state.is_current(*at, now)).map(|(_, stats)| stats)
         };
+        let each_region = |with: &mut dyn FnMut(&KeywordRegion, &Subject<'_>)| {
+            for region in &state.regions {
+                let label = ("region", region.region.as_str());
+                labelled(state, Some(label), |subject| with(region, subject));
+            }
+        };
         match self {
             Self::Keyword(value) => {
                 labelled(state, None, |subject| writer.put(subject, value(state, now)));
@@ -107,29 +113,17 @@ impl Values {
                 }
             }
             Self::Region(value) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    labelled(state, Some(label), |subject| writer.put(subject, value(region, now)));
-                }
+                each_region(&mut |region, subject| writer.put(subject, value(region, now)));
             }
-            Self::Stats(value) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    let value = current(region).as_ref().and_then(value);
-                    labelled(state, Some(label), |subject| writer.put(subject, value));
+            Self::Stats(value) => each_region(&mut |region, subject| {
+                writer.put(subject, current(region).as_ref().and_then(value));
+            }),
+            Self::Windows(values) => each_region(&mut |region, subject| {
+                let values = current(region).as_ref().map_or([None; 2], values);
+                for (window, value) in [DAY, WEEK].into_iter().zip(values) {
+                    writer.put_with(subject, &window, count(value));
                 }
-            }
-            Self::Windows(values) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    let values = current(region).as_ref().map_or([None; 2], values);
-                    labelled(state, Some(label), |subject| {
-                        for (window, value) in [DAY, WEEK].into_iter().zip(values) {
-                            writer.put_with(subject, &window, count(value));
-                        }
-                    });
-                }
-            }
+            }),
         }
     }
 }

@@ -121,6 +121,12 @@ impl Builder<'_> {
         self.problems.push(Problem::new(format!("{SECTION}.{key}"), why));
     }
 
+    /// Reports a problem in place of a value.
+    fn fail<T>(&mut self, key: &str, why: impl Into<String>) -> Option<T> {
+        self.problem(key, why);
+        None
+    }
+
     fn warn(&mut self, key: &str, why: &str) {
         self.built.warnings.push(format!("{SECTION}.{key}: {why}"));
     }
@@ -211,10 +217,7 @@ impl Builder<'_> {
             Pem::Inline(text) => Some(text.clone().into_bytes()),
             Pem::File(path) => match self.files.read(path) {
                 Ok(bytes) => Some(bytes),
-                Err(error) => {
-                    self.problem(key, format!("{} cannot be read: {error}", path.display()));
-                    None
-                }
+                Err(error) => self.fail(key, format!("{} cannot be read: {error}", path.display())),
             },
         }
     }
@@ -223,14 +226,8 @@ impl Builder<'_> {
         let bytes = self.bytes(key, pem)?;
         match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
             Ok(chain) if !chain.is_empty() => Some(chain),
-            Ok(_) => {
-                self.problem(key, "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)");
-                None
-            }
-            Err(_) => {
-                self.problem(key, "holds damaged PEM");
-                None
-            }
+            Ok(_) => self.fail(key, "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"),
+            Err(_) => self.fail(key, "holds damaged PEM"),
         }
     }
 
@@ -294,25 +291,21 @@ impl Builder<'_> {
                 let mut roots = RootCertStore::empty();
                 for authority in authorities? {
                     if let Err(error) = roots.add(authority) {
-                        self.problem("client_ca_file", format!("holds an unusable certificate: {error}"));
-                        return None;
+                        return self
+                            .fail("client_ca_file", format!("holds an unusable certificate: {error}"));
                     }
                 }
                 let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
                 let builder = if required { builder } else { builder.allow_unauthenticated() };
                 match builder.build() {
                     Ok(verifier) => Some(verifier),
-                    Err(error) => {
-                        self.problem("client_ca_file", format!("cannot be used: {error}"));
-                        return None;
-                    }
+                    Err(error) => return self.fail("client_ca_file", format!("cannot be used: {error}")),
                 }
             }
             other => {
                 let known = "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, \
                              RequireAndVerifyClientCert";
-                self.problem("client_auth_type", format!("{other:?} is not one of: {known}"));
-                return None;
+                return self.fail("client_auth_type", format!("{other:?} is not one of: {known}"));
             }
         };
         let names = tls.client_names.clone();
