@@ -1,4 +1,4 @@
-//! The families of followed keywords. There are few keywords, so their labels are made as they are walked.
+//! The families of followed keywords. There are few keywords, so their labels are built on the fly.
 
 use metrics_page::{LabelArena, SampleWriter, Sink, Subject, families};
 use units::Timestamp;
@@ -68,7 +68,7 @@ families! {
     gauge "tiktok_keyword_trials" [keyword] => Keyword(|state, _| Some(state.trials.len() as f64));
 }
 
-/// Hands every sample to `sink`, family by family, each family sorted by keyword and second label.
+/// Passes every sample to `sink`, family by family, each family sorted by keyword and second label.
 pub(super) fn walk(keywords: &[&KeywordState], now: Timestamp, sink: &mut impl Sink) {
     for source in FAMILIES {
         let mut writer = SampleWriter::new(sink, &source.family);
