@@ -123,28 +123,28 @@ mod tests {
                 r#"{"status":"error","errorType":"timeout"}"#,
                 "Prometheus refuses the query: HTTP 503, \"\"",
             ),
-            (200, "<html>", "what answers is not a Prometheus: HTTP 200 with \"<html>\""),
-            (200, "", "what answers is not a Prometheus: HTTP 200 with \"\""),
-            (200, "[]", "what answers is not a Prometheus: HTTP 200 with \"[]\""),
+            (200, "<html>", "not a Prometheus: HTTP 200 with \"<html>\""),
+            (200, "", "not a Prometheus: HTTP 200 with \"\""),
+            (200, "[]", "not a Prometheus: HTTP 200 with \"[]\""),
             (
                 200,
                 r#"{"status":"success"}"#,
-                r#"what answers is not a Prometheus: HTTP 200 with "{\"status\":\"success\"}""#,
+                r#"not a Prometheus: HTTP 200 with "{\"status\":\"success\"}""#,
             ),
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
-                "what answers is not a Prometheus: a result that is neither a vector nor a scalar",
+                "not a Prometheus: a result that is neither a vector nor a scalar",
             ),
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"vector","result":{}}}"#,
-                "what answers is not a Prometheus: a vector that is none",
+                "not a Prometheus: a vector that is none",
             ),
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"scalar","result":[1,"one"]}}"#,
-                "what answers is not a Prometheus: a value that is no number",
+                "not a Prometheus: a value that is no number",
             ),
         ] {
             assert_eq!(read(status, body.as_bytes()).unwrap_err().to_string(), want, "{body}");
