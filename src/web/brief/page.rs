@@ -62,7 +62,7 @@ pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus, provid
                     }
                     @for note in &report.ranking.notes { p.note { (note) } }
                     (choices(&question, snapshot))
-                    @if report.trends.is_empty() { p { "Nothing to tell yet." } }
+                    @if report.trends.is_empty() { p { "Nothing to report yet." } }
                     @for trend in &report.trends { (article(trend)) }
                 }
                 footer {
