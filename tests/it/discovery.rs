@@ -50,7 +50,7 @@ impl Loop<Scripted> {
                 Query::SearchHashtags { .. } | Query::SearchPosts { .. } => 2,
                 Query::HashtagByName(hashtag) => usize::from(about_found(hashtag.as_str())),
                 Query::HashtagById(id) | Query::Posts { id, .. } => usize::from(about_found(id.as_str())),
-                Query::Regions => continue,
+                _ => continue,
             };
             counts[index] += 1;
         }

@@ -264,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_is_tried() {
+        let tried: Vec<Operation> = queries().iter().map(Query::operation).collect();
+        let missing: Vec<_> = Operation::ALL.into_iter().filter(|it| !tried.contains(it)).collect();
+        assert!(missing.is_empty(), "queries() has no {missing:?}");
+    }
+
+    #[test]
     fn one_world_answers_alike_in_both_dialects() {
         let (first, second) = (simulator(Dialect::default()), simulator(SECOND));
         for query in queries() {
