@@ -111,7 +111,7 @@ fn without_a_counter_velocity_the_sample_ranks_and_a_note_says_so() {
             None,
             vec![
                 format!("no Prometheus is set (prometheus.url){less}"),
-                "nothing is known of the last 7d: this is the state of now".to_owned(),
+                "the last 7d are unknown: this is the current state".to_owned(),
             ],
         ),
     ] {

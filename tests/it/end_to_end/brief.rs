@@ -87,7 +87,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
     }
     let (week, _) = done(&["--url", &url, "--since", "7d", "--format", "markdown"]);
     assert!(
-        week.contains("# Creator brief, last 7 d") && week.contains("nothing is known of the last 7d"),
+        week.contains("# Creator brief, last 7 d") && week.contains("the last 7d are unknown"),
         "{week}"
     );
     let (dry, _) = done(&["--dry-run"]);

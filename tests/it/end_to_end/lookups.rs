@@ -369,8 +369,7 @@ fn bad_requests_on_the_socket_get_a_reason_and_cost_nothing() {
 #[test]
 fn an_exporter_of_before_http_is_told_apart() {
     let site = Site::new(&[], "per_day = 500");
-    let store = site.config.replace("config.toml", "store.sqlite");
-    let socket = std::os::unix::net::UnixListener::bind(format!("{store}.sock")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(site.socket()).unwrap();
     let answering = std::thread::spawn(move || {
         // One connection finds out that somebody listens, the next one asks.
         for stream in socket.incoming().take(2) {
