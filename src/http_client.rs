@@ -62,3 +62,15 @@ pub fn reason(error: reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+/// Whether the other side responded with something that is not HTTP.
+pub fn is_not_http(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -60,8 +60,7 @@
 //!   nothing is sent. Last values stay on the page.
 //! * **A provider's vocabulary** outside `tiktok-api`. Here are operations; a provider is data.
 //! * **Decisions based on metrics.** Counters are written, never read; what is decided on is in `state`.
-//! * **The system clock** outside `units` and SQLite. Only `gateway` and `poller` sleep, and the two crates that
-//!   serve pages.
+//! * **The system clock** outside `units` and SQLite. Below `web` only `gateway` and `poller` sleep.
 //! * **Time series.** Store and snapshot hold the latest values; history is Prometheus' business.
 //! * **Labels from outside in a metric vector.** Its hash can merge two series. Result families are written from
 //!   each snapshot.

@@ -87,9 +87,9 @@ fn pairs<'a>(
 fn ranking(question: &Question, evidence: Option<Result<&Evidence, &QueryError>>) -> Ranking {
     let history = question.since.map(duration::show);
     let without = |why: String| {
-        let mut notes = vec![format!("{why}: ranked by the sample velocity, which says less")];
+        let mut notes = vec![format!("{why}: ranked by the sample velocity, which is less reliable")];
         if let Some(history) = &history {
-            notes.push(format!("nothing is known of the last {history}: this is the state of now"));
+            notes.push(format!("the last {history} are unknown: this is the current state"));
         }
         Ranking { by: Measure::SampleVelocity, notes }
     };
@@ -274,7 +274,7 @@ impl Subject<'_> {
         }
         if let Some(chance) = chance.filter(|chance| *chance > self.thresholds.chance) {
             doubts.push(format!(
-                "a steady stream does the same with a chance of up to {:.1} %",
+                "upper bound on the probability that a steady stream produces this: {:.1} %",
                 chance * 100.0
             ));
         }

@@ -22,10 +22,12 @@ fn check_text(check: &Check) -> String {
         "trend_candidate" => ("counter velocity", "trend candidate"),
         "sample_heating_up" => ("sample velocity", "heating up"),
         "sample_trend_candidate" => ("sample velocity", "trend candidate"),
-        "steady_chance" => ("chance that a steady stream does the same", "no accident"),
+        "steady_chance" => ("probability that a steady stream produces this, at most", "no accident"),
         "posts_gain_steps" => ("posts gained in a day, in steps of rounding", "more than rounding"),
         "posts_gain" => ("posts gained in a day", "no weekly rhythm"),
-        "week_chance" => ("chance that a day no busier than a week ago does the same", "no accident"),
+        "week_chance" => {
+            ("probability that a day as busy as a week ago produces this, at most", "no accident")
+        }
         "posts_gain_week" => ("posts gained in a week", "more than one post that many see"),
         "views_zscore" => ("views against 14 days, in standard deviations", "trending"),
         "views_gain" => ("views gained in a day", "worth a word"),

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             let mut summary = summary(&startup.config, key.as_ref());
             if let (Some(web), Some(path)) = (&web, &args.web_config) {
                 summary +=
-                    &format!("\n{}", fact("lets in", &format!("{} ({})", web.summary(), path.display())));
+                    &format!("\n{}", fact("access", &format!("{} ({})", web.summary(), path.display())));
             }
             print(std::io::stdout(), &format!("{name} is valid.\n\n{summary}"));
             ExitCode::SUCCESS

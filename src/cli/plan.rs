@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn text(config: &Config, estimate: &Estimate, price: f64) -> String {
     let facts = [
-        ("first look at everything", format!("{} credits, once", rounded(estimate.first_look_credits))),
+        ("first refresh of everything", format!("{} credits, once", rounded(estimate.first_look_credits))),
         (
             "rate limit",
             format!(
@@ -138,7 +138,7 @@ fn discovery(config: &Config, discovery: &Effect) -> String {
 fn effect(effect: &Effect) -> String {
     let vanishing = match effect.hashtags_that_vanish {
         0 => String::new(),
-        count => format!("; values of {count} hashtags vanish between looks (see max_age)"),
+        count => format!("; values of {count} hashtags expire between refreshes (see max_age)"),
     };
     match effect.stretch {
         None => format!("paused by the budget: nothing is spent on them{vanishing}"),

@@ -24,20 +24,20 @@ pub(super) struct Args {
     /// The simulated world; the same seed is the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// When that world began, such as 2026-01-31T00:00:00Z: what happens in it is moved by as much;
-    /// without it, 2022-01-01T00:00:00Z
+    /// When that world began, such as 2026-01-31T00:00:00Z; all its events shift along [default:
+    /// 2022-01-01T00:00:00Z]
     #[arg(long, value_name = "TIME", value_parser = super::history::time)]
     beginning: Option<Timestamp>,
-    /// Mean time an answer takes, such as 750ms
+    /// Mean response time, such as 750ms
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     latency: Duration,
-    /// Requests a key may send within any minute
+    /// Requests per key in any minute
     #[arg(long, value_name = "N", default_value_t = 200)]
     rate_limit_per_minute: u32,
-    /// Credits each key has; without it they never end
+    /// Credits of each key [default: unlimited]
     #[arg(long, value_name = "N")]
     credits: Option<u64>,
-    /// A key that is accepted (repeatable); without it any key is
+    /// An accepted key (repeatable) [default: any key]
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<String>,
     /// What goes wrong from the start, as JSON; PUT the same to /-/faults to change it later

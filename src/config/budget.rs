@@ -6,9 +6,7 @@ use super::section::Section;
 use super::value;
 use crate::credits::{Balance, Limits};
 
-pub(super) const KEYS: &[&str] = &["per_day", "per_month", "balance", "balance_counted_on", "reserve"];
-
-/// More credits than anybody has.
+/// More credits than any account has.
 const CREDITS_MAX: u64 = 1_000_000_000_000;
 
 /// `[budget]`:
@@ -16,9 +14,9 @@ const CREDITS_MAX: u64 = 1_000_000_000_000;
 /// * `per_day`, `per_month`: credits per day and per calendar month in UTC, 1 to 10^12. Absent by
 ///   default: no limit.
 /// * `balance`, `balance_counted_on`: credits on the account, 0 to 10^12, and the day on which they
-///   were counted, as `2026-01-31`. Both or neither. Absent by default.
-/// * `reserve`: of each of these, the credits that only people's ad-hoc commands may spend; less
-///   than `per_day` and `per_month`. Default 0.
+///   were counted, such as `2026-01-31`. Both or neither. Absent by default.
+/// * `reserve`: credits of each budget that only interactive commands may spend; less than `per_day` and
+///   `per_month`. Default 0.
 pub(super) fn read(mut section: Section) -> Limits {
     let limits = Limits {
         per_day: credits(&mut section, "per_day", 1),
@@ -31,7 +29,7 @@ pub(super) fn read(mut section: Section) -> Limits {
     limits
 }
 
-fn credits(section: &mut Section, key: &str, least: u64) -> Option<Credits> {
+fn credits(section: &mut Section, key: &'static str, least: u64) -> Option<Credits> {
     section.optional_integer(key, least..=CREDITS_MAX).map(Credits::new)
 }
 
@@ -44,7 +42,7 @@ fn read_balance(section: &mut Section) -> Option<Balance> {
         let text = value::filled_text(given)?;
         Date::parse(text).map(Some).map_err(|why| format!("{} {why}", value::quote(text)))
     });
-    match (section.is_given("balance"), section.is_given("balance_counted_on")) {
+    match (section.is_set("balance"), section.is_set("balance_counted_on")) {
         (true, false) => section
             .problem("balance_counted_on", "is missing (the day on which budget.balance was counted, UTC)"),
         (false, true) => section.problem("balance", "is missing (the credits that were counted)"),
@@ -53,19 +51,19 @@ fn read_balance(section: &mut Section) -> Option<Balance> {
     Some(Balance { credits: credits?, counted_on: counted_on? })
 }
 
-/// Fails when the balance was counted on a day that has not come anywhere in the world.
+/// Checks that the balance was not counted on a day that is in the future everywhere in the world.
 ///
 /// # Errors
 ///
-/// The one problem.
+/// The problem with `budget.balance_counted_on`.
 pub fn check_dates(limits: &Limits, now: Timestamp) -> Result<(), Problems> {
     let today = Date::of(now);
     match limits.balance {
-        // East of Greenwich it may be tomorrow already.
+        // East of Greenwich it may already be tomorrow.
         Some(balance) if balance.counted_on > today.plus(1) => Err(Problem::new(
             "budget.balance_counted_on",
             format!(
-                "{} lies ahead (in UTC it is {today}); give the day on which the credits were counted",
+                "{} is in the future (today is {today} in UTC); give the day on which the credits were counted",
                 balance.counted_on
             ),
         )
@@ -74,17 +72,17 @@ pub fn check_dates(limits: &Limits, now: Timestamp) -> Result<(), Problems> {
     }
 }
 
-/// What is set aside must leave something to watch with.
+/// The reserve must leave something for scheduled refreshes.
 fn check_reserve(limits: &Limits, section: &mut Section) {
     for (key, limit) in [("per_day", limits.per_day), ("per_month", limits.per_month)] {
         if let Some(limit) = limit
             && limits.reserve >= limit
-            && section.is_sound(&[key, "reserve"])
+            && section.is_valid(&[key, "reserve"])
         {
             section.problem(
                 "reserve",
                 format!(
-                    "{} is not less than {key} ({}): nothing would be left to watch with",
+                    "{} is not less than {key} ({}): nothing would be left for scheduled refreshes",
                     limits.reserve.get(),
                     limit.get()
                 ),

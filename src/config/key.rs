@@ -1,4 +1,4 @@
-//! The API key, which is no setting: it never enters [`super::Config`].
+//! The API key. It is not a setting and never part of [`super::Config`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::source;
 
 const KEY_FILE: &str = "api.key_file";
 
-/// Keys of the vendor are far shorter; a longer text is the wrong file.
+/// Real keys are far shorter; a longer text is the wrong file.
 const MAX_BYTES: usize = 512;
 
 /// The API key and what is known about it. `Debug` does not show it.
@@ -21,7 +21,7 @@ pub struct ApiKey {
     pub secret: SecretString,
     /// Where it came from.
     pub source: KeySource,
-    /// What is legal but probably not meant.
+    /// What is valid but probably not intended.
     pub warnings: Vec<String>,
 }
 
@@ -48,14 +48,14 @@ pub fn key_variable(config: &ApiConfig) -> Option<String> {
     std::env::var_os(config.provider().key_variable).map(|key| key.to_string_lossy().into_owned())
 }
 
-/// Finds the API key: `variable` is the value of the provider's key variable, which wins over the file that
-/// `api.key_file` names, unless it is blank, as an unset variable comes out of a compose file. `None`
-/// when neither is set. Reads the file each time, so that a reload picks up a changed key.
+/// Finds the API key: `variable` is the value of the provider's key variable, which takes precedence over the file
+/// that `api.key_file` names, unless it is blank (an unset variable in a compose file is blank). `None` if neither
+/// is set. Reads the file each time, so that a reload picks up a changed key.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or when the key is blank, longer than 512 bytes, or holds
-/// anything but visible ASCII characters.
+/// If the file cannot be read, or if the key is blank, longer than 512 bytes, or contains anything but visible
+/// ASCII characters.
 pub fn api_key(config: &ApiConfig, variable: Option<String>) -> Result<Option<ApiKey>, Problem> {
     let name = config.provider().key_variable;
     if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
@@ -97,8 +97,7 @@ fn clean(text: &str) -> Result<SecretString, &'static str> {
     Ok(SecretString::from(key))
 }
 
-/// The path as a message may show it: what looks like no path may be the key itself, pasted into
-/// the wrong place.
+/// The path as a message may show it: a text that does not look like a path may be the key itself.
 fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(['/', '\\', '.']) {
@@ -108,7 +107,7 @@ fn shown(path: &Path) -> String {
     }
 }
 
-/// Whether users who have nothing to do with the file can read it.
+/// Whether users other than the owner and the group can read it.
 #[cfg(unix)]
 fn is_readable_by_all(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;

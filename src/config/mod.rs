@@ -1,9 +1,8 @@
 //! The configuration: built-in defaults, then a TOML file, then environment variables named as in
 //! `TIKTOK_EXPORTER__API__TIMEOUT`.
 //!
-//! Reading never stops at the first mistake: every wrong value and every unknown key is noted, and
-//! all of them are reported together. The API key is read apart, by [`api_key`], and is in none of
-//! these structs.
+//! Reading never stops at the first problem: every invalid value and every unknown key is reported. The API key
+//! is read separately, by [`api_key`], and is in none of these structs.
 
 mod api;
 mod budget;
@@ -50,40 +49,40 @@ use tables::Tables;
 /// A configuration in which every value is within its range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The API.
+    /// How requests reach the API.
     pub api: ApiConfig,
-    /// How often values are fetched.
+    /// How often values are refreshed.
     pub refresh: RefreshConfig,
     /// How large a sample of posts is.
     pub posts: PostsConfig,
     /// How many credits may be spent: this exporter's share.
     pub budget: Limits,
-    /// Where the history is.
+    /// Where the history is stored.
     pub prometheus: PrometheusConfig,
     /// Where the metrics are served.
     pub web: WebConfig,
-    /// Where the ledger is kept.
+    /// Where the ledger is stored.
     pub store: StoreConfig,
     /// Which of several exporters this one is.
     pub shard: Shard,
-    /// What is watched: this exporter's part. Empty only if none of it falls to this shard, or without a
+    /// What is watched: this exporter's part. Empty only if nothing belongs to this shard, or without a
     /// configuration file.
     pub watchlist: Watchlist,
     /// Which keywords are followed, each once.
     pub following: Vec<Followed>,
 }
 
-/// A usable configuration, and its warnings.
+/// A valid configuration and its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What is legal but probably not meant, as `key: what is risky`.
+    /// What is valid but probably not intended, as `key: what is risky`.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// What it makes the exporter do, and within which limits.
+    /// The work that it gives the exporter, and the limits.
     pub fn workload(&self) -> Workload<'_> {
         Workload {
             watchlist: &self.watchlist,
@@ -94,12 +93,12 @@ impl Config {
     }
 }
 
-/// Loads the file at `path` under the variables of `environment`; those of other programs are
+/// Loads the file at `path`; the variables of `environment` override it. Variables of other programs are
 /// ignored.
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is not TOML is reported alone; else everything that is wrong is.
+/// All problems; if the file cannot be read or is not TOML, only that one.
 pub fn load(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -108,12 +107,11 @@ pub fn load(
     load_named(&path.display().to_string(), &toml, environment, true)
 }
 
-/// The defaults under the variables of `environment`, with nothing to watch: for what needs no
-/// watchlist.
+/// The defaults, overridden by the variables of `environment`, with an empty watchlist.
 ///
 /// # Errors
 ///
-/// When a variable is wrong.
+/// If a variable is invalid.
 pub fn defaults(environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
     load_named("configuration", "", environment, false)
 }
@@ -130,11 +128,10 @@ pub fn load_str(
     load_named("configuration", toml, environment, true)
 }
 
-/// Every key there is, as `api.timeout`; those of the `[[watch]]` and `[[discover]]` blocks as
+/// Every key, such as `api.timeout`; those of the `[[watch]]` and `[[discover]]` blocks as
 /// `watch.group`.
 pub fn known_keys() -> Vec<String> {
-    let sections = schema::SECTIONS.iter();
-    sections.flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}"))).collect()
+    schema::keys().map(|(section, key)| format!("{section}.{key}")).collect()
 }
 
 fn load_named(
@@ -151,8 +148,8 @@ fn load_named(
     Ok(Loaded { config, warnings: findings.warnings })
 }
 
-/// Reads all tables; the blocks only if something `watches`. What is wrong is in `findings`, and the
-/// result is then not to be used.
+/// Reads all tables; the watch blocks only if `watches`. If there are problems in `findings`, the result must not
+/// be used.
 fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let mut api = api::read(tables.section("api", findings));
     let refresh = refresh::read(tables.section("refresh", findings), &api);
@@ -161,6 +158,7 @@ fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
     let prometheus = prometheus::read(tables.section("prometheus", findings));
     let web = web::read(tables.section("web", findings));
     let store = store::read(tables.section("store", findings));
+    let shard = shard::read(tables.section("shard", findings), &budget, api.rate_limit_per_minute);
     let max_pairs = watch::read_max_pairs(tables.section("watchlist", findings));
     let given = if watches { tables.blocks(schema::WATCH, findings) } else { Vec::new() };
     let blocks: Vec<Block> = given
@@ -178,8 +176,6 @@ fn read(mut tables: Tables, watches: bool, findings: &mut Findings) -> Config {
         following.extend(discover::read_block(section, &refresh, &posts, &api, &following));
     }
     check_pairs(&watchlist, &following, max_pairs, findings);
-    let section = tables.section("shard", findings);
-    let shard = shard::read(section, &budget, api.rate_limit_per_minute);
     api.rate_limit_per_minute = shard.share(u64::from(api.rate_limit_per_minute)) as u32;
     let budget = budget.share(shard);
     let elsewhere = watchlist.entries.iter().map(|entry| &entry.hashtag).filter(|name| !shard.holds(name));
@@ -214,7 +210,7 @@ fn part(shard: Shard, whole: Watchlist, findings: &mut Findings) -> Watchlist {
     if part.entries.is_empty() && listed > 0 {
         let (index, of) = (shard.index(), shard.of());
         findings.warnings.push(format!(
-            "shard.of: none of the {listed} hashtags falls to number {index} of {of}: it has nothing to do"
+            "shard.of: none of the {listed} hashtags belongs to shard {index} of {of}: this exporter has nothing to do"
         ));
     }
     part
@@ -225,8 +221,8 @@ fn warn_of_rate(api: &ApiConfig, need: Need, findings: &mut Findings) {
     let possible = f64::from(api.rate_limit_per_minute) * 24.0 * 60.0;
     if needed > possible {
         findings.warnings.push(format!(
-            "api.rate_limit_per_minute: {} lets {possible:.0} requests a day through, but the watchlist may \
-             need {needed:.0}: values will come late",
+            "api.rate_limit_per_minute: {} allows {possible:.0} requests a day, but the watchlist may need \
+             {needed:.0}: values will be late",
             api.rate_limit_per_minute
         ));
     }

@@ -5,19 +5,16 @@ use tiktok_api::Dialect;
 use super::ApiConfig;
 use super::section::Section;
 
-pub(super) const KEYS: &[&str] = &["pages_max", "page_size"];
-
-/// The most pages a sample may have; the upstream's depth ends there.
-const PAGES_MAX: u32 = 150;
+/// Maximum pages of a sample: the API lists no more.
+const PAGES_MAX: u64 = 150;
 
 /// How large a sample of posts is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostsConfig {
-    /// `posts.pages_max`: pages asked for per sample at most, one credit each, 1 to 150, unless a
-    /// watch block says otherwise. Default 3.
+    /// `posts.pages_max`: maximum pages per sample, one credit each, 1 to 150. A watch block can override it.
+    /// Default 3.
     pub pages_max: u32,
-    /// `posts.page_size`: posts asked for per page, from 1 to the most that the provider has on a page (35). Default:
-    /// the most.
+    /// `posts.page_size`: posts per page, from 1 to the provider's maximum (35). Default: the maximum.
     pub page_size: u32,
 }
 
@@ -28,17 +25,16 @@ impl Default for PostsConfig {
 }
 
 pub(super) fn read(mut section: Section, api: &ApiConfig) -> PostsConfig {
-    let default = PostsConfig::default();
     let page_max = api.provider().posts_page_max;
     let config = PostsConfig {
-        pages_max: read_pages_max(&mut section, default.pages_max),
-        page_size: section.small_integer("page_size", page_max, 1..=page_max),
+        pages_max: read_pages_max(&mut section, PostsConfig::default().pages_max),
+        page_size: section.integer("page_size", page_max, 1..=page_max.into()),
     };
     section.finish();
     config
 }
 
-/// The setting that a watch block may set as well.
+/// The setting that a block can override.
 pub(super) fn read_pages_max(section: &mut Section, inherited: u32) -> u32 {
-    section.small_integer("pages_max", inherited, 1..=PAGES_MAX)
+    section.integer("pages_max", inherited, 1..=PAGES_MAX)
 }

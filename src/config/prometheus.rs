@@ -1,4 +1,4 @@
-//! `[prometheus]`: the server with the history, for briefs and the trend feed.
+//! `[prometheus]`: the server that stores the history, queried for briefs and for the trend feed.
 
 use std::time::Duration;
 
@@ -8,17 +8,15 @@ use super::section::Section;
 use super::url::base_url;
 use super::value;
 
-pub(super) const KEYS: &[&str] = &["url", "timeout"];
-
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Where the history is. Never queried during a scrape.
+/// The Prometheus that stores the history. Never queried during a scrape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusConfig {
-    /// `prometheus.url`: where a Prometheus with this program's rules answers, http or https,
-    /// without query. Always ends in a slash. Absent by default: briefs then rank by samples.
+    /// `prometheus.url`: base URL of a Prometheus with this project's rules, http or https, without query. Always
+    /// ends in a slash. Absent by default: briefs then rank by samples.
     pub url: Option<Url>,
-    /// `prometheus.timeout`: longest wait for one whole answer, 100ms to 1m. Default 3s.
+    /// `prometheus.timeout`: maximum time for one whole answer, 100ms to 1m. Default 3s.
     pub timeout: Duration,
 }
 

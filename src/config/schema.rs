@@ -1,31 +1,41 @@
-//! Which keys exist, and suggestions for unknown ones.
+//! Which keys exist, and which one an unknown key may have been meant to be.
+
+use std::sync::LazyLock;
 
 use tiktok_api::Dialect;
 use units::Problem;
 
-use super::{api, budget, discover, env, posts, prometheus, refresh, shard, store, value, watch, web};
+use super::env::variable_for;
+use super::section::Findings;
+use super::tables::Tables;
+use super::value;
 
 /// Every section with its keys, in the order of the documentation. `watch` and `discover` are lists of tables.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
-    ("api", api::KEYS),
-    ("refresh", refresh::KEYS),
-    ("posts", posts::KEYS),
-    ("budget", budget::KEYS),
-    ("prometheus", prometheus::KEYS),
-    ("web", web::KEYS),
-    ("store", store::KEYS),
-    ("shard", shard::KEYS),
-    ("watchlist", watch::LIMIT_KEYS),
-    (WATCH, watch::KEYS),
-    (DISCOVER, discover::KEYS),
-];
+///
+/// These are the keys that are looked up when a configuration without settings is read, so that there is no
+/// second list of them.
+pub(super) static SECTIONS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
+    let mut findings = Findings::default();
+    super::read(Tables::with_an_empty_block_each(), true, &mut findings);
+    findings.keys
+});
 
 /// The lists of tables that only a file can hold.
 pub(super) const WATCH: &str = "watch";
 pub(super) const DISCOVER: &str = "discover";
 pub(super) const LISTS: [&str; 2] = [WATCH, DISCOVER];
 
-/// What to do with the API key instead of writing it among the settings.
+/// The full keys that an environment variable can set, such as `api.timeout`.
+pub(super) fn settable_keys() -> impl Iterator<Item = String> {
+    keys().filter(|(section, _)| !LISTS.contains(section)).map(|(section, key)| format!("{section}.{key}"))
+}
+
+/// Every key with its section.
+pub(super) fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key)))
+}
+
+/// What to do with the API key, which is not a setting.
 fn key_hint() -> String {
     let variables: Vec<&str> = Dialect::all().map(|dialect| dialect.provider().key_variable).collect();
     format!(
@@ -35,8 +45,8 @@ fn key_hint() -> String {
     )
 }
 
-/// Two names at least this alike are taken for one, mistyped.
-const ALIKE: f64 = 0.6;
+/// Two names with at least this similarity may be the same one, mistyped.
+const SIMILAR: f64 = 0.6;
 
 /// A table of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,17 +72,13 @@ impl Place {
         }
     }
 
-    /// Whether `key` exists in this table.
-    pub(super) fn knows(&self, key: &str) -> bool {
-        self.keys().contains(&key)
-    }
-
     fn keys(&self) -> Vec<&'static str> {
-        let name = match self {
-            Self::Root => return SECTIONS.map(|(name, _)| name).to_vec(),
-            Self::Section(name) | Self::Block(name, _) => *name,
-        };
-        SECTIONS.iter().filter(|(section, _)| *section == name).flat_map(|(_, keys)| *keys).copied().collect()
+        match self {
+            Self::Root => SECTIONS.iter().map(|(name, _)| *name).collect(),
+            Self::Section(name) | Self::Block(name, _) => {
+                keys().filter(|(section, _)| section == name).map(|(_, key)| key).collect()
+            }
+        }
     }
 }
 
@@ -83,23 +89,26 @@ pub(super) fn unknown_key(place: &Place, key: &str) -> Problem {
         return Problem::new(place.key(key), key_hint());
     }
     let here = place.keys().into_iter().map(|name| (name, place.key(name)));
-    let elsewhere = SECTIONS.iter().flat_map(|(section, keys)| {
-        keys.iter().map(move |name| match *section {
-            list if LISTS.contains(&list) => (*name, format!("{name} in a [[{list}]] block")),
-            section => (*name, Place::Section(section).key(name)),
-        })
+    let elsewhere = keys().map(|(section, name)| {
+        let is_in_list = LISTS.contains(&section);
+        (
+            name,
+            if is_in_list { format!("{name} in a [[{section}]] block") } else { format!("{section}.{name}") },
+        )
     });
-    let hint = match most_alike(key, here).or_else(|| most_alike(key, elsewhere)) {
-        Some(nearest) => format!("did you mean {nearest}?"),
+    let hint = match most_similar(key, here).or_else(|| most_similar(key, elsewhere)) {
+        Some(similar) => format!("did you mean {similar}?"),
         None => format!("known here: {}", place.keys().join(", ")),
     };
     Problem::new(place.key(key), format!("is not a known key; {hint}"))
 }
 
-/// The problem of an environment variable that sets nothing. Its value is not shown either.
-pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
+/// The problem of an environment variable that sets nothing. `name` is the variable without its prefix. Its value
+/// is not shown either.
+pub(super) fn unknown_variable(variable: &str, name: &str) -> Problem {
     let variable = variable.escape_debug().to_string();
-    let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
+    let dotted = name.replace("__", ".").to_lowercase();
+    let leaf = dotted.rsplit('.').next().unwrap_or_default();
     if looks_like_the_api_key(leaf) {
         return Problem::new(variable, key_hint());
     }
@@ -107,30 +116,23 @@ pub(super) fn unknown_variable(variable: &str, dotted: &str) -> Problem {
         let message = format!("is not a setting: [[{list}]] blocks are written in the configuration file");
         return Problem::new(variable, message);
     }
-    let settable = || {
-        SECTIONS.iter().filter(|(section, _)| !LISTS.contains(section)).flat_map(|(section, keys)| {
-            keys.iter().map(move |name| (*name, Place::Section(section).key(name)))
-        })
-    };
-    let full_names: Vec<String> = settable().map(|(_, full)| full).collect();
-    let nearest = most_alike(dotted, full_names.iter().map(|full| (full.as_str(), full.clone())));
-    let hint = match nearest.or_else(|| most_alike(leaf, settable())) {
-        Some(nearest) => format!("did you mean {}?", env::variable_for(&nearest)),
-        None => format!("variables are named as in {}", env::variable_for("api.timeout")),
+    let by_full_name = settable_keys().map(|full| (full.clone(), full));
+    let by_leaf = settable_keys().map(|full| (full.rsplit('.').next().unwrap_or_default().to_owned(), full));
+    let hint = match most_similar(&dotted, by_full_name).or_else(|| most_similar(leaf, by_leaf)) {
+        Some(similar) => format!("did you mean {}?", variable_for(&similar)),
+        None => format!("variables are named as in {}", variable_for("api.timeout")),
     };
     Problem::new(variable, format!("is not a known variable; {hint}"))
 }
 
-fn most_alike<'n>(key: &str, candidates: impl Iterator<Item = (&'n str, String)>) -> Option<String> {
+/// The text of the candidate whose name is most similar to `key`, if one is similar. Of equal ones, the first.
+fn most_similar<N: AsRef<str>>(key: &str, candidates: impl Iterator<Item = (N, String)>) -> Option<String> {
     let key = key.to_lowercase().replace('-', "_");
-    let mut best: Option<(f64, String)> = None;
-    for (name, shown) in candidates {
-        let likeness = strsim::normalized_damerau_levenshtein(&key, name);
-        if likeness >= ALIKE && best.as_ref().is_none_or(|(score, _)| likeness > *score) {
-            best = Some((likeness, shown));
-        }
-    }
-    best.map(|(_, shown)| shown)
+    candidates
+        .map(|(name, text)| (strsim::normalized_damerau_levenshtein(&key, name.as_ref()), text))
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, text)| text)
 }
 
 /// Names under which people put the API key into a configuration.

@@ -1,14 +1,14 @@
-//! Reading one table of settings, key by key, noting everything that is wrong on the way.
+//! Reads one table of settings, key by key, and collects everything that is wrong.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use figment::Figment;
 use figment::value::{Dict, Value};
 use units::{Problem, duration};
 
+use super::env::variable_for;
 use super::schema::{Place, unknown_key};
 use super::value;
 
@@ -19,35 +19,44 @@ pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
     /// What is legal but probably not meant.
     pub(super) warnings: Vec<String>,
-    /// The full keys of wrong values.
-    wrong: BTreeSet<String>,
+    /// The full keys of invalid values.
+    invalid: BTreeSet<String>,
+    /// Each table that was read, with the keys that were looked up in it.
+    pub(super) keys: Vec<(&'static str, Vec<&'static str>)>,
 }
 
 /// One table: a section such as `[api]`, or one block of a list such as `[[watch]]`.
 ///
-/// A getter returns the default both when the key is absent and when its value is wrong, so that
-/// reading goes on and finds the next problem; [`Section::is_sound`] tells the two apart.
+/// A getter returns the default both if the key is absent and if its value is invalid, so that the rest is read
+/// as well; [`Section::is_valid`] tells the two apart.
 pub(super) struct Section<'a> {
     place: Place,
     /// The values not read yet.
     values: Dict,
-    /// The keys that were set.
-    given: Vec<String>,
-    /// Knows which value came from which environment variable.
-    layers: &'a Figment,
+    /// The keys that are set.
+    set: Vec<String>,
+    /// The keys that were looked up.
+    keys: Vec<&'static str>,
+    /// The full keys of all sections that the environment sets.
+    from_environment: &'a BTreeSet<String>,
     findings: &'a mut Findings,
 }
 
 impl<'a> Section<'a> {
     /// Opens the table at `place`.
-    pub(super) fn open(place: Place, values: Dict, layers: &'a Figment, findings: &'a mut Findings) -> Self {
-        let given = values.keys().cloned().collect();
-        Self { place, values, given, layers, findings }
+    pub(super) fn open(
+        place: Place,
+        values: Dict,
+        from_environment: &'a BTreeSet<String>,
+        findings: &'a mut Findings,
+    ) -> Self {
+        let set = values.keys().cloned().collect();
+        Self { place, values, set, keys: Vec::new(), from_environment, findings }
     }
 
-    /// Whether `key` was set, in the file or by the environment.
-    pub(super) fn is_given(&self, key: &str) -> bool {
-        self.given.iter().any(|given| given == key)
+    /// Whether `key` is set, in the file or by the environment.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.set.iter().any(|set| set == key)
     }
 
     /// Whether the value of `key` is a list.
@@ -55,23 +64,23 @@ impl<'a> Section<'a> {
         matches!(self.values.get(key), Some(Value::Array(..)))
     }
 
-    /// Whether nothing was wrong with `keys` so far, here or where a block inherits them from.
-    pub(super) fn is_sound(&self, keys: &[&str]) -> bool {
+    /// Whether no problem with `keys` was found so far, here or in the section that a block inherits them from.
+    pub(super) fn is_valid(&self, keys: &[&str]) -> bool {
         let origin = |key: &str| match self.place {
-            Place::Block(..) if !self.is_given(key) => Place::Section("refresh").key(key),
+            Place::Block(..) if !self.is_set(key) => Place::Section("refresh").key(key),
             place => place.key(key),
         };
-        !keys.iter().any(|key| self.findings.wrong.contains(&origin(key)))
+        !keys.iter().any(|key| self.findings.invalid.contains(&origin(key)))
     }
 
-    /// Notes a problem with `key`.
+    /// Reports a problem with `key`.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let key = self.place.key(key);
-        self.findings.wrong.insert(key.clone());
+        self.findings.invalid.insert(key.clone());
         self.findings.problems.push(Problem::new(key, message));
     }
 
-    /// Notes something risky about `key`.
+    /// Warns of a risk of `key`.
     pub(super) fn warn(&mut self, key: &str, message: impl Display) {
         self.findings.warnings.push(format!("{}: {message}", self.place.key(key)));
     }
@@ -79,32 +88,48 @@ impl<'a> Section<'a> {
     /// A setting read by `parse`, whose error says what is wrong with the value.
     pub(super) fn get<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         default: T,
         parse: impl FnOnce(&Value) -> Result<T, String>,
     ) -> T {
-        debug_assert!(self.place.knows(key), "{key} is missing in the section's KEYS");
+        self.keys.push(key);
         let Some(given) = self.values.remove(key) else {
             return default;
         };
         match parse(&given) {
             Ok(parsed) => parsed,
             Err(why) => {
-                let origin = variable(self.layers, &given).map(|name| format!("; set by {name}"));
+                let origin = self.variable(key).map(|name| format!("; set by {name}"));
                 self.problem(key, why + &origin.unwrap_or_default());
                 default
             }
         }
     }
 
-    /// A whole number within `range`.
-    pub(super) fn integer(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
-        self.optional_integer(key, range).unwrap_or(default)
+    /// A text read by `parse`, whose error completes a sentence that begins with the text.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> T {
+        self.get(key, default, |given| parse_text(given, parse))
     }
 
-    /// A whole number within `range` that need not be given.
-    pub(super) fn optional_integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
-        let from_environment = self.comes_from_environment(key);
+    /// A whole number within `range`.
+    pub(super) fn integer<N: TryFrom<u64>>(
+        &mut self,
+        key: &'static str,
+        default: N,
+        range: RangeInclusive<u64>,
+    ) -> N {
+        let number = self.optional_integer(key, range);
+        number.and_then(|number| N::try_from(number).ok()).unwrap_or(default)
+    }
+
+    /// A whole number within `range`, if it is set.
+    pub(super) fn optional_integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let from_environment = self.variable(key).is_some();
         self.get(key, None, |given| {
             let number = value::integer(given, from_environment)?;
             let found = u64::try_from(number).ok().filter(|number| range.contains(number));
@@ -114,16 +139,10 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// [`Section::integer`] for ranges that fit 32 bits.
-    pub(super) fn small_integer(&mut self, key: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
-        let wide = u64::from(*range.start())..=u64::from(*range.end());
-        u32::try_from(self.integer(key, u64::from(default), wide)).unwrap_or(default)
-    }
-
     /// A duration with its unit, within `range`.
     pub(super) fn duration(
         &mut self,
-        key: &str,
+        key: &'static str,
         default: Duration,
         range: RangeInclusive<Duration>,
     ) -> Duration {
@@ -141,20 +160,18 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A list, read by `list`, of texts, each read by `parse`, whose error ends a sentence that
-    /// named the text. Bad elements are noted and left out.
+    /// A list, read by `list`, of texts, each read by `parse`, whose error completes a sentence that begins with
+    /// the text. Invalid elements are reported and left out.
     pub(super) fn texts<T, E: Display>(
         &mut self,
-        key: &str,
+        key: &'static str,
         list: impl FnOnce(&Value) -> Result<Vec<Value>, String>,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Vec<T> {
         let elements = self.get(key, Vec::new(), list);
         let mut parsed = Vec::with_capacity(elements.len());
         for (index, element) in elements.iter().enumerate() {
-            let read = value::text(element)
-                .and_then(|text| parse(text).map_err(|why| format!("{} {why}", value::quote(text))));
-            match read {
+            match parse_text(element, &parse) {
                 Ok(one) => parsed.push(one),
                 Err(why) => self.problem(&format!("{key}[{index}]"), why),
             }
@@ -162,18 +179,23 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// Records every key that was not read as unknown.
+    /// Reports every key that was not read as unknown.
     pub(super) fn finish(self) {
         let unknown = self.values.keys().map(|key| unknown_key(&self.place, key));
         self.findings.problems.extend(unknown);
+        if let Place::Section(name) | Place::Block(name, _) = self.place {
+            self.findings.keys.push((name, self.keys));
+        }
     }
 
-    fn comes_from_environment(&self, key: &str) -> bool {
-        self.values.get(key).is_some_and(|given| variable(self.layers, given).is_some())
+    /// The environment variable that sets `key`.
+    fn variable(&self, key: &str) -> Option<String> {
+        let key = self.place.key(key);
+        self.from_environment.contains(&key).then(|| variable_for(&key))
     }
 }
 
-/// The environment variable a value came from.
-fn variable<'a>(layers: &'a Figment, value: &Value) -> Option<&'a str> {
-    layers.get_metadata(value.tag())?.source.as_ref()?.custom()
+fn parse_text<T, E: Display>(given: &Value, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, String> {
+    let text = value::text(given)?;
+    parse(text).map_err(|why| format!("{} {why}", value::quote(text)))
 }

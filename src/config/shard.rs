@@ -4,10 +4,8 @@ use super::section::Section;
 use crate::credits::Limits;
 use crate::watch::Shard;
 
-pub(super) const KEYS: &[&str] = &["index", "of"];
-
-/// More exporters than anybody has.
-const SHARDS_MAX: u32 = 1_000;
+/// More exporters than any site has.
+const SHARDS_MAX: u64 = 1_000;
 
 /// `[shard]`:
 ///
@@ -15,15 +13,15 @@ const SHARDS_MAX: u32 = 1_000;
 ///   Default 1.
 /// * `index`: which of them this one is, 0 to `of` - 1. Required when `of` is above 1.
 ///
-/// Shares that come out as nothing are noted.
+/// A share of zero is a problem.
 pub(super) fn read(mut section: Section, budget: &Limits, rate_limit_per_minute: u32) -> Shard {
-    let of = section.small_integer("of", 1, 1..=SHARDS_MAX);
-    let index = section.small_integer("index", 0, 0..=SHARDS_MAX - 1);
-    if of > 1 && !section.is_given("index") {
-        section.problem("index", format!("is missing (which of the {of} this one is, from 0)"));
+    let of = section.integer("of", 1_u32, 1..=SHARDS_MAX);
+    let index = section.integer("index", 0_u32, 0..=SHARDS_MAX - 1);
+    if of > 1 && !section.is_set("index") {
+        section.problem("index", format!("is missing (the number of this exporter among the {of}, from 0)"));
     }
     let shard = Shard::new(index, of);
-    if shard.is_none() && section.is_sound(&["index", "of"]) {
+    if shard.is_none() && section.is_valid(&["index", "of"]) {
         section.problem("index", format!("{index} is not below shard.of ({of}): the first one is number 0"));
     }
     let shard = shard.unwrap_or(Shard::WHOLE);
@@ -40,7 +38,7 @@ pub(super) fn read(mut section: Section, budget: &Limits, rate_limit_per_minute:
     if of > 1
         && [share.per_day, share.per_month].into_iter().flatten().any(|credits| share.reserve >= credits)
     {
-        section.problem("of", "budget.reserve would leave some of them nothing to watch with");
+        section.problem("of", "budget.reserve would leave some exporters nothing for scheduled refreshes");
     }
     section.finish();
     shard

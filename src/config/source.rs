@@ -1,4 +1,4 @@
-//! Reading the file: from its path to a table.
+//! Reads the file into a table.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
 }
 
 /// The table that `toml` describes. The problem's key is `name:line:column`; the line itself is
-/// not quoted, for it may hold a secret.
+/// not quoted, because it may contain a secret.
 pub(super) fn parse(name: &str, toml: &str) -> Result<Dict, Problem> {
     Toml::from_str::<Dict>(toml).map_err(|error| {
         let why = error.message().trim().lines().collect::<Vec<_>>().join(", ");

@@ -1,16 +1,14 @@
-//! `[store]`: where the ledger and the latest values are kept.
+//! `[store]`: where the ledger and the latest values are stored.
 
 use std::path::PathBuf;
 
 use super::section::Section;
 use super::value;
 
-pub(super) const KEYS: &[&str] = &["path"];
-
-/// Where the ledger and the latest values are kept.
+/// Where the ledger and the latest values are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// `store.path`: the SQLite file, made when it does not exist; a relative path starts at the
+    /// `store.path`: the SQLite file, created if it does not exist; a relative path starts at the
     /// working directory. Default `tiktok-exporter.sqlite`.
     pub path: PathBuf,
 }

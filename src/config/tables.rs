@@ -1,38 +1,28 @@
-//! The layers, merged and taken apart into the tables that are read one by one.
+//! Merges the layers and splits the result into the tables that are read one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use figment::Figment;
+use figment::providers::Serialized;
 use figment::value::{Dict, Value};
-use figment::{Figment, Metadata, Profile, Provider};
 use units::Problem;
 
 use super::schema::{LISTS, Place, SECTIONS, WATCH, unknown_key};
 use super::section::{Findings, Section};
 use super::{env, value};
 
-/// All tables, the environment laid over the file.
+/// All tables, after the environment has overridden the file.
+#[derive(Default)]
 pub(super) struct Tables {
     sections: Dict,
     /// The lists of blocks, by name.
     lists: BTreeMap<&'static str, Value>,
-    layers: Figment,
-}
-
-/// The file as a layer.
-struct File(Dict);
-
-impl Provider for File {
-    fn metadata(&self) -> Metadata {
-        Metadata::named("configuration file")
-    }
-
-    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.0.clone()))
-    }
+    /// The full keys that the environment sets.
+    from_environment: BTreeSet<String>,
 }
 
 impl Tables {
-    /// Lays `environment` over `file`. Top-level keys that are no sections are noted and left out.
+    /// `environment` overrides `file`. Unknown top-level keys are reported and left out.
     pub(super) fn merge(
         mut file: Dict,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -40,34 +30,39 @@ impl Tables {
     ) -> Self {
         let lists = LISTS.into_iter().filter_map(|list| Some((list, file.remove(list)?))).collect();
         file.retain(|name, given| is_section(name, given, &mut findings.problems));
-        let variables = env::variables(environment, &mut findings.problems);
-        let layers = variables.into_iter().fold(Figment::from(File(file)), Figment::merge);
-        // An empty path is the whole; without layers' data there is none.
+        let settings = env::settings(environment, &mut findings.problems);
+        let layers =
+            settings.iter().fold(Figment::from(Serialized::defaults(file)), |layers, (key, value)| {
+                layers.merge(Serialized::default(key, value))
+            });
+        // An empty path is the whole; without any values there is none.
         let sections = layers.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Self { sections, lists, layers }
+        Self { sections, lists, from_environment: settings.into_keys().collect() }
+    }
+
+    /// No settings, and one empty block of each list.
+    pub(super) fn with_an_empty_block_each() -> Self {
+        let block = Value::from(vec![Dict::new()]);
+        Self { lists: LISTS.map(|list| (list, block.clone())).into(), ..Self::default() }
     }
 
     /// Opens one section; an absent one is empty.
     pub(super) fn section<'a>(&'a mut self, name: &'static str, findings: &'a mut Findings) -> Section<'a> {
         let values = self.sections.remove(name).and_then(Value::into_dict).unwrap_or_default();
-        Section::open(Place::Section(name), values, &self.layers, findings)
+        Section::open(Place::Section(name), values, &self.from_environment, findings)
     }
 
     /// Opens one block.
     pub(super) fn block<'a>(&'a self, place: Place, values: Dict, findings: &'a mut Findings) -> Section<'a> {
-        Section::open(place, values, &self.layers, findings)
+        Section::open(place, values, &self.from_environment, findings)
     }
 
-    /// The blocks of one of [`LISTS`] with their places. What is no block is noted and left out.
+    /// The blocks of one of [`LISTS`] with their places. Anything else in it is reported and left out.
     pub(super) fn blocks(&mut self, name: &'static str, findings: &mut Findings) -> Vec<(Place, Dict)> {
         let mut problem = |key: String, why: String| findings.problems.push(Problem::new(key, why));
         let elements = match self.lists.remove(name) {
-            Some(Value::Array(_, elements)) if !elements.is_empty() => elements,
-            None | Some(Value::Array(..)) if name == WATCH => {
-                problem(WATCH.into(), "nothing is watched (add a [[watch]] block with hashtags)".into());
-                return Vec::new();
-            }
-            None | Some(Value::Array(..)) => return Vec::new(),
+            Some(Value::Array(_, elements)) => elements,
+            None => Vec::new(),
             Some(Value::Dict(..)) => {
                 problem(name.into(), format!("is a single table (write [[{name}]], in double brackets)"));
                 return Vec::new();
@@ -78,6 +73,9 @@ impl Tables {
                 return Vec::new();
             }
         };
+        if elements.is_empty() && name == WATCH {
+            problem(WATCH.into(), "nothing is watched (add a [[watch]] block with hashtags)".into());
+        }
         let mut blocks = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
             let shown = value::show(&element);
@@ -97,7 +95,7 @@ fn is_section(name: &str, given: &Value, problems: &mut Vec<Problem>) -> bool {
     }
     let is_table = matches!(given, Value::Dict(..));
     if !is_table {
-        // The value stays unsaid: somebody may have written `api = "the key"`.
+        // The value is not shown: it may be `api = "the key"`.
         problems.push(Problem::new(name, format!("is not a table (write its keys below a line [{name}])")));
     }
     is_table

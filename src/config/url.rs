@@ -1,15 +1,15 @@
-//! Addresses of other servers, as settings give them.
+//! The URLs of other servers in settings.
 
 use url::Url;
 
 use super::value;
 
-/// Reads the URL under which a server's paths begin: http or https, and always ending in a slash, so
-/// that paths can be joined to it. What may carry or be a key or a password is not quoted.
+/// Reads the base URL of a server: http or https. The result always ends in a slash, so that paths can be joined to
+/// it. A text that may contain a key or a password is not quoted.
 pub(super) fn base_url(text: &str, example: &str) -> Result<Url, String> {
     let is_harmless = text.contains([':', '/', '.']) && !text.contains(['?', '@', '#']);
     let shown = if is_harmless { value::quote(text) } else { "the value".to_owned() };
-    let mut url = Url::parse(text).map_err(|_| format!("{shown} is not a URL (as {example})"))?;
+    let mut url = Url::parse(text).map_err(|_| format!("{shown} is not a URL (such as {example})"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{shown} is neither an http nor an https URL"));
     }

@@ -1,4 +1,4 @@
-//! Single values: what they are and how they are shown in a message.
+//! Single values: their types, and how messages show them.
 
 use figment::value::{Num, Value};
 
@@ -14,7 +14,7 @@ pub(super) fn text(value: &Value) -> Result<&str, String> {
     }
 }
 
-/// Text that is more than white space, without the white space around it.
+/// Text that is not blank, without white space around it.
 pub(super) fn filled_text(value: &Value) -> Result<&str, String> {
     match text(value)?.trim() {
         "" => Err("is blank".to_owned()),
@@ -22,7 +22,7 @@ pub(super) fn filled_text(value: &Value) -> Result<&str, String> {
     }
 }
 
-/// A whole number. Text counts as one only where every value is text: in the environment.
+/// A whole number. From the environment, where every value is text, also as text.
 pub(super) fn integer(value: &Value, from_environment: bool) -> Result<i128, String> {
     let read = match value {
         Value::Num(_, num) => num.to_i128().or_else(|| num.to_u128().and_then(|n| n.try_into().ok())),
@@ -35,7 +35,7 @@ pub(super) fn integer(value: &Value, from_environment: bool) -> Result<i128, Str
     read.ok_or_else(|| format!("{} is not a whole number", show(value)))
 }
 
-/// Yes or no.
+/// A boolean.
 pub(super) fn flag(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(_, yes) => Ok(*yes),
@@ -52,7 +52,7 @@ pub(super) fn list(value: &Value) -> Result<Vec<Value>, String> {
     }
 }
 
-/// The elements of a list that has some.
+/// The elements of a list that is not empty.
 pub(super) fn filled_list(value: &Value) -> Result<Vec<Value>, String> {
     let elements = list(value)?;
     if elements.is_empty() { Err("is empty (list at least one)".to_owned()) } else { Ok(elements) }
@@ -65,11 +65,11 @@ pub(super) fn is_number(value: &Value) -> bool {
 
 /// Whether the value is a date or a time without quotes.
 pub(super) fn is_date(value: &Value) -> bool {
-    // How the TOML reader hands one over.
+    // This is how the TOML parser represents one.
     matches!(value, Value::Dict(_, dict) if dict.contains_key("$__toml_private_datetime"))
 }
 
-/// The value as a message quotes it.
+/// The value as a message shows it.
 pub(super) fn show(value: &Value) -> String {
     match value {
         Value::String(_, text) => quote(text),

@@ -9,20 +9,15 @@ use super::section::Section;
 use super::{ApiConfig, PostsConfig, posts, value};
 use crate::watch::{Block, Terms};
 
-pub(super) const LIMIT_KEYS: &[&str] = &["max_pairs"];
-
-pub(super) const KEYS: &[&str] =
-    &["hashtags", "regions", "group", "totals_interval", "posts_interval", "max_age", "pages_max"];
-
 const DEFAULT_GROUP: &str = "default";
 const GROUP_CHARS: usize = 64;
-const DEFAULT_MAX_PAIRS: u32 = 10_000;
+const DEFAULT_MAX_PAIRS: usize = 10_000;
 
-/// `watchlist.max_pairs`: hashtag × region pairs at most, 1 to 1000000. Default 10000.
+/// `watchlist.max_pairs`: maximum pairs of hashtag and region, 1 to 1000000. Default 10000.
 pub(super) fn read_max_pairs(mut section: Section) -> usize {
-    let max_pairs = section.small_integer("max_pairs", DEFAULT_MAX_PAIRS, 1..=1_000_000);
+    let max_pairs = section.integer("max_pairs", DEFAULT_MAX_PAIRS, 1..=1_000_000);
     section.finish();
-    usize::try_from(max_pairs).unwrap_or(usize::MAX)
+    max_pairs
 }
 
 /// One `[[watch]]` block.
@@ -33,33 +28,36 @@ pub(super) fn read_block(
     api: &ApiConfig,
 ) -> Block {
     let hashtags = read_hashtags(&mut section);
-    // Absent or empty is any region.
-    let regions = section.texts("regions", value::list, Region::parse);
-    let group = section.get("group", DEFAULT_GROUP.into(), group);
-    let ages = read_ages(&mut section, refresh, api);
-    let pages_max = posts::read_pages_max(&mut section, posts.pages_max);
+    let terms = read_terms(&mut section, DEFAULT_GROUP, refresh, posts, api);
     section.finish();
-    let terms = Terms {
-        group,
-        regions,
-        totals_interval: ages.totals_interval,
-        posts_interval: ages.posts_interval,
-        max_age: ages.max_age,
-        pages_max,
-    };
     Block { hashtags, terms }
+}
+
+/// The settings that `[[watch]]` and `[[discover]]` blocks share. Without regions, any is meant.
+pub(super) fn read_terms(
+    section: &mut Section,
+    default_group: &str,
+    refresh: &RefreshConfig,
+    posts: &PostsConfig,
+    api: &ApiConfig,
+) -> Terms {
+    let regions = section.texts("regions", value::list, Region::parse);
+    let group = section.get("group", default_group.into(), group);
+    let RefreshConfig { totals_interval, posts_interval, max_age, .. } = read_ages(section, refresh, api);
+    let pages_max = posts::read_pages_max(section, posts.pages_max);
+    Terms { group, regions, totals_interval, posts_interval, max_age, pages_max }
 }
 
 /// `hashtags`: at least one, with or without `#`.
 fn read_hashtags(section: &mut Section) -> Vec<Hashtag> {
-    if !section.is_given("hashtags") {
+    if !section.is_set("hashtags") {
         section.problem("hashtags", "is missing (list at least one)");
     }
     section.texts("hashtags", value::filled_list, Hashtag::parse)
 }
 
 /// `group`: 1 to 64 characters without control characters, shown as a label. Default `default`.
-pub(super) fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
+fn group(given: &figment::value::Value) -> Result<Arc<str>, String> {
     let name = value::filled_text(given)?;
     if name.chars().any(char::is_control) {
         return Err(format!("{} contains a control character", value::quote(name)));

@@ -3,12 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use exporter_web::ListenAddress;
-use figment::value::Value;
 
 use super::section::Section;
 use super::value;
-
-pub(super) const KEYS: &[&str] = &["listen_address"];
 
 /// Where the metrics are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +32,11 @@ impl Default for WebConfig {
 
 pub(super) fn read(mut section: Section) -> WebConfig {
     let default = WebConfig::default().listen_address;
-    let parse = |text: &str| text.parse::<ListenAddress>();
     let listen_address = if section.is_list("listen_address") {
-        section.texts("listen_address", value::filled_list, parse)
+        section.texts("listen_address", value::filled_list, str::parse)
     } else {
-        section.get("listen_address", default, |given: &Value| {
-            let text = value::text(given)?;
-            parse(text).map(|address| vec![address]).map_err(|why| format!("{} {why}", value::quote(text)))
+        section.parsed("listen_address", default, |text| {
+            text.parse().map(|address: ListenAddress| vec![address])
         })
     };
     section.finish();

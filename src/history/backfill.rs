@@ -1,8 +1,8 @@
-//! The past of the simulated world, as an exporter that had watched it would have shown it.
+//! The history of the simulated world, as an exporter would have recorded it.
 //!
-//! The answers are the simulator's own, read by the same code that reads them live, and the samples
-//! are those that `/metrics` would have had. Totals are looked up at every step at most, posts
-//! as often as [`Settings::posts_every`] allows: a finer past would cost time and tell little more.
+//! The answers come from the simulator and are read by the same code as live ones; the samples
+//! are those that `/metrics` would have had. Totals are refreshed at most once per step, posts
+//! at most once per [`Settings::posts_every`]: more would take much longer and add little.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -25,33 +25,31 @@ use crate::page::result_families;
 use crate::state::{HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 use crate::watch::{Watched, Watchlist};
 
-/// What the exporter would have shown of itself is written for the last days alone, which is as far as
-/// its dashboard looks back.
+/// The exporter's own metrics are written for the last days only, which is the range of its dashboard.
 const ITSELF: Duration = Duration::from_secs(8 * DAY.as_secs());
-/// Looks that an exporter remembers of a count, which its resolution is read from.
+/// Values of a count that an exporter remembers, from which it derives the resolution.
 const REMEMBERED: u32 = 8;
 
-/// Which past to write.
+/// Which history to write.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What was watched.
+    /// The watchlist.
     pub watchlist: Watchlist,
-    /// Posts asked for per page, 1 to 35.
+    /// Posts per page, 1 to 35.
     pub page_size: u32,
-    /// Which world.
+    /// Selects the simulated world.
     pub seed: u64,
-    /// When it began.
+    /// The beginning of the world.
     pub beginning: Timestamp,
-    /// From when to when, and how finely.
+    /// The time range and the step.
     pub span: Span,
-    /// Posts are sampled at their interval, but no more often than this: it is where the time goes.
+    /// Posts are sampled at their interval, but not more often than this, because samples take most of the time.
     pub posts_every: Duration,
-    /// Also writes what the exporter would have shown of itself in the last days, if each request had taken
-    /// so long.
+    /// Also writes the exporter's own metrics of the last days, as if each request had taken this long.
     pub itself: Option<Duration>,
 }
 
-/// Writes the files. `progress` is told the share that is done, 0 to 1, from several threads.
+/// Writes the files. `progress` is called with the share that is done, 0 to 1, from several threads.
 /// Returns the number of samples.
 pub fn backfill(
     settings: &Settings,
@@ -65,11 +63,11 @@ pub fn backfill(
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         progress(done as f64 / blocks.len() as f64);
     };
-    // Each thread has a stretch and a world of its own: worlds of one seed are equal.
-    let stretches = blocks.chunks(blocks.len().div_ceil(threads).max(1));
+    // Each thread has its own time range and its own world: worlds of the same seed are equal.
+    let ranges = blocks.chunks(blocks.len().div_ceil(threads).max(1));
     thread::scope(|scope| {
         let threads: Vec<_> =
-            stretches.map(|blocks| scope.spawn(|| write(settings, blocks, directory, &finished))).collect();
+            ranges.map(|blocks| scope.spawn(|| write(settings, blocks, directory, &finished))).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -85,13 +83,13 @@ fn write(
 ) -> Result<u64, WriteError> {
     let Some(first) = blocks.first() else { return Ok(0) };
     let mut observer = Observer::new(settings, first.from);
-    // Its counters start at 0 in each stretch, as after a restart.
+    // Its counters start at 0 in each range, as after a restart.
     let mut itself = settings.itself.and_then(|latency| Itself::new(latency, first.from).ok());
     let mut count = 0;
     for block in blocks {
         let mut samples = Samples::default();
         for moment in block.moments() {
-            observer.look(moment);
+            observer.refresh(moment);
             observer.show(moment, &mut samples);
             if let Some(itself) = &mut itself {
                 let states = observer.watched.iter().map(|target| &*target.state);
@@ -107,7 +105,7 @@ fn write(
     Ok(count)
 }
 
-/// An exporter without its loop: it looks when it is told to.
+/// An exporter without the loop: it refreshes when it is called.
 struct Observer {
     simulator: Simulator,
     step: Duration,
@@ -121,7 +119,7 @@ struct Target {
 }
 
 impl Observer {
-    /// An observer that has watched for long enough by `start` to know what one would know.
+    /// An observer that has watched for long enough before `start` to have all values.
     fn new(settings: &Settings, start: Timestamp) -> Self {
         let simulator = Simulator::new(fake::Settings {
             seed: settings.seed,
@@ -144,7 +142,7 @@ impl Observer {
         let longest =
             self.watched.iter().map(|target| target.state.refresh.interval).max().unwrap_or_default();
         let span = Span { from: start - longest * REMEMBERED, to: start, step: longest.max(self.step) };
-        span.moments().for_each(|moment| self.look_at_totals(moment));
+        span.moments().for_each(|moment| self.refresh_totals(moment));
         let posts = self
             .watched
             .iter()
@@ -152,23 +150,23 @@ impl Observer {
             .map(|region| region.refresh.interval)
             .max()
             .unwrap_or_default();
-        self.look_at_posts(start - posts / 2);
+        self.refresh_posts(start - posts / 2);
     }
 
     /// Refreshes what is due.
-    fn look(&mut self, now: Timestamp) {
-        self.look_at_totals(now);
-        self.look_at_posts(now);
+    fn refresh(&mut self, now: Timestamp) {
+        self.refresh_totals(now);
+        self.refresh_posts(now);
     }
 
-    fn look_at_totals(&mut self, now: Timestamp) {
+    fn refresh_totals(&mut self, now: Timestamp) {
         for number in 0..self.watched.len() {
             let target = &self.watched[number];
             if !is_due(&target.state.refresh, now) {
                 continue;
             }
-            let answer =
-                ask(&self.simulator, &Query::HashtagById(target.id.clone()), now).and_then(Answer::hashtag);
+            let answer = answer(&self.simulator, &Query::HashtagById(target.id.clone()), now)
+                .and_then(Answer::hashtag);
             let state = Arc::make_mut(&mut self.watched[number].state);
             let outcome = outcome_of(&answer);
             if let Ok(record) = answer {
@@ -180,11 +178,11 @@ impl Observer {
             if outcome != Outcome::Failed {
                 state.found = Some(outcome == Outcome::Success);
             }
-            note(&mut state.refresh, now, outcome);
+            record(&mut state.refresh, now, outcome);
         }
     }
 
-    fn look_at_posts(&mut self, now: Timestamp) {
+    fn refresh_posts(&mut self, now: Timestamp) {
         for number in 0..self.watched.len() {
             let target = &self.watched[number];
             for place in 0..target.state.regions.len() {
@@ -195,7 +193,7 @@ impl Observer {
                 }
                 let sample = sample(&self.simulator, target, region.region, now);
                 let state = &mut Arc::make_mut(&mut self.watched[number].state).regions[place];
-                note(&mut state.refresh, now, outcome_of(&sample));
+                record(&mut state.refresh, now, outcome_of(&sample));
                 if let Ok(sample) = sample {
                     state.sample = Some(Sampled::new(now, &sample.stats(state.region, now)));
                 }
@@ -203,7 +201,7 @@ impl Observer {
         }
     }
 
-    /// Puts everything that `/metrics` would have told of the hashtags.
+    /// Adds all samples of the hashtags that `/metrics` would have had.
     fn show(&self, now: Timestamp, samples: &mut Samples) {
         let snapshot = Snapshot {
             hashtags: self.watched.iter().map(|target| target.state.clone()).collect(),
@@ -219,12 +217,12 @@ impl Observer {
 }
 
 /// One request to the simulator, read as the exporter reads the API.
-fn ask(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
+fn answer(simulator: &Simulator, query: &Query, now: Timestamp) -> Result<Answer, Error> {
     let dialect = simulator.dialect();
     let sent = dialect.request(query);
     let request = Request { path: sent.path, query: &sent.query, key: Some("history") };
     let reply = simulator.answer(request, now);
-    let Body::Whole(body) = reply.body else { return Err(Error::transient("no whole answer")) };
+    let Body::Whole(body) = reply.body else { return Err(Error::transient("incomplete answer")) };
     let raw = RawAnswer {
         status: reply.status,
         retry_after: None,
@@ -245,14 +243,14 @@ fn sample(
     let mut sampling = Sampling::new(target.paging);
     let mut pages = 0;
     loop {
-        match ask(simulator, &sampling.query(&listing, region), now).and_then(Answer::posts) {
+        match answer(simulator, &sampling.query(&listing, region), now).and_then(Answer::posts) {
             Ok(page) => {
                 pages += 1;
                 if sampling.take(page, now) {
                     return sampling.finish();
                 }
             }
-            // As live: past the last page there is nothing, and that is no failure.
+            // As live: "not found" after the last page is not an error.
             Err(error) if error.class == Class::NotFound && pages > 0 => {
                 sampling.end();
                 return sampling.finish();
@@ -262,7 +260,7 @@ fn sample(
     }
 }
 
-/// Whether a new interval has begun since the last look.
+/// Whether a new interval has begun since the last refresh.
 fn is_due(refresh: &Refresh, now: Timestamp) -> bool {
     let number = |at: Timestamp| at.as_millis().div_euclid((refresh.interval.as_millis() as i64).max(1));
     refresh.last.is_none_or(|(at, _)| number(at) < number(now))
@@ -276,7 +274,7 @@ fn outcome_of<T>(result: &Result<T, Error>) -> Outcome {
     }
 }
 
-fn note(refresh: &mut Refresh, now: Timestamp, outcome: Outcome) {
+fn record(refresh: &mut Refresh, now: Timestamp, outcome: Outcome) {
     refresh.last = Some((now, outcome));
     if outcome == Outcome::Success {
         refresh.last_success = Some(now);
@@ -291,7 +289,7 @@ fn read(reading: &mut Option<Reading>, value: Option<u64>, at: Timestamp) {
     }
 }
 
-/// A hashtag of which nothing is known, with the intervals at which the past is looked at.
+/// A hashtag without values, with the intervals of the history.
 fn blank(watched: &Watched, settings: &Settings) -> HashtagState {
     let refresh = |interval| Refresh { interval, ..Refresh::default() };
     let region = |region: &Region| RegionState {
@@ -299,7 +297,7 @@ fn blank(watched: &Watched, settings: &Settings) -> HashtagState {
         sample: None,
         refresh: refresh(watched.terms.posts_interval.max(settings.span.step).max(settings.posts_every)),
     };
-    // The past is looked at less often than the present: its values last longer.
+    // Refreshed less often than live, so values are shown for longer.
     let max_age = watched.terms.max_age.max(settings.posts_every * 2);
     HashtagState {
         refresh: refresh(watched.terms.totals_interval.max(settings.span.step)),

@@ -1,8 +1,7 @@
-//! What the exporter of a past would have shown of itself: credits, requests, how long they took.
+//! The exporter's own metrics in a written history: credits, requests, latencies.
 //!
-//! It is taken to have asked as often as its configuration says, of an API that always answered. The
-//! past of the results is looked at less often, so a look there stands for several; how many pages a
-//! sample took is what its last look took.
+//! They assume requests as often as configured, and an API that always answered. The results are refreshed
+//! less often, so one of those refreshes stands for several; each sample takes as many pages as the last one.
 
 use std::time::Duration;
 
@@ -17,12 +16,12 @@ use crate::state::{ApiStatus, HashtagState};
 use crate::telemetry::Telemetry;
 use crate::watch::Watched;
 
-/// The operations that repeat; the others would be lines of zeros.
-const ASKED: [Operation; 2] = [Operation::HashtagById, Operation::Posts];
+/// The operations that repeat; the others would be series of zeros.
+const REPEATED: [Operation; 2] = [Operation::HashtagById, Operation::Posts];
 
 pub(super) struct Itself {
     telemetry: Telemetry,
-    /// Time that an answer took.
+    /// Latency of every answer.
     latency: Duration,
     settled: ByKind,
     day: Date,
@@ -32,7 +31,7 @@ pub(super) struct Itself {
 }
 
 impl Itself {
-    /// One that begins with nothing spent.
+    /// Starts with nothing spent.
     pub(super) fn new(latency: Duration, start: Timestamp) -> prometheus::Result<Self> {
         let telemetry = Telemetry::new()?;
         telemetry.reloaded(start);
@@ -49,7 +48,7 @@ impl Itself {
         })
     }
 
-    /// Asks for all that came due in the `step` before `now`.
+    /// Counts the requests for everything that came due in the `step` before `now`.
     pub(super) fn pass<'a>(
         &mut self,
         watched: impl Iterator<Item = (&'a Watched, &'a HashtagState)>,
@@ -64,20 +63,20 @@ impl Itself {
             }
             self.day = today;
         }
-        let mut asked = 0;
+        let mut requests = 0;
         for (watched, state) in watched {
-            let looks = turns(watched.terms.totals_interval, step, now);
-            asked += self.ask(Operation::HashtagById, Purpose::Job(JobKind::Totals), looks);
+            let refreshes = turns(watched.terms.totals_interval, step, now);
+            requests += self.count(Operation::HashtagById, Purpose::Job(JobKind::Totals), refreshes);
             let samples = turns(watched.terms.posts_interval, step, now);
             for sampled in state.regions.iter().filter_map(|region| region.sample.as_ref()) {
                 let pages = samples * u64::from(sampled.stats().pages);
-                asked += self.ask(Operation::Posts, Purpose::Job(JobKind::Posts), pages);
+                requests += self.count(Operation::Posts, Purpose::Job(JobKind::Posts), pages);
             }
         }
-        self.api.pace.per_day = asked as f64 * DAY.as_secs_f64() / step.as_secs_f64();
+        self.api.pace.per_day = requests as f64 * DAY.as_secs_f64() / step.as_secs_f64();
     }
 
-    fn ask(&mut self, operation: Operation, purpose: Purpose, times: u64) -> u64 {
+    fn count(&mut self, operation: Operation, purpose: Purpose, times: u64) -> u64 {
         for _ in 0..times {
             self.telemetry.cache_queried(operation, false);
             self.telemetry.request_finished(operation, Ok(()), self.latency);
@@ -88,7 +87,7 @@ impl Itself {
         times
     }
 
-    /// Puts what `/metrics` would have told.
+    /// Adds the samples that `/metrics` would have had.
     pub(super) fn show(&self, now: Timestamp, samples: &mut Samples) {
         let standing = Standing {
             today: self.day,
@@ -111,7 +110,7 @@ impl Itself {
                 let labels: Vec<(&str, &str)> =
                     metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
                 let endpoint = labels.iter().find(|(name, _)| *name == "endpoint").map(|(_, value)| *value);
-                if endpoint.is_some_and(|it| ASKED.iter().all(|asked| asked.as_str() != it)) {
+                if endpoint.is_some_and(|it| REPEATED.iter().all(|repeated| repeated.as_str() != it)) {
                     continue;
                 }
                 let mut put = |suffix: &str, more: &[(&str, &str)], value: f64| {

@@ -1,11 +1,11 @@
-//! Writing the past: OpenMetrics files that `promtool tsdb create-blocks-from openmetrics` turns
-//! into blocks of a Prometheus.
+//! Writes history as OpenMetrics files, from which `promtool tsdb create-blocks-from openmetrics` creates
+//! blocks of a Prometheus.
 //!
-//! Two pasts can be written: that of the simulated world ([`backfill`]), which joins what the
-//! simulator serves live, and that in a table of the published tutorial ([`tutorial`]). Both come as
-//! one file per block of a Prometheus, because promtool reads its input once per block.
+//! There are two sources: the simulated world ([`backfill`]), whose history continues in what the
+//! simulator serves live, and a table of the published tutorial ([`tutorial`]). Both are written as
+//! one file per block, because promtool reads its input once per block.
 //!
-//! What rules record of that past is promtool's to compute; [`stages`] says in which order.
+//! promtool also evaluates the recording rules over that history; [`stages`] finds the order.
 
 pub mod backfill;
 mod itself;

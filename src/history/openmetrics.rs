@@ -1,4 +1,4 @@
-//! Samples of the past as OpenMetrics text, one file per block.
+//! Historical samples as OpenMetrics text, one file per block.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use units::{HOUR, Timestamp};
 
-/// The shortest block of a Prometheus, and how files are cut unless somebody asks for longer ones.
+/// The shortest block of a Prometheus, and the default length of a file.
 const SHORTEST_BLOCK: Duration = Duration::from_secs(2 * HOUR.as_secs());
 
-/// A stretch of time in even steps.
+/// A time range in equal steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first moment that may have samples.
+    /// The start, inclusive.
     pub from: Timestamp,
-    /// The first moment that has none any more.
+    /// The end, exclusive.
     pub to: Timestamp,
     /// Time between two samples of a series; not zero.
     pub step: Duration,
@@ -36,7 +36,7 @@ impl Span {
         })
     }
 
-    /// Every moment of the span that has samples.
+    /// Every moment of the span, at multiples of the step.
     pub fn moments(self) -> impl Iterator<Item = Timestamp> {
         let step = (self.step.as_millis() as i64).max(1);
         let first = self.from.as_millis() + (-self.from.as_millis()).rem_euclid(step);
@@ -44,11 +44,11 @@ impl Span {
     }
 }
 
-/// Where the files go.
+/// The directory of the files.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
-    /// `name="value"` pairs that every series gets, as scraping would add them.
+    /// `name="value"` pairs that are added to every series, as a scrape does.
     labels: String,
     /// The time that a file spans.
     block: Duration,
@@ -63,7 +63,7 @@ pub struct WriteError {
 }
 
 impl Directory {
-    /// Makes the directory; it must be empty, so that no history is written over or mixed with
+    /// Creates the directory; it must be empty, so that no history is overwritten or mixed with
     /// another. `labels` are added to every series.
     pub fn create(path: &Path, labels: &[(String, String)]) -> Result<Self, WriteError> {
         let fail = |source| WriteError { path: path.to_owned(), source };
@@ -81,8 +81,8 @@ impl Directory {
         Ok(Self { path: path.to_owned(), labels: pairs, block: SHORTEST_BLOCK })
     }
 
-    /// The same with files, and so blocks, that span `block`: 2h times a power of three, as
-    /// Prometheus has them. Fewer and longer ones cost promtool and Prometheus less.
+    /// Sets the time range of a file, and so of a block: 2h times a power of three, as in
+    /// Prometheus. Fewer, longer blocks cost promtool and Prometheus less.
     pub fn with_blocks_of(self, block: Duration) -> Self {
         Self { block, ..self }
     }
@@ -92,13 +92,12 @@ impl Directory {
         span.blocks(self.block)
     }
 
-    /// Writes the samples of one block to a file of their own. No samples, no file. Returns their
-    /// number.
+    /// Writes the samples of one block to a file, if there are any. Returns their number.
     pub(super) fn write(&self, from: Timestamp, samples: Samples) -> Result<u64, WriteError> {
         if samples.count == 0 {
             return Ok(0);
         }
-        // Sorts by name as by time, for every moment after 2001.
+        // From 2001 on, the order of names is that of time.
         let path = self.path.join(format!("{}.om", from.as_secs()));
         let write = || -> io::Result<()> {
             let mut file = BufWriter::new(File::create_new(&path)?);
@@ -114,7 +113,7 @@ impl Directory {
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     families: Vec<(String, Vec<Series>)>,
-    /// Where a series is: number of its family, number in the family.
+    /// The position of each series: number of its family, number in the family.
     places: HashMap<String, (usize, usize)>,
     count: u64,
     key: String,
@@ -127,7 +126,7 @@ struct Series {
 }
 
 impl Samples {
-    /// Adds a sample of a gauge; the samples of a series come in the order of their times.
+    /// Adds a sample of a gauge. The samples of a series must be added in order of time.
     pub(super) fn put<'a>(
         &mut self,
         family: &str,

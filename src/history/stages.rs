@@ -1,11 +1,11 @@
-//! The order in which rules are recorded over a past.
+//! The order in which rules are evaluated over a history.
 //!
-//! `promtool tsdb create-blocks-from rules` asks a Prometheus for what a rule reads, and a Prometheus
-//! sees new blocks only when it starts. So the rules go in stages: each reads raw series and what the
-//! stages before it have recorded. A rule that reads its own past (a latch) finds none there.
+//! `promtool tsdb create-blocks-from rules` queries a Prometheus for the inputs of a rule, and a Prometheus
+//! loads new blocks only when it starts. So the rules are split into stages: each reads raw series and the
+//! results of earlier stages. A rule that reads its own past values (a latch) finds none.
 //!
-//! promtool records no alerts. Those about trends are recorded under the name that Prometheus gives
-//! them, so that a past shows when they fired; without the time that they would have waited first.
+//! promtool does not record alerts. Alerts about trends are recorded as `ALERTS`, the series of
+//! Prometheus, so that the history shows when they fired; their `for` is ignored.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,38 +14,37 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The ending of rule files.
+/// The suffix of rule files.
 const ENDING: &str = ".rules.yml";
-/// How long Prometheus looks back for a sample, less a little: recorded series have no holes.
+/// A little less than the lookback of Prometheus, so that recorded series have no gaps.
 const INTERVAL: &str = "4m";
-/// Files that a stage is dealt out to. promtool asks for one rule after the other, and Prometheus works on
-/// each on one core.
+/// Files per stage. promtool evaluates one rule after the other, and Prometheus uses one core for each.
 const FILES: usize = 2;
 
-/// Rules cannot be put into stages.
+/// Rules cannot be split into stages.
 #[derive(Debug, thiserror::Error)]
 pub enum StagesError {
     /// A directory or file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A file holds no rules as Prometheus writes them.
+    /// A file is not a rule file of Prometheus.
     #[error("{}: {source}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Box<serde_saphyr::Error>,
     },
-    /// There is nothing to record.
+    /// There are no rule files.
     #[error("{}: no file here ends in {ENDING}", .0.display())]
     NoRules(PathBuf),
-    /// Rules that read each other.
-    #[error("these rules wait for each other: {}", .0.join(", "))]
+    /// Rules depend on each other in a cycle.
+    #[error("these rules depend on each other: {}", .0.join(", "))]
     Circle(Vec<String>),
 }
 
@@ -77,7 +76,7 @@ struct Rule {
 }
 
 impl FileRule {
-    /// What is recorded over a past: recording rules, and alerts about trends.
+    /// The recording rule: as written, or for an alert about trends.
     fn recorded(self) -> Option<Rule> {
         let Self { record, alert, expr, mut labels } = self;
         if let Some(record) = record {
@@ -90,48 +89,45 @@ impl FileRule {
 }
 
 impl Rule {
-    /// Whether it reads one of `names` other than its own.
+    /// Whether it reads one of `names` except its own.
     fn reads(&self, names: &BTreeSet<String>) -> bool {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
         self.expr.split(|c| !is_part(c)).any(|word| word != self.record && names.contains(word))
     }
 }
 
-/// Puts what is recorded of the `*.rules.yml` files in `rules` into files in `directory`, which is
-/// made: `00.0.yml` and `00.1.yml` for the first stage, `01.0.yml` and so on. The files of one stage can
-/// be recorded at the same time. Returns the number of stages.
+/// Splits the `*.rules.yml` files in `rules` into files in `directory`, which is
+/// created: `00.0.yml` and `00.1.yml` for the first stage, `01.0.yml` and so on. The files of one stage can
+/// be evaluated at the same time. Returns the number of stages.
 ///
 /// # Errors
 ///
-/// Files that cannot be read or written, no rules, and rules that read each other.
+/// If a file cannot be read or written, if there are no rules, or if rules depend on each other.
 pub fn write(rules: &Path, directory: &Path) -> Result<usize, StagesError> {
     let stages = stages(read(rules)?)?;
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        |source| StagesError::Io { path, source }
-    };
-    fs::create_dir_all(directory).map_err(fail(directory))?;
+    fs::create_dir_all(directory).map_err(io_error(directory))?;
     for (number, rules) in stages.iter().enumerate() {
         for (part, rules) in shares(rules).into_iter().enumerate() {
             let path = directory.join(format!("{number:02}.{part}.yml"));
             let group = serde_json::json!({"name": "stage", "interval": INTERVAL, "rules": rules});
             // JSON is YAML.
             let text = serde_json::json!({"groups": [group]}).to_string();
-            fs::write(&path, text).map_err(fail(&path))?;
+            fs::write(&path, text).map_err(io_error(&path))?;
         }
     }
     Ok(stages.len())
 }
 
-/// What is recorded of all files, in the order of the files' names.
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StagesError {
+    let path = path.to_owned();
+    |source| StagesError::Io { path, source }
+}
+
+/// The rules of all files, sorted by file name.
 fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        |source| StagesError::Io { path, source }
-    };
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(fail(directory))? {
-        let path = entry.map_err(fail(directory))?.path();
+    for entry in fs::read_dir(directory).map_err(io_error(directory))? {
+        let path = entry.map_err(io_error(directory))?.path();
         if path.to_string_lossy().ends_with(ENDING) {
             files.push(path);
         }
@@ -139,7 +135,7 @@ fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
     files.sort();
     let mut rules = Vec::new();
     for path in files {
-        let text = fs::read_to_string(&path).map_err(fail(&path))?;
+        let text = fs::read_to_string(&path).map_err(io_error(&path))?;
         let file: File = serde_saphyr::from_str(&text)
             .map_err(|source| StagesError::Unreadable { path: path.clone(), source: Box::new(source) })?;
         let all = file.groups.into_iter().flat_map(|group| group.rules);
@@ -151,16 +147,16 @@ fn read(directory: &Path) -> Result<Vec<Rule>, StagesError> {
     Ok(rules)
 }
 
-/// An expression of which no two series differ in their name alone.
+/// Makes sure that no two result series differ only in their name.
 ///
-/// Over a range, one side of an `or` may keep the name of what it read and the other not. Once recorded,
-/// the two are one series, and promtool would find the samples of the second out of order.
+/// In a range query, one side of an `or` may keep the name of its input and the other may not. Once recorded,
+/// the two are one series, and promtool would reject the samples of the second as out of order.
 fn merged(expr: &str) -> String {
     let union = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == "or");
     if union { format!("max without () (\n{expr})") } else { expr.to_owned() }
 }
 
-/// The rules in stages, each after those that it reads.
+/// The rules in stages, each after the rules that it reads.
 fn stages(mut left: Vec<Rule>) -> Result<Vec<Vec<Rule>>, StagesError> {
     let mut stages = Vec::new();
     while !left.is_empty() {
@@ -175,8 +171,8 @@ fn stages(mut left: Vec<Rule>) -> Result<Vec<Vec<Rule>>, StagesError> {
     Ok(stages)
 }
 
-/// The rules of a stage, dealt out evenly: neighbours, which cost about the same, go to different files.
-/// No file is without rules.
+/// The rules of a stage, distributed evenly: neighbours, which cost about the same, go to different files.
+/// No file is empty.
 fn shares(rules: &[Rule]) -> Vec<Vec<&Rule>> {
     let mut shares = vec![Vec::new(); FILES.min(rules.len())];
     for (number, rule) in rules.iter().enumerate() {
@@ -256,7 +252,7 @@ mod tests {
     #[test]
     fn rules_in_a_circle_are_named() {
         let error = stages(vec![rule("a:x", "b:y"), rule("b:y", "a:x"), rule("c:z", "1")]).unwrap_err();
-        assert_eq!(error.to_string(), "these rules wait for each other: a:x, b:y");
+        assert_eq!(error.to_string(), "these rules depend on each other: a:x, b:y");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The history of somebody who followed the published tutorial: its SQLite table
-//! `hashtag_snapshot`, a row per hashtag and day.
+//! Imports the history that the published tutorial collects: its SQLite table
+//! `hashtag_snapshot`, one row per hashtag and day.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,7 +14,7 @@ use units::{DAY, Timestamp};
 use super::openmetrics::{Directory, Samples, Span, WriteError};
 use crate::model::RecentValues;
 
-/// The columns of the table, of which `captured_at` and `name` have to be there.
+/// The required columns of the table.
 const COLUMNS: [&str; 8] = [
     "captured_at",
     "name",
@@ -25,36 +25,36 @@ const COLUMNS: [&str; 8] = [
     "last_24h",
     "daily_avg_7d",
 ];
-/// Nobody captured anything before there was a TikTok: 2016-09-01.
+/// 2016-09-01: there was no TikTok before.
 const EARLIEST: Timestamp = Timestamp::from_secs(1_472_688_000);
-/// 2^53: no count of anything is so large, and a sample could not hold it exactly.
+/// 2^53: no count is that large, and a sample could not represent it exactly.
 const COUNT_END: f64 = 9_007_199_254_740_992.0;
-/// Broken rows that are quoted in the report; the others are counted.
+/// Maximum invalid rows that the report quotes; the others are counted.
 const QUOTED: usize = 10;
 
-/// How the table becomes a history.
+/// How the table is imported.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The group that the hashtags are put into.
+    /// The group of the hashtags.
     pub group: String,
-    /// A reading is shown for this long, or until the next one, as the exporter would have shown it.
+    /// A reading is valid for this long, or until the next one, as in the exporter.
     pub max_age: Duration,
     /// Time between two samples of a series.
     pub step: Duration,
-    /// The time of the import: a reading from later is broken.
+    /// The time of the import: a later reading is invalid.
     pub now: Timestamp,
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// Rows of the table.
     pub rows: u64,
-    /// Rows of which something was taken over.
+    /// Rows from which something was imported.
     pub imported: u64,
-    /// Rows, and single values of them, that were left out, by what is wrong with them.
+    /// Numbers of rows and values that were skipped, by reason.
     pub left_out: BTreeMap<String, u64>,
-    /// The first of these, with their row numbers.
+    /// The first skipped ones, with their row numbers.
     pub examples: Vec<String>,
     /// Samples written.
     pub samples: u64,
@@ -63,7 +63,7 @@ pub struct Report {
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Not a database, or not one of the tutorial.
+    /// Not a database, or not one from the tutorial.
     #[error("cannot read {path}: {reason}")]
     Unreadable {
         /// The database.
@@ -89,8 +89,8 @@ struct Reading {
     daily_avg_7d: Option<f64>,
 }
 
-/// Turns the table in `database` into files in `directory`. `progress` is told how far it is, from 0
-/// to 1.
+/// Converts the table in `database` into files in `directory`. `progress` is called with the share that is done,
+/// 0 to 1.
 pub fn import(
     database: &Path,
     directory: &Directory,
@@ -100,7 +100,7 @@ pub fn import(
     let mut report = Report::default();
     let readings = read(database, settings, &mut report)?;
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Ok(report) };
-    // A reading is shown for as long as max_age, its end included.
+    // A reading is valid for max_age, including its end.
     let to = (last.at + settings.max_age + Duration::from_millis(1)).min(settings.now);
     let span = Span { from: first.at, to, step: settings.step };
     let whole = to.saturating_since(first.at).as_secs_f64();
@@ -124,7 +124,7 @@ pub fn import(
     Ok(report)
 }
 
-/// All rows that can be used, in the order of their times.
+/// All valid rows, in order of time.
 fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec<Reading>, ImportError> {
     let unreadable =
         |reason: String| ImportError::Unreadable { path: database.display().to_string(), reason };
@@ -152,7 +152,13 @@ fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec
         report.rows += 1;
         let number: i64 = row.get(0).map_err(failed)?;
         let mut complain = |what: &str| report.leave_out(number, what);
-        let Some(reading) = reading(row, settings.now, &mut complain) else { continue };
+        let reading = match reading(row, settings.now, &mut complain) {
+            Ok(reading) => reading,
+            Err(why) => {
+                complain(why);
+                continue;
+            }
+        };
         let key = (reading.at, reading.hashtag.clone());
         match readings.entry(key) {
             Entry::Occupied(_) => complain("a second reading of the same hashtag at the same time"),
@@ -165,28 +171,21 @@ fn read(database: &Path, settings: &Settings, report: &mut Report) -> Result<Vec
     Ok(readings.into_values().collect())
 }
 
-/// A row, if its time and its name can be used and at least one of its figures.
-fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Option<Reading> {
-    let at = match row.get_ref("captured_at") {
-        Ok(ValueRef::Integer(seconds)) => Timestamp::from_secs(seconds),
-        _ => {
-            complain("captured_at is not a whole number of seconds");
-            return None;
-        }
+/// A row, if its time, its name and at least one of its numbers are valid. The error is the reason otherwise.
+fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Result<Reading, &'static str> {
+    let Ok(ValueRef::Integer(seconds)) = row.get_ref("captured_at") else {
+        return Err("captured_at is not a whole number of seconds");
     };
+    let at = Timestamp::from_secs(seconds);
     if !(EARLIEST..=now).contains(&at) {
-        complain("captured_at lies in the future or before TikTok");
-        return None;
+        return Err("captured_at lies in the future or before TikTok");
     }
     let name = match row.get_ref("name") {
         Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),
         _ => String::new(),
     };
-    let Ok(hashtag) = Hashtag::parse(&name) else {
-        complain("name is not a hashtag");
-        return None;
-    };
-    let mut figure = |column: &str, accept: fn(f64) -> bool| match row.get_ref(column) {
+    let hashtag = Hashtag::parse(&name).map_err(|_| "name is not a hashtag")?;
+    let mut number = |column: &str, accept: fn(f64) -> bool| match row.get_ref(column) {
         Ok(ValueRef::Integer(value)) if accept(value as f64) => Some(value as f64),
         Ok(ValueRef::Real(value)) if accept(value) => Some(value),
         Ok(ValueRef::Null) => {
@@ -200,22 +199,21 @@ fn reading(row: &Row<'_>, now: Timestamp, complain: &mut dyn FnMut(&str)) -> Opt
     };
     let count = |value: f64| (0.0..COUNT_END).contains(&value) && value.fract() == 0.0;
     let [posts, views, last_24h] =
-        ["post_count", "view_count", "last_24h"].map(|column| figure(column, count));
-    let velocity = figure("velocity", |value| (0.0..=7.0).contains(&value));
-    let daily_avg_7d = figure("daily_avg_7d", |value| (0.0..1e9).contains(&value));
+        ["post_count", "view_count", "last_24h"].map(|column| number(column, count));
+    let velocity = number("velocity", |value| (0.0..=7.0).contains(&value));
+    let daily_avg_7d = number("daily_avg_7d", |value| (0.0..1e9).contains(&value));
     if [posts, views, velocity, last_24h, daily_avg_7d].iter().all(Option::is_none) {
-        complain("no figure can be used");
-        return None;
+        return Err("no number can be used");
     }
     let id = match row.get_ref("challenge_id") {
         Ok(ValueRef::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
         Ok(ValueRef::Integer(number)) => Some(number.to_string()),
         _ => None,
     };
-    Some(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
+    Ok(Reading { at, hashtag, id, posts, views, velocity, last_24h, daily_avg_7d })
 }
 
-/// What would have been known of a hashtag at a moment.
+/// What the exporter would have known about a hashtag at a moment.
 struct Shown<'a> {
     reading: &'a Reading,
     posts: RecentValues,
@@ -236,7 +234,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Puts everything that is known, as the exporter would have shown it.
+    /// Adds all samples that the exporter would have had.
     fn put(&self, at: Timestamp, settings: &Settings, samples: &mut Samples) {
         let reading = self.reading;
         let name = reading.hashtag.as_str();

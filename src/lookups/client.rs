@@ -33,7 +33,11 @@ pub enum LookupError {
 
 impl From<reqwest::Error> for LookupError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Broken(http_client::reason(error))
+        if http_client::is_not_http(&error) {
+            other_version()
+        } else {
+            Self::Broken(http_client::reason(error))
+        }
     }
 }
 
@@ -109,10 +113,7 @@ impl LookupClient {
         match response.status().as_u16() {
             200 => Ok(response),
             400 | 409 => Err(LookupError::Refused(read(&response.bytes().await?)?)),
-            404 => Err(LookupError::Refused(Refusal::new(
-                Reason::Settings,
-                "the running exporter is of another version; restart it",
-            ))),
+            404 => Err(other_version()),
             status => Err(broken(&format_args!("HTTP {status}"))),
         }
     }
@@ -120,6 +121,12 @@ impl LookupClient {
 
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, LookupError> {
     serde_json::from_slice(json).map_err(|error| broken(&error))
+}
+
+/// Version 0.1.0 answers in a protocol of its own, others may not know the path.
+fn other_version() -> LookupError {
+    let reason = "the running exporter is of another version; restart it";
+    LookupError::Refused(Refusal::new(Reason::Settings, reason))
 }
 
 fn broken(why: &dyn std::fmt::Display) -> LookupError {

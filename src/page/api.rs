@@ -1,15 +1,14 @@
-//! The condition of the API as metric families.
+//! The status of the API as metric families.
 
 use metrics_page::{FamilyBuilder, collect, families};
 use prometheus::proto::MetricFamily;
 use units::Timestamp;
 
-use crate::model::JobKind;
-use crate::model::Trip;
+use crate::model::{JobKind, Trip};
 use crate::state::ApiStatus;
 
 families! {
-    /// The families of the API's condition.
+    /// The families of the API's status.
     pub(super) const FAMILIES: fn(&ApiStatus, &mut FamilyBuilder) = "the API";
 
     /// 1 if the API identifies itself as a simulator, so that no result on this page is real; else 0.
@@ -37,7 +36,7 @@ families! {
     };
 }
 
-/// What this status shows.
+/// The families of this status.
 pub(super) fn families(status: &ApiStatus) -> Vec<MetricFamily> {
     collect(FAMILIES, |value, family| value(status, family))
 }

@@ -1,8 +1,8 @@
 //! The samples of a snapshot, family by family, in the order of the page.
 //!
-//! Read fresh from the snapshot for every page, so that a hashtag that is no longer watched, or a value that is
-//! too old to be true, is absent. Labels that come from outside never enter a metric vector, whose hash can
-//! confuse two series.
+//! Read from the snapshot for every page, so that a hashtag that is no longer watched, or a value that is
+//! too old, is absent. Labels from outside never enter a metric vector, whose hash can
+//! merge two series.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::keywords;
 use crate::model::SampleStats;
 use crate::state::{HashtagState, KeywordState, Refresh, RegionState, Sampled, Snapshot};
 
-/// How soon to check again what is dated ahead: the clock may be corrected at any time.
+/// When to check values with a future time again: the clock may be corrected at any time.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// About the number of bytes that the labels of a hashtag in a region take.
 const LABELS: usize = 48;
 
-/// This many families are read in one pass over the hashtags, which lie anywhere in memory: fetching them once
-/// per family takes longer than writing the text. More would take more memory.
+/// This many families are read in one pass over the hashtags, which are scattered in memory: fetching them once
+/// per family takes longer than writing the text. More families would take more memory.
 const AT_ONCE: usize = 13;
 
 /// This many hashtags or regions are read for one family, and then for the next, while they are in the
@@ -79,12 +79,12 @@ impl<'a> SampleIndex<'a> {
         index
     }
 
-    /// When the page will look different although nothing new is known, because a value grows too old.
+    /// When the page changes without a new snapshot, because a value becomes too old.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
         self.next_change
     }
 
-    /// Hands every sample to `sink`, family by family, each family sorted by hashtag and region.
+    /// Passes every sample to `sink`, family by family, each family sorted by hashtag and region.
     pub(super) fn walk(&self, sink: &mut impl Sink) {
         let mut columns: Vec<Column> = (0..AT_ONCE).map(|_| Column::default()).collect();
         let mut info_text = String::new();
@@ -212,7 +212,7 @@ impl<'a> SampleIndex<'a> {
         keyword.refreshes().for_each(|refresh| self.ahead(refresh));
     }
 
-    /// A value read at `at` changes the page when it grows too old, or when it is no longer dated ahead.
+    /// A value read at `at` changes the page when it becomes too old, or when its time is no longer in the future.
     fn shown_until(&mut self, at: Timestamp, max_age: Duration) {
         if at.age(self.now).is_none() {
             self.changes_at(self.now + A_MINUTE);

@@ -8,7 +8,7 @@ use crate::model::JobKind;
 use crate::state::{Refresh, Snapshot};
 
 families! {
-    /// The families of the schedule; the value is the place in [`Counts`].
+    /// The families of the schedule; the value is the index in [`Counts`].
     pub(super) const FAMILIES: usize = "the schedule";
 
     /// Scheduled refresh jobs by kind: totals (one per listed hashtag), posts (one per listed hashtag and region),

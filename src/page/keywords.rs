@@ -1,4 +1,4 @@
-//! The families of followed keywords. There are few keywords, so their labels are made as they are walked.
+//! The families of followed keywords. There are few keywords, so their labels are built on the fly.
 
 use metrics_page::{LabelArena, SampleWriter, Sink, Subject, families};
 use units::Timestamp;
@@ -68,7 +68,7 @@ families! {
     gauge "tiktok_keyword_trials" [keyword] => Keyword(|state, _| Some(state.trials.len() as f64));
 }
 
-/// Hands every sample to `sink`, family by family, each family sorted by keyword and second label.
+/// Passes every sample to `sink`, family by family, each family sorted by keyword and second label.
 pub(super) fn walk(keywords: &[&KeywordState], now: Timestamp, sink: &mut impl Sink) {
     for source in FAMILIES {
         let mut writer = SampleWriter::new(sink, &source.family);
@@ -82,6 +82,12 @@ impl Values {
     fn write(&self, state: &KeywordState, now: Timestamp, writer: &mut SampleWriter<'_, impl Sink>) {
         let current = |region: &'_ KeywordRegion| {
             region.sample.clone().filter(|(at, _)| state.is_current(*at, now)).map(|(_, stats)| stats)
+        };
+        let each_region = |with: &mut dyn FnMut(&KeywordRegion, &Subject<'_>)| {
+            for region in &state.regions {
+                let label = ("region", region.region.as_str());
+                labelled(state, Some(label), |subject| with(region, subject));
+            }
         };
         match self {
             Self::Keyword(value) => {
@@ -107,29 +113,17 @@ impl Values {
                 }
             }
             Self::Region(value) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    labelled(state, Some(label), |subject| writer.put(subject, value(region, now)));
-                }
+                each_region(&mut |region, subject| writer.put(subject, value(region, now)));
             }
-            Self::Stats(value) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    let value = current(region).as_ref().and_then(value);
-                    labelled(state, Some(label), |subject| writer.put(subject, value));
+            Self::Stats(value) => each_region(&mut |region, subject| {
+                writer.put(subject, current(region).as_ref().and_then(value));
+            }),
+            Self::Windows(values) => each_region(&mut |region, subject| {
+                let values = current(region).as_ref().map_or([None; 2], values);
+                for (window, value) in [DAY, WEEK].into_iter().zip(values) {
+                    writer.put_with(subject, &window, count(value));
                 }
-            }
-            Self::Windows(values) => {
-                for region in &state.regions {
-                    let label = ("region", region.region.as_str());
-                    let values = current(region).as_ref().map_or([None; 2], values);
-                    labelled(state, Some(label), |subject| {
-                        for (window, value) in [DAY, WEEK].into_iter().zip(values) {
-                            writer.put_with(subject, &window, count(value));
-                        }
-                    });
-                }
-            }
+            }),
         }
     }
 }

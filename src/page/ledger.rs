@@ -86,13 +86,13 @@ pub(super) struct Shown<'a> {
     forecast: f64,
 }
 
-/// What a ledger with this statement shows. `planned` is the pace of the poller in credits a day.
+/// The families of a ledger with this statement. `planned` is the pace of the poller in credits per day.
 pub(super) fn families(statement: &Statement, planned: f64, now: Timestamp) -> Vec<MetricFamily> {
     let shown = Shown { statement, forecast: forecast(statement, planned, now) };
     collect(FAMILIES, |value, family| value(&shown, family))
 }
 
-/// In whole credits: otherwise it would differ at every moment.
+/// In whole credits: otherwise it would change all the time.
 pub(super) fn forecast(statement: &Statement, planned: f64, now: Timestamp) -> f64 {
     let pace = if statement.stopped.is_some() { 0.0 } else { planned };
     statement.standing.forecast(pace, now).round()

@@ -1,8 +1,8 @@
 //! The `/metrics` page: which family shows which field of the snapshot, of the ledger, and of the API's
 //! status.
 //!
-//! The page has three parts: the figures of the process, which are tiny and differ at every scrape; the
-//! exporter's own (ledger, status, counters), which are small and change with every request that is sent; and
+//! The page has three parts: the metrics of the process, which are tiny and differ at every scrape; the
+//! exporter's own metrics (ledger, status, counters), which are small and change with every request to the API; and
 //! the results, which are large and change with the snapshot. In this order the page is sorted by name.
 
 mod api;
@@ -47,11 +47,11 @@ pub struct Exposition {
 #[derive(Debug)]
 pub struct Rendered {
     jobs: JobTimes,
-    /// When the results will be out of date although nothing new is known, because a value grows too old.
+    /// When the results change without a new snapshot, because a value becomes too old.
     next_change: Option<Timestamp>,
 }
 
-/// What the exporter's own figures depend on. Cheap to take and to compare.
+/// What the exporter's own metrics depend on. Cheap to create and to compare.
 #[derive(Debug, PartialEq)]
 pub struct Mark {
     changes: u64,
@@ -76,15 +76,15 @@ pub fn families() -> Vec<&'static Family> {
         .collect()
 }
 
-/// The results of a snapshot at `now`, without the exporter's own figures.
+/// The results of a snapshot at `now`, without the exporter's own metrics.
 pub fn result_families(snapshot: &Snapshot, now: Timestamp) -> Vec<MetricFamily> {
     let mut collector = FamilyCollector::default();
     SampleIndex::new(snapshot, now).walk(&mut collector);
     collector.into_families()
 }
 
-/// The own figures of an exporter with these counters, this status and this statement of its ledger, without
-/// jobs and process: for a past that nobody has scraped.
+/// The exporter's own metrics for these counters, this status and this statement of the ledger, without those of
+/// jobs and process: for a written history.
 pub fn own_families(
     telemetry: &Telemetry,
     api: &ApiStatus,
@@ -101,7 +101,7 @@ impl Exposition {
         Self { state, ledger, telemetry, clock, process: Process::this() }
     }
 
-    /// Hands the text of the results as they are now to `hand_on`, in pieces of whole lines. Takes time in
+    /// Passes the current text of the results to `hand_on`, in pieces of whole lines. Takes time in
     /// proportion to the number of series.
     pub fn write_results(&self, mut hand_on: impl FnMut(&str)) {
         let snapshot = self.state.snapshot();

@@ -1,4 +1,4 @@
-//! Steps of the wall clock: the only place that handles them.
+//! Steps of the wall clock: the only place that shifts what is known.
 //!
 //! When the wall clock is set back by more than a minute, all due times would lie that much further ahead,
 //! and all results would look younger than they are. The monotonic clock shows the size of the step, so every

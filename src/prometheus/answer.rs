@@ -68,9 +68,9 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Vec<Sample>, QueryError> 
 fn samples(data: Data) -> Result<Vec<Sample>, QueryError> {
     let rubbish = |why: &str| QueryError::Rubbish(why.to_owned());
     let series: Vec<Series> = match data.kind.as_str() {
-        "vector" => serde_json::from_value(data.result).map_err(|_| rubbish("a vector that is none"))?,
+        "vector" => serde_json::from_value(data.result).map_err(|_| rubbish("not a valid vector"))?,
         "scalar" => {
-            let value = serde_json::from_value(data.result).map_err(|_| rubbish("a scalar that is none"))?;
+            let value = serde_json::from_value(data.result).map_err(|_| rubbish("not a valid scalar"))?;
             vec![Series { metric: BTreeMap::new(), value }]
         }
         _ => return Err(rubbish("a result that is neither a vector nor a scalar")),
@@ -78,7 +78,7 @@ fn samples(data: Data) -> Result<Vec<Sample>, QueryError> {
     let sample = |series: Series| match series.value.1.parse() {
         // `+Inf`, `-Inf` and `NaN` are numbers to both.
         Ok(value) => Ok(Sample { labels: series.metric, value }),
-        Err(_) => Err(rubbish("a value that is no number")),
+        Err(_) => Err(rubbish("a value that is not a number")),
     };
     series.into_iter().map(sample).collect()
 }
@@ -126,11 +126,7 @@ mod tests {
             (200, "<html>", "not a Prometheus: HTTP 200 with \"<html>\""),
             (200, "", "not a Prometheus: HTTP 200 with \"\""),
             (200, "[]", "not a Prometheus: HTTP 200 with \"[]\""),
-            (
-                200,
-                r#"{"status":"success"}"#,
-                r#"not a Prometheus: HTTP 200 with "{\"status\":\"success\"}""#,
-            ),
+            (200, r#"{"status":"success"}"#, r#"not a Prometheus: HTTP 200 with "{\"status\":\"success\"}""#),
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
@@ -139,12 +135,12 @@ mod tests {
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"vector","result":{}}}"#,
-                "not a Prometheus: a vector that is none",
+                "not a Prometheus: not a valid vector",
             ),
             (
                 200,
                 r#"{"status":"success","data":{"resultType":"scalar","result":[1,"one"]}}"#,
-                "not a Prometheus: a value that is no number",
+                "not a Prometheus: a value that is not a number",
             ),
         ] {
             assert_eq!(read(status, body.as_bytes()).unwrap_err().to_string(), want, "{body}");

@@ -1,4 +1,4 @@
-//! What followed keywords lead to, as lists below the watchlist.
+//! The candidates of followed keywords, as lists below the watchlist.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use units::{
 use crate::discovery::Candidate;
 use crate::state::{KeywordState, Snapshot};
 
-/// Every followed keyword with its candidates; nothing where none is followed.
+/// Every followed keyword with its candidates.
 pub(super) fn lists(snapshot: &Snapshot, now: Timestamp) -> Markup {
     html! {
         @for keyword in &snapshot.keywords {
@@ -30,8 +30,8 @@ fn list(keyword: &KeywordState, now: Timestamp) -> Markup {
         keyword.trials.iter().map(|(trial, end)| (&trial.hashtag, *end)).collect();
     html! {
         @match found_at {
-            None => p.dim { "Not searched for yet, or too long ago." },
-            Some(_) if keyword.candidates.is_empty() => p.dim { "None that is large enough and not listed already." },
+            None => p.dim { "No recent search." },
+            Some(_) if keyword.candidates.is_empty() => p.dim { "No hashtag that is large enough and not yet on the watchlist." },
             Some(at) => {
                 ul {
                     @for candidate in &keyword.candidates {
@@ -55,7 +55,7 @@ fn item(candidate: &Candidate, trial_end: Option<Timestamp>, now: Timestamp) -> 
                 span.dim title=(exact(posts)) { (short(posts)) " posts" } " "
             }
             @if let Some(end) = trial_end {
-                span.ok title=(utc(end)) { "on trial; leaves " (relative(end, now)) " if it stays quiet" }
+                span.ok title=(utc(end)) { "on trial; removed " (relative(end, now)) " unless it takes off" }
             }
         }
     }

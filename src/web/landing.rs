@@ -1,12 +1,8 @@
-//! The landing page: the watchlist as a table a person can read, also on a phone.
-//!
-//! No script and no external asset, which the content security policy enforces. Everything that
-//! came from outside is escaped by the template.
+//! The landing page: the watchlist as a table, readable on a phone as well.
 
 use std::collections::BTreeSet;
 
-use axum::http::{HeaderName, header};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use tiktok_api::Provider;
 use units::{
     Timestamp,
@@ -14,27 +10,17 @@ use units::{
 };
 
 use super::candidates;
-use crate::model::Trip;
-use crate::model::{HEATING_UP, SampleStats};
+use super::layout::{document, style};
+use crate::model::{HEATING_UP, SampleStats, Trip};
 use crate::state::{ApiStatus, HashtagState, Outcome, Reading, Refresh, RegionState, Sampled, Snapshot};
 
-/// Rows that are written out; a longer watchlist is for Grafana.
+/// Maximum rows of the page; Grafana shows longer watchlists.
 const ROWS_MAX: usize = 500;
-
-pub(super) const HEADERS: [(HeaderName, &str); 4] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
 
 /// One line of the page: a hashtag in a region.
 type Row<'a> = (&'a HashtagState, &'a RegionState);
 
-/// The page, sorted by group and hashtag: rows keep their place, so eyes find them again.
+/// The page, sorted by group and hashtag, so that rows keep their place.
 pub(super) fn page(snapshot: &Snapshot, api: &ApiStatus, provider: &Provider, now: Timestamp) -> Markup {
     let mut rows: Vec<Row> = snapshot
         .hashtags
@@ -43,37 +29,27 @@ pub(super) fn page(snapshot: &Snapshot, api: &ApiStatus, provider: &Provider, no
         .collect();
     rows.sort_by(|(a, _), (b, _)| (&a.group, &a.hashtag).cmp(&(&b.group, &b.hashtag)));
     let shown = &rows[..rows.len().min(ROWS_MAX)];
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "TikTok hashtags" }
-                style { (PreEscaped(include_str!("page.css"))) (PreEscaped(include_str!("landing.css"))) }
+    let body = html! {
+        (heading())
+        (banners(api, provider))
+        main {
+            (summary(snapshot.hashtags.len(), &rows, now))
+            @for group in shown.chunk_by(|(a, _), (b, _)| a.group == b.group) {
+                h2 { span.dim { "Group " } bdi { (group[0].0.group) } }
+                (table(group, now))
             }
-            body {
-                (heading())
-                (banners(api, provider))
-                main {
-                    (summary(snapshot.hashtags.len(), &rows, now))
-                    @for group in shown.chunk_by(|(a, _), (b, _)| a.group == b.group) {
-                        h2 { span.dim { "Group " } bdi { (group[0].0.group) } }
-                        (table(group, now))
-                    }
-                    @if rows.len() > shown.len() {
-                        p { (exact((rows.len() - shown.len()) as u64)) " more pairs of hashtag and region are watched; all of them are on "
-                            a href="/metrics" { "/metrics" } "." }
-                    }
-                    (candidates::lists(snapshot, now))
-                }
-                footer {
-                    "Views and posts are worldwide; velocity is that of the region's sample of posts: the last 24 hours "
-                    "over the mean day of the last 7. From " (format!("{HEATING_UP:.2}")) " on a hashtag is heating up."
-                }
+            @if rows.len() > shown.len() {
+                p { (exact((rows.len() - shown.len()) as u64)) " more pairs of hashtag and region are watched; all of them are on "
+                    a href="/metrics" { "/metrics" } "." }
             }
+            (candidates::lists(snapshot, now))
         }
-    }
+        footer {
+            "Views and posts are worldwide. Velocity is that of the posts sampled in the region: those of the last 24 hours "
+            "divided by the daily mean of the last 7 days. A hashtag is heating up from a velocity of " (format!("{HEATING_UP:.2}")) "."
+        }
+    };
+    document("TikTok hashtags", &style(include_str!("landing.css")), &body)
 }
 
 fn heading() -> Markup {
@@ -93,12 +69,11 @@ fn heading() -> Markup {
     }
 }
 
-/// What a glance is for: how much is watched, how much of it moves, how much of it is in trouble.
+/// How much is watched, how much of it is heating up, and how much has problems.
 fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
     let regions: BTreeSet<_> = rows.iter().map(|(_, region)| region.region).collect();
     let heating_up = rows.iter().filter(|(hashtag, region)| is_heating_up(hashtag, region, now)).count();
-    let in_trouble =
-        rows.iter().filter(|(hashtag, region)| state(hashtag, region, now).0.is_trouble()).count();
+    let problems = rows.iter().filter(|(hashtag, region)| state(hashtag, region, now).0.is_problem()).count();
     html! {
         p.summary {
             @if rows.is_empty() {
@@ -106,7 +81,7 @@ fn summary(hashtags: usize, rows: &[Row], now: Timestamp) -> Markup {
             } @else {
                 span { (counted(hashtags, "hashtag")) " in " (counted(regions.len(), "region")) }
                 span.hot[heating_up > 0] { (exact(heating_up as u64)) " heating up" }
-                span.bad[in_trouble > 0] { (exact(in_trouble as u64)) " in trouble" }
+                span.bad[problems > 0] { (exact(problems as u64)) " in trouble" }
             }
             span.dim { "as of " (utc(now)) }
         }
@@ -120,10 +95,10 @@ pub(super) fn banners(api: &ApiStatus, provider: &Provider) -> Markup {
         }
         @match api.stopped {
             Some(Trip::Auth) => p.banner.stopped role="alert" {
-                "All requests are stopped: the API refuses the key. Check " (provider.key_variable) " or api.key_file, then reload."
+                "All requests are stopped: the API rejects the key. Check " (provider.key_variable) " or api.key_file, then reload."
             },
             Some(Trip::CreditsExhausted) => p.banner.stopped role="alert" {
-                "All requests are stopped: the account has no credits left. Buy some, then reload or wait."
+                "All requests are stopped: the account has no credits left. Buy credits, then reload or wait."
             },
             None => {},
         }
@@ -152,7 +127,7 @@ fn table(rows: &[Row], now: Timestamp) -> Markup {
     }
 }
 
-/// All rows of one hashtag. Its worldwide numbers stand there once, not once per region.
+/// All rows of one hashtag. Its worldwide numbers are shown once, not once per region.
 fn hashtag_rows(regions: &[Row], now: Timestamp) -> Markup {
     html! {
         tbody {
@@ -165,8 +140,8 @@ fn hashtag_rows(regions: &[Row], now: Timestamp) -> Markup {
                     }
                     td.region { (region.region) }
                     td.n data-label="Velocity" { (velocity(hashtag, region, now)) }
-                    @let (mood, words) = state(hashtag, region, now);
-                    td.state.(mood.class()) { (words) }
+                    @let (severity, text) = state(hashtag, region, now);
+                    td.state.(severity.class()) { (text) }
                     td.time data-label="Refreshed" { (moment(latest(hashtag, region).filter(|at| at.age(now).is_some()), now)) }
                     td.time data-label="Next" { (moment(next(hashtag, region).map(|at| at.max(now)), now)) }
                 }
@@ -197,7 +172,7 @@ fn velocity(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> Mar
     html! {
         @match stats(hashtag, region, now) {
             Some(stats) if stats.saturated => {
-                span.dim title="The sample does not reach back 7 days: this is the size of the sample, not a trend." {
+                span.dim title="The sample covers less than 7 days: this value reflects the size of the sample, not a trend." {
                     (format!("{:.2}", stats.velocity)) " saturated"
                 }
             },
@@ -207,48 +182,48 @@ fn velocity(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> Mar
     }
 }
 
-/// How a state is to be taken.
+/// How good or bad a state is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mood {
+enum Severity {
     Good,
     Waiting,
-    Worrying,
+    Warning,
     Bad,
 }
 
-impl Mood {
-    fn is_trouble(self) -> bool {
-        matches!(self, Mood::Worrying | Mood::Bad)
+impl Severity {
+    fn is_problem(self) -> bool {
+        matches!(self, Severity::Warning | Severity::Bad)
     }
 
     /// Its class in the style sheet.
     fn class(self) -> &'static str {
         match self {
-            Mood::Good => "ok",
-            Mood::Waiting => "dim",
-            Mood::Worrying => "warn",
-            Mood::Bad => "bad",
+            Severity::Good => "ok",
+            Severity::Waiting => "dim",
+            Severity::Warning => "warn",
+            Severity::Bad => "bad",
         }
     }
 }
 
-/// The state of a row in words: the worst of its two refreshes.
-fn state(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> (Mood, &'static str) {
+/// The state of a row: the worse of its two refreshes.
+fn state(hashtag: &HashtagState, region: &RegionState, now: Timestamp) -> (Severity, &'static str) {
     let refreshes = [&hashtag.refresh, &region.refresh];
     let [totals, posts] = refreshes.map(|refresh| refresh.last.map(|(_, outcome)| outcome));
     let is_stale = |refresh: &&Refresh| refresh.last_success.is_some_and(|at| !hashtag.is_current(at, now));
     if hashtag.found == Some(false) {
-        (Mood::Bad, "not found")
+        (Severity::Bad, "not found")
     } else if refreshes.iter().any(is_stale) {
-        (Mood::Bad, "stale")
+        (Severity::Bad, "stale")
     } else if [totals, posts].contains(&Some(Outcome::Failed)) {
-        (Mood::Worrying, "failing")
+        (Severity::Warning, "failing")
     } else if posts == Some(Outcome::NotFound) {
-        (Mood::Worrying, "no posts found")
+        (Severity::Warning, "no posts found")
     } else if [totals, posts].contains(&None) {
-        (Mood::Waiting, "waiting")
+        (Severity::Waiting, "waiting")
     } else {
-        (Mood::Good, "ok")
+        (Severity::Good, "ok")
     }
 }
 

@@ -5,6 +5,7 @@
 mod brief;
 mod candidates;
 mod landing;
+mod layout;
 pub mod notifications;
 mod runbooks;
 
@@ -30,7 +31,7 @@ use crate::state::State;
 /// A request to reload the configuration. The result is sent back on it.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
-/// What the pages are made from.
+/// The sources of the pages.
 pub struct App {
     /// `/metrics`.
     pub page: MetricsPage,
@@ -42,7 +43,7 @@ pub struct App {
     pub clock: SharedClock,
     /// Whether there is a first snapshot.
     pub readiness: Readiness,
-    /// Receives requests to reload, if that is allowed over HTTP.
+    /// Receives requests to reload, if reloading over HTTP is enabled.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
     /// The provider whose API is used. A reload may change it.
     pub provider: watch::Receiver<&'static Provider>,
@@ -78,7 +79,7 @@ fn router(app: App) -> Router {
         .route("/-/reload", post(reload).put(reload))
         .merge(brief::routes())
         .merge(runbooks::routes())
-        .fallback(|| async { (StatusCode::NOT_FOUND, "Nothing here. Try / or /metrics.\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. Try / or /metrics.\n") })
         .with_state(Arc::new(app))
 }
 
@@ -93,15 +94,15 @@ async fn landing_page(Extract(app): Extract<Arc<App>>) -> Response {
         )
     });
     match page.await {
-        Ok(page) => (landing::HEADERS, page.into_string()).into_response(),
-        Err(error) => broken("write the page", &error),
+        Ok(page) => (layout::HEADERS, page.into_string()).into_response(),
+        Err(error) => failed("write the page", &error),
     }
 }
 
 async fn metrics(Extract(app): Extract<Arc<App>>, headers: HeaderMap) -> Response {
     match app.page.respond(&headers).await {
         Ok(response) => response.map(Body::new),
-        Err(error) => broken("write the metrics", &error),
+        Err(error) => failed("write the metrics", &error),
     }
 }
 
@@ -115,7 +116,7 @@ async fn ready(Extract(app): Extract<Arc<App>>) -> Response {
 
 async fn reload(Extract(app): Extract<Arc<App>>) -> Response {
     let Some(reload) = &app.reload else {
-        let text = "Reloading over HTTP is off. Start with --web.enable-lifecycle, or send SIGHUP.\n";
+        let text = "Reloading over HTTP is disabled. Start with --web.enable-lifecycle, or send SIGHUP.\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     };
     let (request, result) = oneshot::channel();
@@ -132,7 +133,7 @@ async fn reload(Extract(app): Extract<Arc<App>>) -> Response {
     }
 }
 
-fn broken(what: &str, error: &dyn std::fmt::Display) -> Response {
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Response {
     tracing::error!(%error, "cannot {what}");
-    (StatusCode::INTERNAL_SERVER_ERROR, format!("Cannot {what}; the log says why.\n")).into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("Cannot {what}; see the log.\n")).into_response()
 }

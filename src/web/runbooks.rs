@@ -1,14 +1,14 @@
-//! The runbooks of the alerts as pages, so that the links in alerts open with nothing but the exporter.
+//! The runbooks of the alerts as pages, so that the links in alerts work without another server.
 
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::Parser;
 
-use super::landing::HEADERS;
+use super::layout::{HEADERS, document, style};
 
 /// The name of each alert, and its file in `docs/runbooks/`.
 macro_rules! runbooks {
@@ -41,8 +41,8 @@ static RUNBOOKS: &[(&str, &str)] = runbooks![
     "TikTokWatchdog",
 ];
 
-/// `/runbooks` lists them; `/runbooks/NAME` is one, and so is `/runbooks/NAME.md`, which a link has that
-/// works for a folder of files as well.
+/// `/runbooks` lists them; `/runbooks/NAME` and `/runbooks/NAME.md` are one of them. Links with `.md` also work for a
+/// directory of files.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/runbooks", get(|| async { (HEADERS, list().into_string()) }))
@@ -58,9 +58,7 @@ fn show(name: &str) -> Response {
             // The text is the project's own, so its HTML is trusted.
             (HEADERS, page(alert, &html! { (PreEscaped(body)) }).into_string()).into_response()
         }
-        None => {
-            (StatusCode::NOT_FOUND, "There is no alert of this name. /runbooks lists them.\n").into_response()
-        }
+        None => (StatusCode::NOT_FOUND, "There is no alert with this name; see /runbooks.\n").into_response(),
     }
 }
 
@@ -69,26 +67,16 @@ fn list() -> Markup {
         "Runbooks",
         &html! {
             h1 { "Runbooks" }
-            p { "What each alert means, and what to do about it." }
+            p { "What each alert means and what to do." }
             ul { @for (alert, _) in RUNBOOKS { li { a href={ "/runbooks/" (alert) } { (alert) } } } }
         },
     )
 }
 
 fn page(title: &str, content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body {
-                header { nav { a href="/" { "watchlist" } a href="/brief" { "brief" } a href="/runbooks" { "runbooks" } } }
-                main { (content) }
-            }
-        }
-    }
+    let body = html! {
+        header { nav { a href="/" { "watchlist" } a href="/brief" { "brief" } a href="/runbooks" { "runbooks" } } }
+        main { (content) }
+    };
+    document(title, &style(""), &body)
 }

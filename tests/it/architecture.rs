@@ -58,11 +58,46 @@ fn room(path: &Path) -> Option<String> {
 
 /// The rooms that the code of a file names as `crate::room`, without comments and its unit tests.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String =
         code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    code.split("crate::").skip(1).map(name).collect()
+    let mut rooms = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            // The first name of each part: of `crate::{credits::{Ledger, Limits}, model::Purpose}` two rooms.
+            Some(list) => {
+                let mut depth = 0;
+                let mut starts = true;
+                for (at, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => starts = true,
+                        c if starts && (c.is_alphanumeric() || c == '_') => {
+                            rooms.insert(name(&list[at..]));
+                            starts = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            None => {
+                rooms.insert(name(rest));
+            }
+        }
+    }
+    rooms
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    let text = "use crate::credits::Ledger;\nuse crate::{\n    model::{Purpose, Trip},\n    state::State,\n};\n\
+                // use crate::web;\nfn f() -> crate::store::Store {}\n#[cfg(test)]\nmod tests;\nuse crate::page::Page;\n\
+                #[cfg(test)]\nmod tests {\n    use crate::app::App;\n}\n";
+    let found: Vec<String> = imports(text).into_iter().collect();
+    assert_eq!(found, ["credits", "model", "page", "state", "store"]);
 }
 
 #[test]
@@ -98,7 +133,7 @@ fn no_crate_knows_one_behind_it_or_the_exporter() {
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or_default();
         let dependencies = dependencies.split("\n[").next().unwrap_or_default();
         let named: BTreeSet<&str> =
-            dependencies.lines().filter_map(|line| Some(line.split_once('=')?.0.trim())).collect();
+            dependencies.lines().filter_map(|line| line.split(['.', '=', ' ']).next()).collect();
         for later in CRATES[index + 1..].iter().chain(&["tiktok-exporter"]) {
             if named.contains(later) {
                 wrong.push(format!("crates/{name} depends on {later}"));

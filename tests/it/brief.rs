@@ -95,7 +95,7 @@ fn without_a_counter_velocity_the_sample_ranks_and_a_note_says_so() {
     let snapshot = watch(&[("slow", &velocity(1.0)), ("fast", &velocity(4.0))]);
     let question = |query| Question::parse(Kind::Brief, query).unwrap();
     let (nothing, hangs) = (Evidence::default(), QueryError::TimedOut(Duration::from_secs(3)));
-    let less = ": ranked by the sample velocity, which says less";
+    let less = ": ranked by the sample velocity, which is less reliable";
     for (query, said, want) in [
         ("", None, vec![format!("no Prometheus is set (prometheus.url){less}")]),
         ("", Some(Err(&hangs)), vec![format!("Prometheus did not answer within 3s{less}")]),
@@ -243,14 +243,14 @@ fn every_doubt_is_said_and_counts() {
             &plain,
             Some(Facts { chance: Some(0.04), ..good }),
             Level::Medium,
-            &["a steady stream does the same with a chance of up to 4.0 %"],
+            &["upper bound on the probability that a steady stream produces this: 4.0 %"],
         ),
         // 3 of 14 posts on the last day: the bound is exp(-(3 ln 1.5 + 11 ln(11/12))).
         (
             &plain,
             None,
             Level::Low,
-            &[one_sample, "a steady stream does the same with a chance of up to 77.2 %"],
+            &[one_sample, "upper bound on the probability that a steady stream produces this: 77.2 %"],
         ),
     ];
     for (change, facts, level, doubts) in cases {

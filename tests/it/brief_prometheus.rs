@@ -174,7 +174,7 @@ async fn whatever_is_in_its_place_the_samples_rank_and_a_note_says_why() {
         assert!(notes.len() == 1 && notes[0].starts_with(note), "{what}: {notes:?}");
         // The other forms say it, too.
         assert!(
-            site.page("/brief").await.contains("ranked by the sample velocity, which says less"),
+            site.page("/brief").await.contains("ranked by the sample velocity, which is less reliable"),
             "{what}"
         );
     }

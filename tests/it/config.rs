@@ -56,14 +56,14 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("[prometheus]\ntimeout = \"2m\"", "prometheus.timeout: \"2m\" is out of range (100ms to 1m)"),
         (
             "[prometheus]\nurl = \"localhost\"",
-            "prometheus.url: the value is not a URL (as http://127.0.0.1:9090)",
+            "prometheus.url: the value is not a URL (such as http://127.0.0.1:9090)",
         ),
         (
             "[prometheus]\nurl = \"http://me:secret@localhost\"",
             "prometheus.url: the URL must not carry a user name or a password",
         ),
         ("[shard]\nof = 0", "shard.of: 0 is out of range (1 to 1000)"),
-        ("[shard]\nof = 2", "shard.index: is missing (which of the 2 this one is, from 0)"),
+        ("[shard]\nof = 2", "shard.index: is missing (the number of this exporter among the 2, from 0)"),
         ("[shard]\nof = 2\nindex = 2", "shard.index: 2 is not below shard.of (2): the first one is number 0"),
         (
             "[budget]\nper_day = 5\n[shard]\nof = 8\nindex = 0",
@@ -71,7 +71,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ),
         (
             "[budget]\nper_day = 9\nreserve = 7\n[shard]\nof = 4\nindex = 1",
-            "shard.of: budget.reserve would leave some of them nothing to watch with",
+            "shard.of: budget.reserve would leave some exporters nothing for scheduled refreshes",
         ),
         ("[watchlist]\nmax_pairs = 0", "watchlist.max_pairs: 0 is out of range (1 to 1000000)"),
         ("[budget]\nper_day = 0", "budget.per_day: 0 is out of range (1 to 1000000000000)"),
@@ -115,7 +115,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ),
         (
             "[api]\nbase_url = \"api.tikliveapi.com\"",
-            "api.base_url: \"api.tikliveapi.com\" is not a URL (as https://api.tikliveapi.com)",
+            "api.base_url: \"api.tikliveapi.com\" is not a URL (such as https://api.tikliveapi.com)",
         ),
         (
             "[api]\nbase_url = \"https://a.b/?x=1\"",
@@ -129,11 +129,11 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ("[api]\nconnect_timeout = \"20s\"", "api.connect_timeout: 20s is longer than api.timeout (15s)"),
         (
             "[refresh]\nmax_age = \"1d\"",
-            "refresh.max_age: 1d is not longer than posts_interval (1d): values would vanish between two refreshes",
+            "refresh.max_age: 1d is not longer than posts_interval (1d): values would disappear between two refreshes",
         ),
         (
             "[refresh]\ntotals_interval = \"3d\"",
-            "refresh.totals_interval: 3d is not shorter than max_age (2d): values would vanish between two refreshes",
+            "refresh.totals_interval: 3d is not shorter than max_age (2d): values would disappear between two refreshes",
         ),
         (
             "[budget]\nbalance = 5",
@@ -153,7 +153,7 @@ fn every_bad_setting_says_where_what_and_what_is_allowed() {
         ),
         (
             "[budget]\nper_day = 50\nreserve = 50",
-            "budget.reserve: 50 is not less than per_day (50): nothing would be left to watch with",
+            "budget.reserve: 50 is not less than per_day (50): nothing would be left for scheduled refreshes",
         ),
         // Unknown keys.
         ("[api]\ntimout = \"1s\"", "api.timout: is not a known key; did you mean api.timeout?"),
@@ -217,7 +217,7 @@ fn every_bad_watch_block_says_where_and_what() {
         ),
         (
             "[[watch]]\nhashtags = [\"a\"]\nmax_age = \"5h\"\nposts_interval = \"1h\"",
-            "watch[0].max_age: 5h is not longer than totals_interval (6h): values would vanish between two refreshes",
+            "watch[0].max_age: 5h is not longer than totals_interval (6h): values would disappear between two refreshes",
         ),
         (
             "[watchlist]\nmax_pairs = 3\n[[watch]]\nhashtags = [\"a\", \"b\"]\nregions = [\"US\", \"GB\"]",
@@ -251,11 +251,11 @@ fn every_bad_discover_block_says_where_and_what() {
         ),
         (
             "[[discover]]\nkeyword = \"a\"\nsearch_interval = \"3d\"",
-            "discover[0].search_interval: 3d is not shorter than max_age (2d): candidates would vanish between two searches",
+            "discover[0].search_interval: 3d is not shorter than max_age (2d): candidates would disappear between two searches",
         ),
         (
             "[[discover]]\nkeyword = \"a\"\npromote = 1\ntrial = \"1h\"",
-            "discover[0].trial: 1h is shorter than totals_interval (6h): a trial would end before a second look",
+            "discover[0].trial: 1h is shorter than totals_interval (6h): a trial would end before the second refresh",
         ),
         (
             "[[discover]]\nkeyword = \"a\"\nkeywords = [\"b\"]",
@@ -459,9 +459,9 @@ fn risky_settings_are_legal_but_told() {
     for (toml, want) in [
         (
             in_clear.as_str(),
-            "api.base_url: the API key travels unencrypted; use https for a host that is not this one",
+            "api.base_url: the API key travels unencrypted; use https unless the host is this machine",
         ),
-        (&often, "refresh.totals_interval: 30s is under a minute, and every look costs a credit"),
+        (&often, "refresh.totals_interval: 30s is under a minute, and every refresh costs a credit"),
         (&often_elsewhere, ""),
         (
             &short,
@@ -475,15 +475,15 @@ fn risky_settings_are_legal_but_told() {
         ),
         (
             &tight,
-            "refresh.max_age: 1d 6h is less than 1.5 times posts_interval (1d): one late refresh makes values vanish",
+            "refresh.max_age: 1d 6h is less than 1.5 times posts_interval (1d): values disappear if one refresh is late",
         ),
         (
             &tight_by_default,
-            "refresh.posts_interval: 1d 16h is more than two thirds of max_age (2d): one late refresh makes values vanish",
+            "refresh.posts_interval: 1d 16h is more than two thirds of max_age (2d): values disappear if one refresh is late",
         ),
         (
             late,
-            "api.rate_limit_per_minute: 1 lets 1440 requests a day through, but the watchlist may need 1443: values will come late",
+            "api.rate_limit_per_minute: 1 allows 1440 requests a day, but the watchlist may need 1443: values will be late",
         ),
         (
             "[[watch]]\nhashtags = [\"#A\", \"a\"]\nregions = [\"us\", \"US\"]",

@@ -270,7 +270,7 @@ fn nothing_of_a_broken_table_is_dropped_in_silence() {
         (format!("{at}, 'a', '1', 5, NULL, 1.0, 1, 1.0"), 1, "view_count is empty"),
         (format!("{at}, 'a', '1', 5, 6, 9.0, 1, 1.0"), 1, "velocity is out of range"),
         (format!("{at}, 'a', '1', 5, 6, 1.0, 1, 1e300"), 1, "daily_avg_7d is out of range"),
-        (format!("{at}, 'a', '1', NULL, NULL, NULL, NULL, NULL"), 0, "no figure can be used"),
+        (format!("{at}, 'a', '1', NULL, NULL, NULL, NULL, NULL"), 0, "no number can be used"),
         (format!("{at}, 'a', x'00ff', 5, 6, 1.0, 1, x'00'"), 1, "daily_avg_7d is out of range"),
     ] {
         let (report, series) = import(&format!("{TABLE}; {}", insert(&values)));

@@ -139,8 +139,9 @@ async fn banners_stand_while_their_reason_does() {
         page.split("<p class=\"banner").skip(1).map(banner).collect::<Vec<_>>()
     };
     let simulated = "SIMULATED DATA. No hashtag, count or trend on this page is real.";
-    let auth = "All requests are stopped: the API refuses the key. Check TIKLIVE_API_KEY or api.key_file, then reload.";
-    let credits = "All requests are stopped: the account has no credits left. Buy some, then reload or wait.";
+    let auth = "All requests are stopped: the API rejects the key. Check TIKLIVE_API_KEY or api.key_file, then reload.";
+    let credits =
+        "All requests are stopped: the account has no credits left. Buy credits, then reload or wait.";
     assert_eq!(banners().await, Vec::<String>::new());
     site.state.api().set_stopped(Some(Trip::Auth));
     assert_eq!(banners().await, [auth]);
@@ -333,7 +334,7 @@ async fn candidates_are_listed_by_keyword_and_harmless() {
         &format!("#{}", "w".repeat(150)),
         "12.3 K views",
         "#<b>bold</b>",
-        "on trial; leaves in 3 h if it stays quiet",
+        "on trial; removed in 3 h unless it takes off",
         "Found 60 min ago",
     ] {
         assert!(got.contains(want), "{want:?} is not in {got:?}");
@@ -342,9 +343,7 @@ async fn candidates_are_listed_by_keyword_and_harmless() {
 
     let old = KeywordState { max_age: HOUR / 2, ..followed() };
     let nothing = KeywordState { candidates: Vec::new(), ..followed() };
-    for (state, want) in
-        [(old, "Not searched for yet, or too long ago."), (nothing, "None that is large enough")]
-    {
+    for (state, want) in [(old, "No recent search."), (nothing, "No hashtag that is large enough")] {
         let got = candidates(&page_with(vec![state]).await);
         assert!(got.contains(want) && !got.contains("#www"), "{got:?}");
     }

@@ -76,7 +76,7 @@ g        totals  6h        1           0.2            4              120        
 g        posts   1d        1           0.0            1               30         0.00
 all                                    1.0           25              750         0.07
 
-first look at everything  16 credits, once
+first refresh of everything  16 credits, once
 rate limit                0.01 % of 200 requests per minute
 budget for the loop       20 credits a day: too little
 totals                    as configured
@@ -111,7 +111,7 @@ fn discovery_is_planned_by_keyword_and_counted_everywhere() {
         "\"deep clean\" search posts 1d 2 0.1 2 60 0.01",
         "\"deep clean\" trials 6h, 1d 3 0.2 6 180 0.02",
         "all 1.4 34 1,020 0.10",
-        "first look at everything 19 credits, once",
+        "first refresh of everything 19 credits, once",
         "posts as configured",
         "discovery stretched 3.00 times, to every 18h, 3d",
         "do not follow the keyword \"deep clean\" -9 credits a day",
@@ -144,7 +144,7 @@ fn a_balance_cannot_have_been_counted_on_a_day_that_has_not_come() {
         for command in ["plan", "check"] {
             let (found, _, err) = house.run(&[command]);
             assert_eq!(found, code, "{command} with {day}: {err}");
-            let named = err.contains(&format!("budget.balance_counted_on: {day} lies ahead"));
+            let named = err.contains(&format!("budget.balance_counted_on: {day} is in the future"));
             assert_eq!(named, code != 0, "{command} with {day}: {err}");
         }
     }

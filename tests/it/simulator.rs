@@ -618,12 +618,12 @@ fn descriptions_of_faults_that_cannot_be_meant_are_refused() {
         (r#"{"fault": []}"#, "unknown field `fault`"),
         (r#"{"faults": [{"kind": "sulk"}]}"#, "unknown variant `sulk`, expected one of `latency`"),
         (r#"{"faults": [{"kind": "html", "probabilty": 1}]}"#, "unknown field `probabilty`"),
-        (r#"{"faults": [{"kind": "html", "probability": 1.5}]}"#, "probability lies between 0 and 1"),
-        (r#"{"faults": [{"kind": "latency"}]}"#, "milliseconds belongs to latency"),
-        (r#"{"faults": [{"kind": "html", "milliseconds": 5}]}"#, "milliseconds belongs to latency"),
-        (r#"{"faults": [{"kind": "html", "status": 500}]}"#, "status belongs to server_error"),
+        (r#"{"faults": [{"kind": "html", "probability": 1.5}]}"#, "probability must be between 0 and 1"),
+        (r#"{"faults": [{"kind": "latency"}]}"#, "milliseconds is required for latency"),
+        (r#"{"faults": [{"kind": "html", "milliseconds": 5}]}"#, "milliseconds is required for latency"),
+        (r#"{"faults": [{"kind": "html", "status": 500}]}"#, "status is only allowed for server_error"),
         (r#"{"faults": [{"kind": "server_error", "status": 404}]}"#, "between 500 and 599"),
-        (r#"{"faults": [{"kind": "html", "retry_after_seconds": 1}]}"#, "belongs to throttle"),
+        (r#"{"faults": [{"kind": "html", "retry_after_seconds": 1}]}"#, "only allowed for throttle"),
     ] {
         let error = Faults::parse(description).expect_err(description).to_string();
         assert!(error.contains(complaint), "{description}: {error}");

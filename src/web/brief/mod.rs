@@ -1,7 +1,7 @@
 //! The brief for creators and the feed of trends, over HTTP.
 //!
-//! What is asked for wrongly gets status 400 and one line that says why: as JSON where JSON was asked
-//! for, as text elsewhere.
+//! An invalid request gets status 400 and one line with the reason: as JSON if the route serves JSON, otherwise as
+//! text.
 
 mod page;
 
@@ -73,7 +73,7 @@ fn as_json(report: Result<Report, BadQuestion>) -> Response {
     match report {
         Ok(report) => match serde_json::to_string(&report) {
             Ok(body) => (content_type, body).into_response(),
-            Err(error) => super::broken("write the report", &error),
+            Err(error) => super::failed("write the report", &error),
         },
         Err(why) => {
             let body = json!({ "error": why.to_string() }).to_string();

@@ -1,77 +1,57 @@
-//! The brief as a page that a person can read, also on a phone.
-//!
-//! No script, no form, and nothing from another host, which the content security policy enforces. What
-//! came from outside is escaped by the template; the only links that lead away are those to posts.
+//! The brief as a page, readable on a phone as well. The only external links are those to posts.
 
 use std::collections::BTreeSet;
 
-use axum::http::{HeaderName, header};
-use maud::{DOCTYPE, Markup, html};
-use tiktok_api::Provider;
-use tiktok_api::Region;
+use maud::{Markup, html};
+use tiktok_api::{Hashtag, Provider, Region};
 
 use crate::brief::{Kind, Question, Report, Trend, WindowState, checks, counts};
 use crate::model::PublicPost;
 use crate::state::{ApiStatus, Snapshot};
 use crate::web::landing::banners;
+use crate::web::layout::{Headers, document, headers};
 
-/// Groups, or regions, to choose from; who has more writes them into the address.
+/// Maximum groups, and regions, to choose from; others can be put into the URL.
 const CHOICES: usize = 40;
 
-/// Facts longer than this have a line of their own, in bytes.
+/// Facts longer than this, in bytes, have their own line.
 const LONG: usize = 40;
 
 pub(super) const STYLE: &str = concat!(include_str!("../page.css"), include_str!("brief.css"));
 
-pub(super) const HEADERS: [(HeaderName, &str); 4] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
+pub(super) const HEADERS: Headers = headers(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 pub(super) fn page(report: &Report, snapshot: &Snapshot, api: &ApiStatus, provider: &Provider) -> Markup {
     let question = question(report);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (report.title()) }
-                link rel="stylesheet" href="brief.css";
-            }
-            body {
-                header {
-                    h1 { bdi { (report.title()) } }
-                    p { "tiktok-exporter " (env!("CARGO_PKG_VERSION")) }
-                    nav {
-                        a href="./" { "watchlist" }
-                        a href=(format!("brief.md?{}", question.to_query())) { "markdown" }
-                        a href=(format!("brief.json?{}", question.to_query())) { "json" }
-                    }
-                }
-                (banners(api, provider))
-                main {
-                    p.summary {
-                        span { "ranked by " (report.ranking.by.words()) }
-                        span.dim { "as of " (report.generated_at) }
-                    }
-                    @for note in &report.ranking.notes { p.note { (note) } }
-                    (choices(&question, snapshot))
-                    @if report.trends.is_empty() { p { "Nothing to report yet." } }
-                    @for trend in &report.trends { (article(trend)) }
-                }
-                footer {
-                    "Counts are worldwide, posts are those of the region's sample. A velocity of 1 is steady, 2 is "
-                    "twice as many posts as on the mean day of the week. The brief costs no credits."
-                }
+    let body = html! {
+        header {
+            h1 { bdi { (report.title()) } }
+            p { "tiktok-exporter " (env!("CARGO_PKG_VERSION")) }
+            nav {
+                a href="./" { "watchlist" }
+                a href=(format!("brief.md?{}", question.to_query())) { "markdown" }
+                a href=(format!("brief.json?{}", question.to_query())) { "json" }
             }
         }
-    }
+        (banners(api, provider))
+        main {
+            p.summary {
+                span { "ranked by " (report.ranking.by.words()) }
+                span.dim { "as of " (report.generated_at) }
+            }
+            @for note in &report.ranking.notes { p.note { (note) } }
+            (choices(&question, snapshot))
+            @if report.trends.is_empty() { p { "Nothing to report yet." } }
+            @for trend in &report.trends { (article(trend)) }
+        }
+        footer {
+            "Counts are worldwide; posts are those sampled in the region. A velocity of 1 is steady, 2 is "
+            "twice the daily mean of the last 7 days. The brief costs no credits."
+        }
+    };
+    document(&report.title(), &html! { link rel="stylesheet" href="brief.css"; }, &body)
 }
 
 /// The question that the report answers.
@@ -81,7 +61,7 @@ fn question(report: &Report) -> Question {
         kind: Kind::Brief,
         group: asked.group.clone(),
         region: asked.region.as_ref().and_then(|region| Region::parse_label(region).ok()),
-        hashtag: asked.hashtag.as_ref().and_then(|hashtag| tiktok_api::Hashtag::parse(hashtag).ok()),
+        hashtag: asked.hashtag.as_ref().and_then(|hashtag| Hashtag::parse(hashtag).ok()),
         limit: asked.limit,
         since: asked.since_seconds.map(std::time::Duration::from_secs),
     }
@@ -94,7 +74,7 @@ fn choices(question: &Question, snapshot: &Snapshot) -> Markup {
         snapshot.hashtags.iter().flat_map(|hashtag| &hashtag.regions).map(|region| region.region).collect();
     let groups = groups.into_iter().map(|group| Some(group.to_owned()));
     let regions = regions.into_iter().map(Some);
-    // Another group may not hold the hashtag.
+    // Another group may not contain the hashtag.
     let with_group = |group| Question { group, hashtag: None, ..question.clone() };
     let with_region = |region| Question { region, hashtag: None, ..question.clone() };
     html! {
@@ -123,10 +103,10 @@ fn article(trend: &Trend) -> Markup {
         article {
             h2 { span.dim { (trend.rank) ". " } "#" bdi { (trend.hashtag) } span.dim { " in " (trend.region) } }
             dl {
-                @for (name, said) in trend.facts() {
-                    div.wide[said.len() > LONG] {
+                @for (name, text) in trend.facts() {
+                    div.wide[text.len() > LONG] {
                         dt { (name) }
-                        dd.(class(trend, name)) { bdi { (said) } }
+                        dd.(class(trend, name)) { bdi { (text) } }
                     }
                 }
             }
@@ -138,7 +118,7 @@ fn article(trend: &Trend) -> Markup {
                 }
             }
             @if trend.posts.is_empty() {
-                p.dim { "No posts are known." }
+                p.dim { "No posts yet." }
             } @else {
                 ol.posts { @for post in &trend.posts { li { (best(post)) } } }
             }
@@ -146,7 +126,7 @@ fn article(trend: &Trend) -> Markup {
     }
 }
 
-/// The class in the style sheet of a fact that calls for a colour.
+/// The class of a fact in the style sheet.
 fn class(trend: &Trend, name: &str) -> &'static str {
     match (name, trend.posting_window.state) {
         ("Signals", _) if !trend.signals.is_empty() => "hot",

@@ -1,27 +1,27 @@
-//! What Alertmanager sends to a webhook, cut to what is shown of it.
+//! The message that Alertmanager sends to a webhook, limited to what is shown.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// Alerts of one message that are kept.
+/// Maximum alerts of a message that are kept.
 const ALERTS_KEPT: usize = 50;
-/// Characters of one text that are kept.
+/// Maximum characters of a text that are kept.
 const TEXT_KEPT: usize = 2_000;
-/// The label by which the demo's Prometheus says that nothing is real.
+/// The label with which the Prometheus of the demo marks simulated data.
 const SIMULATED: (&str, &str) = ("data", "simulated");
 
 /// One notification: a group of alerts.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message {
-    /// `firing` while any of its alerts fires, else `resolved`.
+    /// `firing` if any of its alerts is firing, otherwise `resolved`.
     pub(super) status: String,
     pub(super) receiver: String,
-    /// What the alerts have in common and are grouped by.
+    /// The labels that the alerts are grouped by.
     #[serde(rename = "groupLabels", default)]
     pub(super) group: BTreeMap<String, String>,
     pub(super) alerts: Vec<Alert>,
-    /// Alerts that came and are not kept.
+    /// Alerts that were received and not kept.
     #[serde(skip)]
     pub(super) more: usize,
 }
@@ -77,12 +77,12 @@ impl Alert {
     }
 }
 
-/// What an alert says: its description, and the addresses that it ends in by their names, as in
+/// Splits a description into its text and the named URLs at its end, such as
 /// `Dashboard: http://… Brief: http://…`.
 pub(super) fn description(text: &str) -> (&str, Vec<(&str, &str)>) {
     let mut text = text.trim_end();
     let mut links = Vec::new();
-    while let Some((before, address)) = text.rsplit_once(char::is_whitespace).filter(|(_, it)| is_address(it))
+    while let Some((before, address)) = text.rsplit_once(char::is_whitespace).filter(|(_, it)| is_url(it))
         && let Some(named) = before.trim_end().strip_suffix(':')
     {
         let start = named.rfind(char::is_whitespace).map_or(0, |space| space + 1);
@@ -92,8 +92,8 @@ pub(super) fn description(text: &str) -> (&str, Vec<(&str, &str)>) {
     (text, links)
 }
 
-/// Whether a word is an address that a link may lead to.
-pub(super) fn is_address(word: &str) -> bool {
+/// Whether a word is a URL that may become a link.
+pub(super) fn is_url(word: &str) -> bool {
     word.starts_with("http://") || word.starts_with("https://")
 }
 

@@ -1,5 +1,4 @@
-//! A page that shows what Alertmanager sends to its webhooks. It keeps the latest in memory, shows
-//! them to whoever looks, and does nothing else with them.
+//! A page that shows the notifications which Alertmanager sends to webhooks. The latest are kept in memory.
 
 mod message;
 mod page;
@@ -15,15 +14,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use units::{SharedClock, Timestamp};
 
-use super::landing::HEADERS;
+use super::layout::HEADERS;
 use message::Message;
 
-/// How many notifications are kept.
+/// Maximum notifications that are kept.
 const KEPT: usize = 100;
-/// Alertmanager sends less, unless a group has thousands of alerts.
+/// Maximum size of a notification in bytes. Alertmanager sends less, unless a group has thousands of alerts.
 pub(crate) const LARGEST: usize = 1024 * 1024;
 
-/// A message, and when it came.
+/// When a message was received, and the message.
 type Received = (Timestamp, Message);
 
 #[derive(Clone)]
@@ -33,8 +32,8 @@ struct Inbox {
     clock: SharedClock,
 }
 
-/// `GET /` shows the latest notifications; `POST /` and `POST /anything` take one, as
-/// Alertmanager's `webhook_configs` send it.
+/// `GET /` shows the latest notifications; `POST /` and `POST /anything` receive one in the format of Alertmanager's
+/// `webhook_configs`.
 pub fn router(clock: SharedClock) -> Router {
     let inbox = Inbox { latest: Arc::default(), clock };
     Router::new()
@@ -55,13 +54,13 @@ async fn take(Extract(inbox): Extract<Inbox>, body: Bytes) -> Response {
     let message = match Message::read(&body) {
         Ok(message) => message,
         Err(error) => {
-            let text = format!("This is no notification of an Alertmanager: {error}\n");
+            let text = format!("This is not a notification of Alertmanager: {error}\n");
             return (StatusCode::BAD_REQUEST, text).into_response();
         }
     };
-    tracing::info!(receiver = %message.receiver, alerts = message.alerts.len(), "a notification came");
+    tracing::info!(receiver = %message.receiver, alerts = message.alerts.len(), "notification received");
     let mut latest = inbox.latest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     latest.push_front((inbox.clock.now(), message));
     latest.truncate(KEPT);
-    "Shown.\n".into_response()
+    "Received.\n".into_response()
 }

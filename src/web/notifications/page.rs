@@ -1,40 +1,33 @@
-//! The page. Everything that came from outside is escaped by the template; only http and https
-//! addresses become links.
+//! The page. Only http and https URLs become links.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use units::{
     Timestamp,
     human::{counted, relative, utc},
 };
 
+use super::super::layout::{document, style};
 use super::Received;
-use super::message::{Alert, Message, description, is_address};
+use super::message::{Alert, Message, description, is_url};
 
 pub(super) fn page<'a>(latest: impl ExactSizeIterator<Item = &'a Received>, now: Timestamp) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="refresh" content="15";
-                title { "Notifications" }
-                style { (PreEscaped(include_str!("../page.css"))) (PreEscaped(include_str!("notifications.css"))) }
-            }
-            body {
-                header {
-                    h1 { "Notifications" }
-                    p { "What Alertmanager sends, the latest first. Nothing is kept over a restart, and nothing is passed on." }
-                }
-                main {
-                    @if latest.len() == 0 {
-                        p.dim { "None yet. Alertmanager waits for a minute or so to gather what belongs together." }
-                    }
-                    @for (at, message) in latest { (notification(*at, message, now)) }
-                }
-            }
+    let head = html! {
+        meta http-equiv="refresh" content="15";
+        (style(include_str!("notifications.css")))
+    };
+    let body = html! {
+        header {
+            h1 { "Notifications" }
+            p { "Alerts from Alertmanager, newest first. They are kept in memory only and not forwarded." }
         }
-    }
+        main {
+            @if latest.len() == 0 {
+                p.dim { "None yet. Alertmanager groups alerts for about a minute before it sends them." }
+            }
+            @for (at, message) in latest { (notification(*at, message, now)) }
+        }
+    };
+    document("Notifications", &head, &body)
 }
 
 fn notification(at: Timestamp, message: &Message, now: Timestamp) -> Markup {
@@ -42,7 +35,7 @@ fn notification(at: Timestamp, message: &Message, now: Timestamp) -> Markup {
     html! {
         section.over[!message.is_firing()] {
             h2 {
-                @if message.is_firing() { (counted(firing, "alert")) " firing" } @else { "Over" }
+                @if message.is_firing() { (counted(firing, "alert")) " firing" } @else { "Resolved" }
                 span.dim { " for " bdi { (message.receiver) } }
             }
             p.dim {
@@ -63,11 +56,11 @@ fn shown(alert: &Alert) -> Markup {
     let figures = [("velocity", "Velocity"), ("zscore", "z"), ("gain", "Gain")];
     let figures = figures.map(|(name, title)| (title, alert.annotation(name)));
     let (text, links) = description(alert.annotation("description"));
-    let runbook = Some(("What to do", alert.annotation("runbook_url"))).filter(|(_, it)| is_address(it));
+    let runbook = Some(("What to do", alert.annotation("runbook_url"))).filter(|(_, it)| is_url(it));
     html! {
         article.over[!alert.is_firing()] {
             h3 {
-                @if !alert.is_firing() { "Over: " }
+                @if !alert.is_firing() { "Resolved: " }
                 @let summary = alert.annotation("summary");
                 bdi { (if summary.is_empty() { alert.label("alertname") } else { summary }) }
             }
@@ -81,8 +74,8 @@ fn shown(alert: &Alert) -> Markup {
             p { (with_links(text)) }
             @if !links.is_empty() || runbook.is_some() {
                 p.links {
-                    @for (name, address) in links.into_iter().chain(runbook) {
-                        a href=(address) rel="noreferrer" { (name) } " "
+                    @for (name, url) in links.into_iter().chain(runbook) {
+                        a href=(url) rel="noreferrer" { (name) } " "
                     }
                 }
             }
@@ -96,11 +89,11 @@ fn shown(alert: &Alert) -> Markup {
     }
 }
 
-/// The text, its web addresses as links.
+/// The text, with its URLs as links.
 fn with_links(text: &str) -> Markup {
     html! {
         @for word in text.split_inclusive(char::is_whitespace) {
-            @if is_address(word) {
+            @if is_url(word) {
                 a href=(word.trim_end()) rel="noreferrer" { (word.trim_end()) } " "
             } @else { (word) }
         }

@@ -766,7 +766,7 @@ fn serve_history() {
 /// Prints how long every query takes at 1,000 hashtags in 3 regions, with 30 days of history: as a
 /// person waits for it, and in time of a processor, which says more on a busy machine.
 #[test]
-#[ignore = "a measurement of some minutes: cargo test --test it dashboards -- --ignored --nocapture"]
+#[ignore = "a measurement of some minutes: cargo test --test it measure_queries -- --ignored --nocapture"]
 fn measure_queries_at_a_thousand_hashtags() {
     let folder = tempfile::tempdir().unwrap();
     let prometheus = crowd::prometheus(folder.path());

@@ -349,6 +349,6 @@ fn what_is_wrong_with_the_file_is_said_before_anything_starts() {
     let (code, out, err) = run(&check);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let fact =
-        format!("lets in              TLS 1.3 and 1.2, for one user with a password ({})", web.display());
+        format!("access               TLS 1.3 and 1.2, for one user with a password ({})", web.display());
     assert!(out.contains(&fact), "{out}");
 }

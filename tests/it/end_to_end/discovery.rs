@@ -8,10 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::end_to_end::demo::promtool_check;
-use crate::support::process::{Metrics, Process, Simulator, serve, write_config};
-
-/// Long enough for a program to do what it should not do.
-const A_WHILE: Duration = Duration::from_secs(2);
+use crate::support::process::{Metrics, Process, Simulator, serve, stays, write_config};
 
 /// A keyword nobody should type, and how it stands in a label.
 const ODD: &str = r#"say "hi" \o/ <b>"#;
@@ -85,7 +82,7 @@ fn candidates_are_bounded_outlive_a_kill_and_go_with_their_block() {
 
     let second = serve(&config);
     assert_eq!(results(&second.metrics()), results(&before), "at once, and to the digit");
-    thread::sleep(A_WHILE);
+    simulator.receives_nothing("asked before it was due");
     assert_eq!(simulator.credits(), spent, "asked before it was due");
 
     let text = fs::read_to_string(&config).unwrap();
@@ -94,7 +91,7 @@ fn candidates_are_bounded_outlive_a_kill_and_go_with_their_block() {
     let after = second.wait_for("the reload", |metrics| metrics.family("tiktok_keyword_trials").is_empty());
     assert!(!after.text.contains("tiktok_keyword_"), "{}", after.text);
     assert_eq!(labels(&after, "tiktok_hashtag_info", "hashtag"), BTreeSet::from(["booktok"]));
-    thread::sleep(A_WHILE);
+    simulator.receives_nothing("nothing is spent on what is not followed");
     assert_eq!(simulator.credits(), spent, "nothing is spent on what is not followed");
 }
 
@@ -151,10 +148,8 @@ fn who_stays_quiet_on_trial_leaves_at_once_costs_nothing_more_and_makes_room() {
             let about = |r: &&Value| r["query"].as_str().is_some_and(|query| query.contains(id.as_str()));
             log.iter().filter(about).count()
         };
-        let before = asked(&simulator);
-        assert!(before > 0, "#{name} was never asked for");
-        thread::sleep(A_WHILE);
-        assert_eq!(asked(&simulator), before, "#{name} is still asked for");
+        let asked = stays(&format!("#{name} is still asked for"), || asked(&simulator));
+        assert!(asked > 0, "#{name} was never asked for");
     }
 }
 

@@ -183,7 +183,7 @@ fn a_dead_key_stops_all_spending_until_one_request_has_tried_it_again() {
     let tried = exporter.wait_for("a trial", |metrics| refused(metrics) >= refused(&before) + 3.0);
     assert!(breaker(&tried, "auth") == 1.0 && is_well(&tried));
     let page = exporter.get("/");
-    assert!(page.contains("the API refuses the key"), "the page does not say why nothing moves");
+    assert!(page.contains("the API rejects the key"), "the page does not say why nothing moves");
     assert!(exporter.output().contains("auth"), "neither does the log");
 }
 

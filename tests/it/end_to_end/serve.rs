@@ -9,9 +9,6 @@ use std::time::Duration;
 
 use crate::support::process::{Metrics, Process, Simulator, serve, write_config};
 
-/// Long enough for a program to do what it should not do.
-const A_WHILE: Duration = Duration::from_secs(2);
-
 fn simulator() -> Simulator {
     Simulator::start(&["--rate-limit-per-minute", "6000"])
 }
@@ -67,7 +64,7 @@ fn after_a_kill_the_last_values_are_there_at_once_and_nothing_is_asked_before_it
 
     let second = serve(&config);
     assert_eq!(results(&second.metrics()), results(&before), "at once, and to the digit");
-    thread::sleep(A_WHILE);
+    simulator.receives_nothing("asked before it was due");
     assert_eq!(simulator.credits(), spent, "asked before it was due");
     assert_eq!(second.metrics().value("tiktok_exporter_jobs_due{kind=\"totals\"}"), 0.0);
     let (status, output) = second.terminate();
@@ -185,7 +182,7 @@ fn a_reload_under_load_loses_and_repeats_no_request() {
     }
     let done = |metrics: &Metrics| metrics.sum("tiktok_exporter_refreshes_total") >= 40.0;
     let metrics = exporter.wait_for("20 totals and 20 samples", done);
-    thread::sleep(A_WHILE);
+    simulator.receives_nothing("a request twice");
     let log: Vec<serde_json::Value> = serde_json::from_str(&simulator.0.get("/-/requests")).unwrap();
     let mut first_pages: Vec<&str> = log
         .iter()

@@ -208,6 +208,18 @@ fn first_address(addresses: &Receiver<String>, command: &Command) -> Option<Stri
     }
 }
 
+/// The count that does not change in two seconds, long enough for a program to do what it should not do. Absence
+/// has no condition to wait for: this is the one fixed wait.
+pub fn stays<T: PartialEq + std::fmt::Debug>(what: &str, count: impl Fn() -> T) -> T {
+    let before = count();
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(count(), before, "{what}");
+    }
+    before
+}
+
 /// A simulator, with faults that can be switched.
 pub struct Simulator(pub Process);
 
@@ -232,6 +244,11 @@ impl Simulator {
     /// How many credits all keys together were charged.
     pub fn credits(&self) -> u64 {
         self.total("credits")
+    }
+
+    /// Receives no request for a while; returns how many it has received by then.
+    pub fn receives_nothing(&self, what: &str) -> u64 {
+        stays(what, || self.requests())
     }
 
     /// How many requests came, whatever became of them.

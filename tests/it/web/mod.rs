@@ -122,7 +122,7 @@ async fn every_runbook_is_a_page_under_its_name_and_that_of_its_file() {
     for path in ["/runbooks/TikTok", "/runbooks/TikTokWatchdog.md.md", "/runbooks/..%2Frules.md"] {
         let response = site.request(Method::GET, path).await;
         assert_eq!(response.status(), 404, "{path}");
-        assert_eq!(response.text().await.unwrap(), "There is no alert of this name. /runbooks lists them.\n");
+        assert_eq!(response.text().await.unwrap(), "There is no alert with this name; see /runbooks.\n");
     }
 }
 
@@ -171,7 +171,7 @@ async fn what_is_not_there_is_not_found() {
         // As it stands: a client would tidy some of these up.
         let answer = exchange(site.address, &with_host("GET", path, "localhost")).await;
         assert!(answer.status.starts_with("HTTP/1.1 404 "), "{path}: {}", answer.status);
-        assert_eq!(answer.body, "Nothing here. Try / or /metrics.\n", "{path}");
+        assert_eq!(answer.body, "Not found. Try / or /metrics.\n", "{path}");
     }
 }
 

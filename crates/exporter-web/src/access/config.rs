@@ -38,7 +38,7 @@ impl AccessConfig {
             rate_limit: None,
             files: WatchedFiles::default(),
             verifies_clients: false,
-            summary: "plain HTTP, for everybody".to_owned(),
+            summary: "plain HTTP, for everyone".to_owned(),
             warnings: Vec::new(),
         }
     }
@@ -96,7 +96,7 @@ impl AccessConfig {
             warnings.push(format!("basic_auth_users: {why}"));
         }
         let who = match users.as_ref().map(Users::count) {
-            None => "for everybody".to_owned(),
+            None => "for everyone".to_owned(),
             Some(1) => "for one user with a password".to_owned(),
             Some(count) => format!("for {count} users with passwords"),
         };
@@ -290,15 +290,15 @@ mod tests {
         let folder = folder();
         let users = format!("basic_auth_users:\n  a: {HASH}\n");
         for (text, summary, open, warnings) in [
-            ("", "plain HTTP, for everybody".to_owned(), true, vec![]),
-            ("tls_server_config:\nbasic_auth_users:\n", "plain HTTP, for everybody".to_owned(), true, vec![]),
-            ("TLS:", "TLS 1.3 and 1.2, for everybody".to_owned(), true, vec![]),
-            ("TLS:\n  min_version: TLS13", "TLS 1.3, for everybody".to_owned(), true, vec![]),
+            ("", "plain HTTP, for everyone".to_owned(), true, vec![]),
+            ("tls_server_config:\nbasic_auth_users:\n", "plain HTTP, for everyone".to_owned(), true, vec![]),
+            ("TLS:", "TLS 1.3 and 1.2, for everyone".to_owned(), true, vec![]),
+            ("TLS:\n  min_version: TLS13", "TLS 1.3, for everyone".to_owned(), true, vec![]),
             (
                 "TLS:\n  min_version: TLS10\n  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA, \
                  TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256]\n  \
                  curve_preferences: [CurveP521, CurveP384]",
-                "TLS 1.3 and 1.2, for everybody".to_owned(),
+                "TLS 1.3 and 1.2, for everyone".to_owned(),
                 true,
                 vec!["is weak and is left out", "CurveP521 is not supported", "the oldest supported version"],
             ),
@@ -316,13 +316,13 @@ mod tests {
             ),
             (
                 "TLS:\n  client_auth_type: RequireAnyClientCert",
-                "TLS 1.3 and 1.2, client certificates required, for everybody".to_owned(),
+                "TLS 1.3 and 1.2, client certificates required, for everyone".to_owned(),
                 true,
                 vec!["accepts any certificate"],
             ),
             (
                 "TLS:\n  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: c.pem",
-                "TLS 1.3 and 1.2, client certificates required, for everybody".to_owned(),
+                "TLS 1.3 and 1.2, client certificates required, for everyone".to_owned(),
                 false,
                 vec![],
             ),

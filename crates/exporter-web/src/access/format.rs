@@ -53,24 +53,6 @@ pub(super) struct RateLimit {
     pub(super) burst: u32,
 }
 
-const SECTIONS: &[&str] = &["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"];
-
-const TLS_KEYS: &[&str] = &[
-    "cert",
-    "key",
-    "client_ca",
-    "cert_file",
-    "key_file",
-    "client_auth_type",
-    "client_ca_file",
-    "client_allowed_sans",
-    "min_version",
-    "max_version",
-    "cipher_suites",
-    "prefer_server_cipher_suites",
-    "curve_preferences",
-];
-
 /// The headers that can be set, each with its allowed values; an empty list allows any.
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
@@ -83,7 +65,7 @@ const HEADERS: [(&str, &[&str]); 5] = [
 /// Longer keys are cut in messages. No known key is as long, and a bcrypt hash is longer.
 const KEY_SHOWN_MAX: usize = 32;
 
-/// Reads the text of a file in `directory`. Adds to `problems` whatever is wrong.
+/// Reads the text of a file in `directory`. Adds all problems to `problems`.
 pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<Problem>) -> Contents {
     let mut contents = Contents { http2: true, ..Contents::default() };
     let tree = match parse(text) {
@@ -93,12 +75,20 @@ pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<
             return contents;
         }
     };
-    let mut file = Table::open(String::new(), tree, problems);
+    let sections = match tree {
+        Value::Object(sections) => sections,
+        Value::Null => Map::new(),
+        _ => {
+            problems.push(Problem::new("web configuration", "is not a mapping of sections"));
+            return contents;
+        }
+    };
+    let mut file = Table::at("", sections, problems);
     let tls = file.table("tls_server_config");
     let http = file.table("http_server_config");
     let users = file.table("basic_auth_users");
     let rate = file.table("rate_limit");
-    file.finish(SECTIONS);
+    file.finish();
     if let Some(fields) = tls {
         contents.tls = read_tls(Table::at("tls_server_config", fields, problems), directory);
     }
@@ -106,7 +96,7 @@ pub(super) fn read(name: &str, text: &str, directory: &Path, problems: &mut Vec<
         let mut table = Table::at("http_server_config", fields, problems);
         contents.http2 = table.flag("http2", true);
         let headers = table.table("headers");
-        table.finish(&["http2", "headers"]);
+        table.finish();
         contents.headers =
             read_headers(Table::at("http_server_config.headers", headers.unwrap_or_default(), problems));
     }
@@ -164,7 +154,7 @@ fn read_tls(mut table: Table, directory: &Path) -> Option<TlsSection> {
             "is missing: without a certificate there is no TLS, and the other keys have no effect",
         );
     }
-    table.finish(TLS_KEYS);
+    table.finish();
     enabled.then_some(tls)
 }
 
@@ -184,7 +174,7 @@ fn read_headers(mut table: Table) -> HeaderMap {
             _ => table.problem(name, "contains characters that a header cannot contain"),
         }
     }
-    table.finish(&HEADERS.map(|(name, _)| name));
+    table.finish();
     headers
 }
 
@@ -222,7 +212,7 @@ fn read_rate_limit(mut table: Table) -> Option<RateLimit> {
         Some(Ok(interval)) => Some(interval).filter(|interval| !interval.is_zero()),
         None => None,
     };
-    let burst = match table.fields.remove("burst") {
+    let burst = match table.take("burst") {
         None => 0,
         Some(value) => value.as_u64().and_then(|burst| u32::try_from(burst).ok()).unwrap_or_else(|| {
             table.problem("burst", "is not a whole number of at least 1");
@@ -232,7 +222,7 @@ fn read_rate_limit(mut table: Table) -> Option<RateLimit> {
     if interval.is_some() && burst == 0 {
         table.problem("burst", "allows no request (at least 1)");
     }
-    table.finish(&["interval", "burst"]);
+    table.finish();
     interval.map(|interval| RateLimit { interval, burst })
 }
 
@@ -247,30 +237,20 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 /// A mapping of the file, read key by key.
 struct Table<'a> {
     /// The full key, empty for the file itself.
-    place: String,
+    place: &'static str,
     /// The values that have not been read yet.
     fields: Map<String, Value>,
     /// The keys that have a value.
     given: Vec<String>,
+    /// The keys that have been looked up.
+    known: Vec<String>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> Table<'a> {
-    fn open(place: String, value: Value, problems: &'a mut Vec<Problem>) -> Self {
-        let fields = match value {
-            Value::Object(fields) => fields,
-            Value::Null => Map::new(),
-            _ => {
-                problems.push(Problem::new("web configuration", "is not a mapping of sections"));
-                Map::new()
-            }
-        };
+    fn at(place: &'static str, fields: Map<String, Value>, problems: &'a mut Vec<Problem>) -> Self {
         let given = fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.clone()).collect();
-        Self { place, fields, given, problems }
-    }
-
-    fn at(place: &str, fields: Map<String, Value>, problems: &'a mut Vec<Problem>) -> Self {
-        Self::open(place.to_owned(), Value::Object(fields), problems)
+        Self { place, fields, given, known: Vec::new(), problems }
     }
 
     fn problem(&mut self, key: &str, message: impl Into<String>) {
@@ -280,6 +260,7 @@ impl<'a> Table<'a> {
     }
 
     fn take(&mut self, key: &str) -> Option<Value> {
+        self.known.push(key.to_owned());
         self.fields.remove(key).filter(|value| !value.is_null())
     }
 
@@ -340,13 +321,11 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Reports every key that is not in `known`.
-    fn finish(mut self, known: &[&str]) {
-        for key in std::mem::take(&mut self.fields).into_iter().map(|(key, _)| key) {
-            let message = format!("is not a known key (known here: {})", known.join(", "));
-            if !known.contains(&key.as_str()) {
-                self.problem(&key, message);
-            }
+    /// Reports every key that has not been read as unknown.
+    fn finish(mut self) {
+        let message = format!("is not a known key (known here: {})", self.known.join(", "));
+        for (key, _) in std::mem::take(&mut self.fields) {
+            self.problem(&key, message.clone());
         }
     }
 }

@@ -11,7 +11,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::client_certs::{AllowedNames, AnyCertificate};
+use super::client_certs::ClientCertificates;
 use super::files::{WatchedFiles, is_world_readable};
 use super::format::{Pem, TlsSection};
 use crate::Problem;
@@ -121,6 +121,12 @@ impl Builder<'_> {
         self.problems.push(Problem::new(format!("{SECTION}.{key}"), why));
     }
 
+    /// Reports a problem in place of a value.
+    fn fail<T>(&mut self, key: &str, why: impl Into<String>) -> Option<T> {
+        self.problem(key, why);
+        None
+    }
+
     fn warn(&mut self, key: &str, why: &str) {
         self.built.warnings.push(format!("{SECTION}.{key}: {why}"));
     }
@@ -136,11 +142,11 @@ impl Builder<'_> {
         } else if max < min {
             self.problem("max_version", "is below min_version");
         }
-        let within = |version: u8| (min..=max).contains(&version);
+        let within = |number| (min..=max).contains(&number);
         [(13, &TLS13), (12, &TLS12)]
             .into_iter()
             .filter(|(number, _)| within(*number))
-            .map(|(_, v)| v)
+            .map(|(_, it)| it)
             .collect()
     }
 
@@ -211,10 +217,7 @@ impl Builder<'_> {
             Pem::Inline(text) => Some(text.clone().into_bytes()),
             Pem::File(path) => match self.files.read(path) {
                 Ok(bytes) => Some(bytes),
-                Err(error) => {
-                    self.problem(key, format!("{} cannot be read: {error}", path.display()));
-                    None
-                }
+                Err(error) => self.fail(key, format!("{} cannot be read: {error}", path.display())),
             },
         }
     }
@@ -223,14 +226,8 @@ impl Builder<'_> {
         let bytes = self.bytes(key, pem)?;
         match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
             Ok(chain) if !chain.is_empty() => Some(chain),
-            Ok(_) => {
-                self.problem(key, "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)");
-                None
-            }
-            Err(_) => {
-                self.problem(key, "holds damaged PEM");
-                None
-            }
+            Ok(_) => self.fail(key, "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"),
+            Err(_) => self.fail(key, "holds damaged PEM"),
         }
     }
 
@@ -252,7 +249,7 @@ impl Builder<'_> {
         key.ok()
     }
 
-    /// The verifier of client certificates, if the section asks for one.
+    /// The verifier of client certificates, if the section configures one.
     fn verifier(
         &mut self,
         tls: &TlsSection,
@@ -270,7 +267,7 @@ impl Builder<'_> {
             let why = format!("{name:?} is an e-mail address (allowed: DNS names, IP addresses, URIs)");
             self.problem("client_allowed_sans", why);
         }
-        let verifier: Arc<dyn ClientCertVerifier> = match kind {
+        let issuer = match kind {
             "NoClientCert" => {
                 if tls.client_ca.is_some() {
                     self.problem(
@@ -281,8 +278,8 @@ impl Builder<'_> {
                 return None;
             }
             "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
-                self.warn("client_auth_type", &format!("{kind} accepts any certificate, whoever issued it"));
-                Arc::new(AnyCertificate::new(provider, required))
+                self.warn("client_auth_type", &format!("{kind} accepts any certificate, from any issuer"));
+                None
             }
             "VerifyClientCertIfGiven" | "RequireAndVerifyClientCert" => {
                 if tls.client_ca.is_none() {
@@ -294,30 +291,25 @@ impl Builder<'_> {
                 let mut roots = RootCertStore::empty();
                 for authority in authorities? {
                     if let Err(error) = roots.add(authority) {
-                        self.problem("client_ca_file", format!("holds an unusable certificate: {error}"));
-                        return None;
+                        return self
+                            .fail("client_ca_file", format!("holds an unusable certificate: {error}"));
                     }
                 }
                 let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
                 let builder = if required { builder } else { builder.allow_unauthenticated() };
                 match builder.build() {
-                    Ok(verifier) => verifier,
-                    Err(error) => {
-                        self.problem("client_ca_file", format!("cannot be used: {error}"));
-                        return None;
-                    }
+                    Ok(verifier) => Some(verifier),
+                    Err(error) => return self.fail("client_ca_file", format!("cannot be used: {error}")),
                 }
             }
             other => {
                 let known = "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, \
                              RequireAndVerifyClientCert";
-                self.problem("client_auth_type", format!("{other:?} is not one of: {known}"));
-                return None;
+                return self.fail("client_auth_type", format!("{other:?} is not one of: {known}"));
             }
         };
-        if tls.client_names.is_empty() {
-            return Some(verifier);
-        }
-        Some(Arc::new(AllowedNames::new(verifier, tls.client_names.clone())))
+        let names = tls.client_names.clone();
+        let algorithms = provider.signature_verification_algorithms;
+        Some(Arc::new(ClientCertificates { required, issuer, names, algorithms }))
     }
 }

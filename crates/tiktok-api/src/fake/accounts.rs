@@ -1,4 +1,4 @@
-//! Keys: which are accepted, how many requests they may send, and what they were charged.
+//! API keys: which are accepted, their rate limit, and the credits charged.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,19 +7,19 @@ use units::Timestamp;
 
 use super::call::Rejection;
 
-/// Most requests of one key within any second, unless its rate is higher.
+/// Maximum requests of one key per second, unless its rate limit is higher.
 const PER_SECOND: u32 = 50;
-/// Different keys that are told apart.
+/// Maximum number of different keys.
 const KEYS_MAX: usize = 1_000;
 
-/// How keys are judged.
+/// The conditions of the API.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
-    /// The keys that are accepted; empty: any.
+    /// The accepted keys; empty accepts any.
     pub(super) keys: Vec<String>,
-    /// Requests a key may send within any minute.
+    /// Maximum requests of a key within any minute.
     pub(super) per_minute: u32,
-    /// Credits each key has; `None`: without end.
+    /// Credits of each key; `None` is unlimited.
     pub(super) credits: Option<u64>,
 }
 
@@ -32,10 +32,8 @@ pub(super) struct Accounts {
 
 #[derive(Debug, Default)]
 struct Account {
-    requests: u64,
-    throttled: u64,
-    credits: u64,
-    /// When the requests of the last minute came, in milliseconds.
+    charges: Charges,
+    /// The times of the requests of the last minute, in milliseconds.
     recent: VecDeque<i64>,
 }
 
@@ -48,12 +46,12 @@ pub struct Bill {
     pub keys: Vec<Charges>,
 }
 
-/// What came from a key, or from all.
+/// The requests and credits of a key, or of all keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Charges {
     /// Requests with this key.
     pub requests: u64,
-    /// Those that were turned away with HTTP 429.
+    /// Those that were rejected with HTTP 429.
     pub throttled: u64,
     /// Credits charged.
     pub credits: u64,
@@ -64,7 +62,7 @@ impl Accounts {
         Self { terms, accounts: BTreeMap::new() }
     }
 
-    /// Lets a request in, or not. A request that is turned away costs nothing.
+    /// Admits or rejects a request. A rejected request costs nothing.
     pub(super) fn admit(&mut self, key: Option<&str>, now: Timestamp) -> Result<(), Rejection> {
         let key = key.filter(|key| !key.is_empty()).ok_or(Rejection::NoKey)?;
         let accepted = self.terms.keys.is_empty() || self.terms.keys.iter().any(|good| good == key);
@@ -73,12 +71,12 @@ impl Accounts {
             return Err(Rejection::BadKey);
         }
         let account = self.accounts.entry(key.to_owned()).or_default();
-        account.requests += 1;
+        account.charges.requests += 1;
         if !account.is_within(self.terms.per_minute, now) {
-            account.throttled += 1;
+            account.charges.throttled += 1;
             return Err(Rejection::TooFast);
         }
-        if self.terms.credits.is_some_and(|credits| account.credits >= credits) {
+        if self.terms.credits.is_some_and(|credits| account.charges.credits >= credits) {
             return Err(Rejection::NoCredits);
         }
         Ok(())
@@ -87,12 +85,12 @@ impl Accounts {
     /// Charges one credit for an answer.
     pub(super) fn charge(&mut self, key: Option<&str>) {
         if let Some(account) = key.and_then(|key| self.accounts.get_mut(key)) {
-            account.credits += 1;
+            account.charges.credits += 1;
         }
     }
 
     pub(super) fn bill(&self) -> Bill {
-        let keys: Vec<Charges> = self.accounts.values().map(Account::charges).collect();
+        let keys: Vec<Charges> = self.accounts.values().map(|account| account.charges).collect();
         let total = keys.iter().fold(Charges::default(), |sum, key| Charges {
             requests: sum.requests + key.requests,
             throttled: sum.throttled + key.throttled,
@@ -103,7 +101,7 @@ impl Accounts {
 }
 
 impl Account {
-    /// Whether one more request keeps the limits; counts it if so.
+    /// Whether one more request is within the limits; counts it if so.
     fn is_within(&mut self, per_minute: u32, now: Timestamp) -> bool {
         let now = now.as_millis();
         while self.recent.front().is_some_and(|at| now - at >= 60_000) {
@@ -116,9 +114,5 @@ impl Account {
             self.recent.push_back(now);
         }
         within
-    }
-
-    fn charges(&self) -> Charges {
-        Charges { requests: self.requests, throttled: self.throttled, credits: self.credits }
     }
 }

@@ -1,60 +1,20 @@
-//! What each operation answers, once a request is let in.
+//! The answer of each operation to an admitted request.
 
 use units::Timestamp;
 
 use super::call::{Call, Missing, PageCall, Parameter, Rejection};
 use super::catalog::Kind;
-use super::content::{self, Content, FakeHashtag, List};
-use super::dice::Dice;
+use super::content::{self, Content, FakeHashtag, FakePost, List};
 use super::ids::Ids;
-use super::posts::{Page, Upload};
+use super::posts::Upload;
 use super::world::World;
 use crate::{ChallengeId, Hashtag, Order, Region};
 
-/// Hashtags that a search finds besides the keyword itself end in these.
-const ENDINGS: [&str; 40] = [
-    "tok",
-    "tips",
-    "2025",
-    "community",
-    "challenge",
-    "girls",
-    "check",
-    "inspo",
-    "hacks",
-    "life",
-    "lover",
-    "daily",
-    "vibes",
-    "forbeginners",
-    "aesthetic",
-    "club",
-    "era",
-    "season",
-    "recs",
-    "haul",
-    "reels",
-    "world",
-    "art",
-    "asmr",
-    "day",
-    "diy",
-    "family",
-    "fun",
-    "goals",
-    "ideas",
-    "journey",
-    "mom",
-    "news",
-    "pro",
-    "review",
-    "routine",
-    "story",
-    "style",
-    "team",
-    "trend",
-];
-/// Posts that a search for posts looks through.
+/// A search finds the keyword with these endings, besides the keyword itself.
+const ENDINGS: &str = "tok tips 2025 community challenge girls check inspo hacks life lover daily vibes forbeginners \
+                       aesthetic club era season recs haul reels world art asmr day diy family fun goals ideas \
+                       journey mom news pro review routine story style team trend";
+/// How many posts a search for posts examines.
 const SEARCHED: usize = 400;
 
 /// The answer to a request at a moment.
@@ -102,14 +62,14 @@ impl Answers<'_> {
         let hashtag = self.hashtag(id, missing)?;
         let cursor = page.start();
         let page = self.world.page(&hashtag, read_region(region)?, self.now, cursor, page.count);
-        let page = page.filter(|page| !page.uploads.is_empty() || page.more || cursor > 0);
-        page.map(|page| Content::Posts(List::new(&hashtag, page))).ok_or(missing)
+        let page = page.filter(|page| !page.items.is_empty() || page.more || cursor > 0);
+        page.map(|page| Content::Posts(FakePost::list(&hashtag, page))).ok_or(missing)
     }
 
     fn search_hashtags(&self, keyword: &str, page: &PageCall) -> Result<Content, Rejection> {
         let keyword = read_keyword(keyword)?;
         let dice = self.world.dice(&keyword);
-        let mut names: Vec<String> = ENDINGS.iter().map(|ending| format!("{keyword}{ending}")).collect();
+        let mut names: Vec<String> = ENDINGS.split(' ').map(|ending| format!("{keyword}{ending}")).collect();
         names.sort_by_key(|name| dice.named(name).bits());
         // The hashtag itself is among the first, but not reliably the very first.
         let place = if self.world.kind(&keyword) == Some(Kind::IdOnly) { 1 } else { 0 };
@@ -122,8 +82,7 @@ impl Answers<'_> {
         if found.is_empty() {
             return Err(Rejection::NotFound(Missing::SearchedHashtags));
         }
-        let (items, next, more) = slice(found, page);
-        Ok(Content::Hashtags(List { items, next, more }))
+        Ok(Content::Hashtags(slice(found, page)))
     }
 
     fn search_posts(
@@ -149,8 +108,7 @@ impl Answers<'_> {
         if found.is_empty() {
             return Err(Rejection::NotFound(Missing::SearchedPosts));
         }
-        let (uploads, next, more) = slice(found, page);
-        Ok(Content::Posts(List::new(&keyword, Page { uploads, next, more })))
+        Ok(Content::Posts(FakePost::list(&keyword, slice(found, page))))
     }
 
     fn record(&self, hashtag: &Hashtag) -> Option<FakeHashtag> {
@@ -183,16 +141,16 @@ fn read_region(text: &str) -> Result<Region, Rejection> {
     }
 }
 
-/// The items on a page, where the next one starts, and whether there is one.
-fn slice<T>(found: Vec<T>, page: &PageCall) -> (Vec<T>, usize, bool) {
+/// A page of what was found.
+fn slice<T>(found: Vec<T>, page: &PageCall) -> List<T> {
     let start = page.start();
     let next = start.saturating_add(page.count).min(found.len());
     let more = next < found.len();
-    (found.into_iter().take(next).skip(start).collect(), next, more)
+    List { items: found.into_iter().take(next).skip(start).collect(), next, more }
 }
 
-/// Sorts the best matches first: much played, with some arbitrariness.
+/// Sorts the best matches first: many plays, with some randomness.
 fn relevance(upload: &Upload) -> u64 {
-    let dice: Dice = upload.dice.named("relevance");
+    let dice = upload.dice.named("relevance");
     u64::MAX - (upload.plays as f64 * dice.between(0.5, 1.5)) as u64
 }

@@ -1,8 +1,8 @@
-//! What a request asks the simulated API for, and what it may get instead, in no dialect.
+//! Requests to the simulated API and the reasons to reject them, independent of the dialect.
 
 use crate::{Operation, Order};
 
-/// A request, as a dialect understood it. Texts are as they came: nothing says that they make sense.
+/// A parsed request. Its texts are not validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     HashtagByName {
@@ -23,7 +23,7 @@ pub(crate) enum Call {
     SearchPosts {
         keyword: String,
         region: String,
-        /// The greatest age of the posts in days; 0 for any.
+        /// Maximum age of the posts in days; 0 for any.
         days: usize,
         order: Order,
         page: PageCall,
@@ -34,9 +34,9 @@ pub(crate) enum Call {
 /// Which page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageCall {
-    /// Items on it at most, from 1 to what the dialect allows.
+    /// Maximum items on it, from 1 to the dialect's maximum.
     pub(crate) count: usize,
-    /// Where it starts; the beginning if this is not a number.
+    /// Its first item; the first of all if this is not a number.
     pub(crate) cursor: String,
 }
 
@@ -52,7 +52,7 @@ impl Call {
         }
     }
 
-    /// Where the wanted page starts, as the request spells it; empty if it wants no page or does not say.
+    /// The cursor of the requested page as received; empty if there is none.
     pub(super) fn cursor(&self) -> &str {
         match self {
             Call::Posts { page, .. } | Call::SearchHashtags { page, .. } | Call::SearchPosts { page, .. } => {
@@ -62,13 +62,13 @@ impl Call {
         }
     }
 
-    /// The same look-up of another hashtag, for an API that mixes up its answers.
+    /// The same look-up of another hashtag, to simulate an API that mixes up answers.
     pub(super) fn about_another_hashtag(self) -> Self {
         match self {
             Call::HashtagByName { name } => {
                 Call::HashtagByName { name: if name == "viral" { "fyp" } else { "viral" }.to_owned() }
             }
-            // The number of a short name of letters.
+            // The id of a name with one letter.
             Call::HashtagById { id } => {
                 Call::HashtagById { id: if id == "12" { "13" } else { "12" }.to_owned() }
             }
@@ -78,7 +78,7 @@ impl Call {
 }
 
 impl PageCall {
-    /// The place of the first item.
+    /// The index of the first item.
     pub(super) fn start(&self) -> usize {
         self.cursor.parse().unwrap_or(0)
     }
@@ -105,7 +105,7 @@ impl Parameters {
     }
 }
 
-/// Why a request gets no good answer.
+/// Why a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
     NoKey,
@@ -116,7 +116,7 @@ pub(crate) enum Rejection {
     TooFastAs200,
     NotFound(Missing),
     BadParameter(Parameter),
-    /// The path leads nowhere.
+    /// There is no such path.
     NoSuchPath,
     /// With this status, 500 to 599.
     ServerError(u16),
@@ -126,13 +126,13 @@ pub(crate) enum Rejection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     Hashtag,
-    /// Posts under a hashtag, or the hashtag.
+    /// The posts under a hashtag, or the hashtag itself.
     Posts,
     SearchedHashtags,
     SearchedPosts,
     /// Anything for a keyword that cannot match.
     Keyword,
-    /// Whatever was asked for.
+    /// The requested data.
     Data,
 }
 

@@ -1,34 +1,33 @@
 //! The kinds of hashtags, and the kind of each name.
 //!
-//! Every name that is a hashtag exists in the simulated world, with a kind drawn by its name,
-//! except those that start with [`NEVER`]. The names below have a fixed kind, so that a demo, a test
-//! or a person can ask for it.
+//! Every valid hashtag exists in the simulated world, with a kind that depends on its name, except those that
+//! start with [`NEVER`]. The names below have a fixed kind, for demos and tests.
 
 use super::dice::Dice;
 
-/// Hashtags that start with this exist nowhere: look-ups and searches answer "not found".
+/// Hashtags that start with this do not exist: look-ups and searches answer "not found".
 pub const NEVER: &str = "nosuch";
 
 /// How a hashtag behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Posts come at a constant rate.
+    /// Posts at a constant rate.
     Steady,
     /// The rate grows by about 0.15 % a day.
     Growing,
     /// Weekends bring twice as many posts as weekdays.
     Weekly,
-    /// Now and then the rate jumps 8- to 30-fold within hours and decays over days.
+    /// From time to time the rate jumps 8- to 30-fold within hours and decays over days.
     Burst,
-    /// The rate climbs to the five-fold over three weeks, stays, and falls back.
+    /// The rate climbs five-fold over three weeks, stays, and falls back.
     Ramp,
-    /// So large that its totals are shown with three digits.
+    /// So large that its totals are rounded to three digits.
     Huge,
-    /// A post every few weeks.
+    /// One post every few weeks.
     Dead,
-    /// Steady, but unknown to the API for some hours now and then.
+    /// Steady, but unknown to the API for some hours from time to time.
     Vanishing,
-    /// Steady, but its totals are shown lower for ten minutes now and then, as from a stale cache.
+    /// Steady, but its totals are shown lower for ten minutes from time to time, as from a stale cache.
     Dipping,
     /// Steady, but a look-up by name does not find it; a search and a look-up by id do.
     IdOnly,
@@ -77,12 +76,12 @@ pub const CATALOG: [Listed; 24] = [
     listed("no", Kind::Steady, 4.0),
 ];
 
-/// The entry of a hashtag that is in the catalogue.
+/// The entry of a hashtag in the catalogue.
 pub(super) fn entry(name: &str) -> Option<&'static Listed> {
     CATALOG.iter().find(|listed| listed.name == name)
 }
 
-/// The kind of a hashtag; `None` for one that does not exist. `dice` are the hashtag's own.
+/// The kind of a hashtag; `None` for one that does not exist. `dice` is the hashtag's own.
 pub(super) fn kind(name: &str, dice: Dice) -> Option<Kind> {
     if name.starts_with(NEVER) {
         return None;
@@ -101,8 +100,8 @@ pub(super) fn kind(name: &str, dice: Dice) -> Option<Kind> {
     }))
 }
 
-/// Where in its cycle a bursting hashtag of the catalogue is, 0 to 1: evenly apart, so that one of
-/// them is always on the rise. `None` for other names.
+/// The phase of the cycle of a bursting hashtag of the catalogue, 0 to 1: evenly spread, so that one of
+/// them is always rising. `None` for other names.
 pub(super) fn burst_phase(name: &str) -> Option<f64> {
     let bursting = || CATALOG.iter().filter(|listed| listed.kind == Kind::Burst);
     let rank = bursting().position(|listed| listed.name == name)?;

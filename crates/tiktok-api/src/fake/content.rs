@@ -1,16 +1,14 @@
-//! What good answers show of the world, in no dialect.
-
-use units::Timestamp;
+//! The content of successful answers, independent of the dialect.
 
 use super::dice::Dice;
-use super::posts::{Page, Upload};
+use super::posts::Upload;
 use super::regions::REGIONS;
 use crate::{ChallengeId, Hashtag, Totals};
 
-/// Where pictures and videos would be. The name can never exist (RFC 6761).
+/// The host of images and videos. The name can never exist (RFC 6761).
 const MEDIA: &str = "https://media.invalid";
 
-/// The content of a good answer.
+/// The content of a successful answer.
 #[derive(Debug)]
 pub(crate) enum Content {
     Hashtag(FakeHashtag),
@@ -21,7 +19,7 @@ pub(crate) enum Content {
 }
 
 /// A page of a list.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct List<T> {
     pub(crate) items: Vec<T>,
     /// Where the next page starts.
@@ -33,12 +31,12 @@ pub(crate) struct List<T> {
 #[derive(Debug)]
 pub(crate) struct FakeHashtag {
     pub(crate) id: ChallengeId,
-    /// In the spelling that the platform keeps.
+    /// In the platform's spelling.
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) cover: String,
     pub(crate) totals: Totals,
-    /// Whether flags come as 0/1 and not as true/false: both have been seen.
+    /// Whether flags are written as 0/1 instead of true/false: the real API does both.
     pub(crate) numeric_flags: bool,
     pub(crate) is_commerce: bool,
     pub(crate) is_challenge: bool,
@@ -49,20 +47,12 @@ pub(crate) struct FakeHashtag {
 /// A post.
 #[derive(Debug)]
 pub(crate) struct FakePost {
-    pub(crate) id: String,
-    pub(crate) region: Option<&'static str>,
+    pub(crate) upload: Upload,
     pub(crate) title: Option<String>,
     pub(crate) cover: String,
-    /// Where the video would be.
+    /// The URL of the video.
     pub(crate) file: String,
     pub(crate) seconds: u64,
-    pub(crate) plays: u64,
-    pub(crate) likes: u64,
-    pub(crate) comments: u64,
-    pub(crate) shares: u64,
-    pub(crate) saves: Option<u64>,
-    pub(crate) downloads: u64,
-    pub(crate) posted_at: Timestamp,
     pub(crate) author: FakeAuthor,
     pub(crate) sound: FakeSound,
 }
@@ -85,7 +75,7 @@ pub(crate) struct FakeSound {
 }
 
 impl FakeHashtag {
-    /// `dice` are the hashtag's own.
+    /// `dice` is the hashtag's own.
     pub(super) fn new(hashtag: &Hashtag, id: ChallengeId, totals: Totals, dice: Dice) -> Self {
         let dice = dice.named("record");
         let has_description = dice.named("desc").happens(0.5);
@@ -108,7 +98,7 @@ impl FakeHashtag {
     }
 }
 
-/// The platform keeps the spelling of the first person who used the hashtag.
+/// The platform keeps the spelling in which the hashtag was first used.
 fn spelling(hashtag: &Hashtag, dice: Dice) -> String {
     let name = hashtag.as_str();
     match name.chars().next() {
@@ -122,24 +112,16 @@ fn spelling(hashtag: &Hashtag, dice: Dice) -> String {
 impl FakePost {
     fn new(hashtag: &Hashtag, upload: Upload) -> Self {
         let dice = upload.dice;
-        let id = upload.id.to_string();
+        let id = upload.id;
         let author = dice.named("author").below(90_000) + 10_000;
         let sound = dice.named("sound").below(900_000) + 100_000;
         let seconds = 5 + dice.named("duration").below(170);
         Self {
-            region: upload.region,
             title: title(hashtag, dice),
             cover: format!("{MEDIA}/cover/{id}.jpeg"),
             file: format!("{MEDIA}/play/{id}.mp4"),
-            id,
+            upload,
             seconds,
-            plays: upload.plays,
-            likes: upload.likes,
-            comments: upload.comments,
-            shares: upload.shares,
-            saves: upload.saves,
-            downloads: upload.downloads,
-            posted_at: upload.posted_at,
             author: FakeAuthor {
                 id: format!("68{author}0000000000"),
                 name: format!("simulated.user{author}"),
@@ -153,12 +135,11 @@ impl FakePost {
             },
         }
     }
-}
 
-impl List<FakePost> {
-    pub(super) fn new(hashtag: &Hashtag, page: Page) -> Self {
-        let items = page.uploads.into_iter().map(|upload| FakePost::new(hashtag, upload)).collect();
-        Self { items, next: page.next, more: page.more }
+    /// A page of posts under a hashtag, from the uploads on it.
+    pub(super) fn list(hashtag: &Hashtag, page: List<Upload>) -> List<Self> {
+        let items = page.items.into_iter().map(|upload| Self::new(hashtag, upload)).collect();
+        List { items, next: page.next, more: page.more }
     }
 }
 
@@ -167,7 +148,7 @@ pub(super) fn regions() -> Content {
     Content::Regions(REGIONS.iter().map(|(code, name, _)| (*code, *name)).collect())
 }
 
-/// Titles as people write them, the awkward ones included.
+/// Titles as people write them, including awkward ones.
 fn title(hashtag: &Hashtag, dice: Dice) -> Option<String> {
     Some(match dice.named("title").below(100) {
         0..3 => return None,

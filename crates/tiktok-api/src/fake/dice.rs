@@ -1,6 +1,6 @@
 //! Random numbers by name: the same seed and name always give the same number.
 
-/// A source of numbers that depend on nothing but a seed and what was mixed in.
+/// A source of numbers that depend only on a seed and the topics that were mixed in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dice(u64);
 
@@ -39,7 +39,7 @@ impl Dice {
         self.bits() % bound.max(1)
     }
 
-    /// Whether something of this probability happens.
+    /// Whether an event of this probability happens.
     pub(super) fn happens(self, probability: f64) -> bool {
         self.unit() < probability
     }
@@ -50,8 +50,7 @@ impl Dice {
         radius * (std::f64::consts::TAU * self.about(1).unit()).cos()
     }
 
-    /// How many events happen where `expected` are expected: Poisson; beyond 60 expected ones its
-    /// normal approximation.
+    /// A Poisson number with mean `expected`; above 60 its normal approximation.
     pub(super) fn poisson(self, expected: f64) -> u64 {
         if expected <= 0.0 {
             return 0;

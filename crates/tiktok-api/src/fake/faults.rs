@@ -1,4 +1,4 @@
-//! Things that go wrong on request.
+//! Faults that are injected on request.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -6,42 +6,42 @@ use serde_json::{Map, Value, json};
 use super::dice::Dice;
 use crate::dialect::Fields;
 
-/// What goes wrong, how often, and where. Written as JSON, for example
+/// Which faults occur, how often, and where. Written as JSON, for example
 /// `{"faults": [{"kind": "throttle", "retry_after_seconds": 2, "endpoint": "challenge-posts", "times": 3}]}`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Faults {
-    /// The first one that strikes decides; `latency` adds to whatever follows.
+    /// The first one that occurs decides the answer; `latency` is added to any other.
     #[serde(default)]
     pub faults: Vec<Fault>,
 }
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What.
+    /// What goes wrong.
     pub kind: FaultKind,
-    /// The operation it is limited to, by its name, such as `challenge-posts`; without it, every operation. The names
-    /// are the same in every dialect.
+    /// The operation that it is limited to, such as `challenge-posts`; by default every operation. The names are the
+    /// same in every dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// How likely it strikes, 0 to 1.
+    /// The probability that it occurs, 0 to 1.
     #[serde(default = "always")]
     pub probability: f64,
-    /// How many requests it lets pass first.
+    /// How many requests it skips first.
     #[serde(default)]
     pub after: u64,
-    /// How often it strikes at most; without it there is no end.
+    /// How often it occurs at most; by default without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// For `latency`: how long.
+    /// For `latency`: the additional latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,
-    /// For `throttle`: the `Retry-After`; without it there is no such header.
+    /// For `throttle`: the `Retry-After` header; by default there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
-    /// For `server_error`: the HTTP status, 500 without it.
+    /// For `server_error`: the HTTP status, 500 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
@@ -50,19 +50,19 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The answer comes late.
+    /// The answer is delayed.
     Latency,
-    /// No answer ever comes.
+    /// The answer is never sent.
     Hang,
     /// HTTP 429.
     Throttle,
-    /// HTTP 200 with a negative code that speaks of a rate limit.
+    /// HTTP 200 with a negative code and a message about a rate limit.
     ThrottleAs200,
     /// HTTP 5xx.
     ServerError,
     /// HTTP 200 with a web page.
     Html,
-    /// HTTP 200 with nothing in it.
+    /// HTTP 200 with an empty body.
     Empty,
     /// HTTP 302 to another host.
     Redirect,
@@ -70,11 +70,11 @@ pub enum FaultKind {
     CutOff,
     /// The body never ends.
     Endless,
-    /// The key is not accepted.
+    /// The key is rejected.
     DeadKey,
-    /// The account has nothing left.
+    /// The account has no credits left.
     NoCredits,
-    /// The hashtag is not there.
+    /// The hashtag is not found.
     NotFound,
     /// The answer is about another hashtag.
     WrongHashtag,
@@ -88,7 +88,7 @@ pub enum FaultKind {
     NegativeCounts,
     /// Ids are numbers.
     NumericIds,
-    /// The next cursor is the one that was asked for.
+    /// The next cursor is the requested one.
     CursorLoop,
 }
 
@@ -115,38 +115,40 @@ impl Fault {
         let refuse = |what: &str| Err(InvalidFaults(what.to_owned()));
         let is = |kind| self.kind == kind;
         if !(0.0..=1.0).contains(&self.probability) {
-            return refuse("probability lies between 0 and 1");
+            return refuse("probability must be between 0 and 1");
         }
         if self.milliseconds.is_some() != is(FaultKind::Latency) {
-            return refuse("milliseconds belongs to latency, which needs it");
+            return refuse("milliseconds is required for latency and not allowed elsewhere");
         }
         if self.retry_after_seconds.is_some() && !is(FaultKind::Throttle) {
-            return refuse("retry_after_seconds belongs to throttle");
+            return refuse("retry_after_seconds is only allowed for throttle");
         }
         if self.status.is_some() && !is(FaultKind::ServerError) {
-            return refuse("status belongs to server_error");
+            return refuse("status is only allowed for server_error");
         }
         if self.status.is_some_and(|status| !(500..600).contains(&status)) {
-            return refuse("status lies between 500 and 599");
+            return refuse("status must be between 500 and 599");
         }
         Ok(())
     }
 }
 
-/// The faults in force, and how often each was met and struck.
+/// The faults in force, with their counts.
 #[derive(Debug, Default)]
-pub(super) struct Switchboard {
+pub(super) struct ActiveFaults {
     faults: Vec<(Fault, Count)>,
     drawn: u64,
 }
 
 #[derive(Debug, Default)]
 struct Count {
-    met: u64,
-    struck: u64,
+    /// Requests that it applied to.
+    requests: u64,
+    /// How often it occurred.
+    occurred: u64,
 }
 
-impl Switchboard {
+impl ActiveFaults {
     pub(super) fn set(&mut self, faults: Faults) {
         self.faults = faults.faults.into_iter().map(|fault| (fault, Count::default())).collect();
     }
@@ -155,13 +157,13 @@ impl Switchboard {
         Faults { faults: self.faults.iter().map(|(fault, _)| fault.clone()).collect() }
     }
 
-    /// The extra latency of a request to `endpoint`, and the fault that strikes it.
+    /// The additional latency of a request to `endpoint`, and its fault.
     pub(super) fn draw(&mut self, endpoint: &str, dice: Dice) -> (u64, Option<Fault>) {
         self.drawn += 1;
         let dice = dice.named("faults").about(self.drawn);
         let mut latency = 0;
         for (number, (fault, count)) in self.faults.iter_mut().enumerate() {
-            if !count.strikes(fault, endpoint, dice.about(number as u64)) {
+            if !count.occurs(fault, endpoint, dice.about(number as u64)) {
                 continue;
             }
             match fault.milliseconds {
@@ -174,19 +176,19 @@ impl Switchboard {
 }
 
 impl Count {
-    fn strikes(&mut self, fault: &Fault, endpoint: &str, dice: Dice) -> bool {
+    fn occurs(&mut self, fault: &Fault, endpoint: &str, dice: Dice) -> bool {
         if fault.endpoint.as_deref().is_some_and(|only| only.trim_matches('/') != endpoint) {
             return false;
         }
-        self.met += 1;
-        let over = fault.times.is_some_and(|times| self.struck >= times);
-        let strikes = self.met > fault.after && !over && dice.happens(fault.probability);
-        self.struck += u64::from(strikes);
-        strikes
+        self.requests += 1;
+        let over = fault.times.is_some_and(|times| self.occurred >= times);
+        let occurs = self.requests > fault.after && !over && dice.happens(fault.probability);
+        self.occurred += u64::from(occurs);
+        occurs
     }
 }
 
-/// What a fault makes of a good answer. Faults that leave the values alone change nothing.
+/// Applies a fault to a successful answer. Faults that do not affect values change nothing.
 pub(super) fn spoil(kind: FaultKind, mut answer: Value, fields: &Fields, cursor: &str) -> Value {
     match kind {
         FaultKind::Array => return json!([answer]),
@@ -212,7 +214,7 @@ fn spoil_fields(kind: FaultKind, object: &mut Map<String, Value>, fields: &Field
             (FaultKind::StringCounts, Some(count)) => *value = json!(count.to_string()),
             (FaultKind::NegativeCounts, Some(count)) => *value = json!(-(count.min(1 << 62) as i64) - 1),
             (FaultKind::NumericIds, _) if is_id => {
-                // Beyond 64 bits JSON's numbers would lose digits.
+                // A JSON number beyond 64 bits would lose digits.
                 if let Some(number) = value.as_str().and_then(|id| id.parse::<u64>().ok()) {
                     *value = json!(number);
                 }

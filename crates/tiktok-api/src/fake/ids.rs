@@ -1,8 +1,8 @@
-//! Names to ids and back.
+//! Converts names to ids and back.
 //!
-//! An id has to lead back to its name, also after a restart and with nothing stored: ids of the
-//! catalogue are looked up, those of other short names are the name itself, written as a number.
-//! Only names that are too long for an id of 32 digits have to be remembered.
+//! The name must follow from the id, also after a restart and without storage: ids of the
+//! catalogue are looked up, those of other short names encode the name as a number.
+//! Only names that are too long for an id of 32 digits are remembered.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -11,16 +11,16 @@ use super::catalog::CATALOG;
 use super::dice::Dice;
 use crate::{ChallengeId, Hashtag};
 
-/// The letters of names that can be written as numbers; the place of a letter is its digit less one.
+/// The letters of names that can be written as numbers; the digit of a letter is its index plus one.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 const BASE: u128 = LETTERS.len() as u128 + 1;
-/// 38^19 and 256^12 have at most 31 digits, which leaves one for the kind of id.
+/// 38^19 and 256^12 have at most 31 digits, which leaves one digit for the kind of id.
 const LETTERS_MAX: usize = 19;
 const BYTES_MAX: usize = 12;
-/// Long names that are remembered; the oldest ids lead nowhere beyond that.
+/// Maximum long names that are remembered.
 const REMEMBERED_MAX: usize = 65_536;
 
-/// The first digit says how to read the rest.
+/// The first digit is the encoding of the rest.
 const OF_LETTERS: char = '1';
 const OF_BYTES: char = '2';
 const REMEMBERED: char = '3';
@@ -61,7 +61,7 @@ impl Ids {
         id
     }
 
-    /// The hashtag with an id, if the id has the form of one; it need not exist.
+    /// The hashtag with an id, if the id is valid; the hashtag need not exist.
     pub(super) fn hashtag(&self, id: &ChallengeId) -> Option<Hashtag> {
         let (kind, rest) = id.as_str().split_at(1);
         let number: u128 = rest.parse().ok()?;
@@ -76,7 +76,7 @@ impl Ids {
             _ => return None,
         };
         let hashtag = Hashtag::parse(&name).ok().filter(|hashtag| hashtag.as_str() == name)?;
-        // A number can be read as a name whose id is written otherwise.
+        // A number can decode to a name whose id is a different one.
         (self.id(&hashtag) == *id).then_some(hashtag)
     }
 

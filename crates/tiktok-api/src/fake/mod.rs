@@ -2,17 +2,16 @@
 //!
 //! Three layers, each of which can be used alone: the [`World`] (what is true at a moment), the [`Simulator`] (what
 //! the API answers to a request at that moment: keys, credits, limits, faults, and pages as irregular as real ones),
-//! and [`serve`] (HTTP). Every answer carries the header `X-Simulated`, so that nobody takes it for real.
+//! and [`serve`] (HTTP). Every answer has the header `X-Simulated`, so that it cannot be mistaken for real data.
 //!
-//! The behaviour of the real APIs is known in part only. Where it is not, the simulator takes the likelier or the
-//! harsher side: errors come as HTTP 200, and an answer that says "not found" is charged.
+//! The behaviour of the real APIs is only partly known. Otherwise the simulator does what is likelier or harsher:
+//! errors come with HTTP 200, and a "not found" costs a credit.
 
 mod accounts;
 mod answers;
 mod call;
 mod catalog;
 mod content;
-mod course;
 mod dice;
 mod faults;
 mod ids;
@@ -21,6 +20,7 @@ mod profile;
 mod rate;
 mod regions;
 mod server;
+mod sums;
 mod world;
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ use crate::{ChallengeId, Dialect, Hashtag};
 
 use accounts::{Accounts, Terms};
 use dice::Dice;
-use faults::Switchboard;
+use faults::ActiveFaults;
 use ids::Ids;
 
 pub(crate) use call::{Call, Missing, PageCall, Parameter, Parameters, Rejection};
@@ -47,28 +47,28 @@ pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
 pub use server::serve;
 pub use world::World;
 
-/// Requests that are remembered.
+/// Maximum requests in the log.
 const LOG_MAX: usize = 10_000;
 
-/// What the simulated API is like. The default is the real one's: any key, 200 requests a minute,
-/// no end of credits; but no latency.
+/// The properties of the simulated API. The defaults are those of the real one: any key, 200 requests per minute,
+/// unlimited credits; but no latency.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The dialect it speaks.
+    /// The dialect of requests and answers.
     pub dialect: Dialect,
-    /// Which world.
+    /// Selects the world.
     pub seed: u64,
-    /// When it began.
+    /// The beginning of the world.
     pub beginning: Timestamp,
-    /// The mean time an answer takes; single ones take half to one and a half of it.
+    /// The mean latency of an answer; each takes 0.5 to 1.5 times as long.
     pub latency: Duration,
-    /// Requests a key may send within any minute.
+    /// Maximum requests of a key within any minute.
     pub rate_limit_per_minute: u32,
-    /// Credits each key has; `None`: without end.
+    /// Credits of each key; `None` is unlimited.
     pub credits: Option<u64>,
-    /// The keys that are accepted; empty: any.
+    /// The accepted keys; empty accepts any.
     pub keys: Vec<String>,
-    /// What goes wrong from the start.
+    /// The faults in force at the start.
     pub faults: Faults,
 }
 
@@ -87,10 +87,10 @@ impl Default for Settings {
     }
 }
 
-/// A request, taken out of HTTP.
+/// A request, independent of HTTP.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The path, with or without the slash at its end.
+    /// The path, with or without a trailing slash.
     pub path: &'a str,
     /// The query, percent-encoded, without the question mark.
     pub query: &'a str,
@@ -98,7 +98,7 @@ pub struct Request<'a> {
     pub key: Option<&'a str>,
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// The HTTP status.
@@ -115,27 +115,27 @@ pub struct Reply {
     pub delay: Duration,
 }
 
-/// How a body comes.
+/// How a body is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// As it should.
+    /// Completely.
     Whole(String),
-    /// Announced whole, but ended halfway.
+    /// With the full length announced, but ended halfway.
     CutOff(String),
-    /// It begins like an answer and never ends.
+    /// It starts like an answer and never ends.
     Endless,
-    /// Not even the status line comes.
+    /// Not even the status line is sent.
     Never,
 }
 
-/// A request as it is remembered.
+/// A request in the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Logged {
-    /// When it came, in milliseconds since the Unix epoch.
+    /// When it arrived, in milliseconds since the Unix epoch.
     pub at_milliseconds: i64,
-    /// The name of the operation, or the path if it leads nowhere.
+    /// The name of the operation, or the path if there is no such operation.
     pub endpoint: String,
-    /// The query as it came.
+    /// The query as received.
     pub query: String,
     /// The HTTP status of the answer.
     pub status: u16,
@@ -158,7 +158,7 @@ pub struct Simulator {
 #[derive(Debug)]
 struct Session {
     accounts: Accounts,
-    switchboard: Switchboard,
+    faults: ActiveFaults,
     log: VecDeque<Logged>,
     requests: u64,
 }
@@ -166,8 +166,8 @@ struct Session {
 impl Simulator {
     /// A simulator with nothing charged yet.
     pub fn new(settings: Settings) -> Self {
-        let mut switchboard = Switchboard::default();
-        switchboard.set(settings.faults);
+        let mut faults = ActiveFaults::default();
+        faults.set(settings.faults);
         let terms = Terms {
             keys: settings.keys,
             per_minute: settings.rate_limit_per_minute,
@@ -182,19 +182,19 @@ impl Simulator {
             latency: settings.latency,
             session: Mutex::new(Session {
                 accounts: Accounts::new(terms),
-                switchboard,
+                faults,
                 log: VecDeque::new(),
                 requests: 0,
             }),
         }
     }
 
-    /// The dialect it speaks.
+    /// The dialect of requests and answers.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The world that it shows.
+    /// The simulated world.
     pub fn world(&self) -> &World {
         &self.world
     }
@@ -204,7 +204,7 @@ impl Simulator {
         self.ids.id(hashtag)
     }
 
-    /// The answer to a request that comes at `now`.
+    /// The answer to a request at `now`.
     pub fn answer(&self, request: Request<'_>, now: Timestamp) -> Reply {
         let path = request.path.trim_matches('/');
         let call = self.dialect.language().parse(path, &Parameters::parse(request.query));
@@ -213,18 +213,18 @@ impl Simulator {
             let mut session = self.session();
             session.requests += 1;
             let pace = self.dice.named("latency").about(session.requests).between(0.5, 1.5);
-            let (extra, fault) = session.switchboard.draw(endpoint, self.dice);
+            let (extra, fault) = session.faults.draw(endpoint, self.dice);
             let latency = self.latency.mul_f64(pace) + Duration::from_millis(extra);
             (session.accounts.admit(request.key, now), latency, fault)
         };
         let endpoint = endpoint.chars().take(100).collect();
         let (reply, charged) = match admitted {
             Err(rejection) => (self.reject(rejection, None), false),
-            Ok(()) => match self.let_in(call, fault, now) {
+            Ok(()) => match self.answer_admitted(call, fault, now) {
                 Ok(reply) => (reply, true),
                 Err((rejection, retry_after)) => {
-                    // An answer with HTTP 200 costs a credit, whatever it says; unless it says that the account
-                    // cannot pay.
+                    // An answer with HTTP 200 costs a credit, even if it is an error, unless the account cannot
+                    // pay.
                     let pays = !matches!(rejection, Rejection::BadKey | Rejection::NoCredits);
                     (self.reject(rejection, retry_after), pays)
                 }
@@ -247,15 +247,15 @@ impl Simulator {
 
     /// Replaces the faults in force.
     pub fn set_faults(&self, faults: Faults) {
-        self.session().switchboard.set(faults);
+        self.session().faults.set(faults);
     }
 
     /// The faults in force.
     pub fn faults(&self) -> Faults {
-        self.session().switchboard.in_force()
+        self.session().faults.in_force()
     }
 
-    /// What was charged so far.
+    /// The credits charged so far.
     pub fn bill(&self) -> Bill {
         self.session().accounts.bill()
     }
@@ -266,7 +266,7 @@ impl Simulator {
     }
 
     /// The answer to a request whose key was accepted.
-    fn let_in(
+    fn answer_admitted(
         &self,
         call: Option<Call>,
         fault: Option<Fault>,
@@ -313,14 +313,14 @@ impl Simulator {
         }
     }
 
-    /// Writes an error.
+    /// The answer that reports an error.
     fn reject(&self, rejection: Rejection, retry_after: Option<u64>) -> Reply {
         let (status, body) = self.dialect.language().reject(rejection);
         Reply { status, retry_after, ..Reply::json(body) }
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
-        // Nothing can panic while the lock is held; counts would still be true.
+        // Nothing can panic while the lock is held; the counts would still be correct.
         self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

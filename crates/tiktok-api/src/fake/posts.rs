@@ -1,14 +1,15 @@
 //! The posts under a hashtag, as the API would list them.
 //!
 //! The posts of an hour are those that the totals count. A listing goes back in time, is shuffled
-//! locally, and is cut into pages that overlap, come short, and now and then hold nothing.
+//! locally, and is split into pages that overlap, can be short, and are sometimes empty.
 
 use units::Timestamp;
 
-use super::course::remaining;
+use super::content::List;
 use super::dice::Dice;
 use super::profile::Profile;
 use super::regions::{self, REGIONS};
+use super::sums::remaining;
 use super::world::Moment;
 use crate::Region;
 
@@ -16,30 +17,30 @@ use crate::Region;
 const SHUFFLED: usize = 60;
 /// Posts older than this many hours are not listed.
 const OLDEST: i64 = 400 * 24;
-/// Of the posts on a page for a region, one in about this many is from elsewhere.
+/// The share of posts from other regions on a page for a region.
 const STRANGERS: f64 = 0.2;
 
 /// One post, as it is at one moment.
 #[derive(Debug, Clone)]
-pub(super) struct Upload {
-    /// 19 digits, of which no two posts have the same.
-    pub(super) id: u64,
-    pub(super) posted_at: Timestamp,
-    /// Missing now and then, as anything can be in a real answer.
-    pub(super) region: Option<&'static str>,
-    pub(super) plays: u64,
-    pub(super) likes: u64,
-    pub(super) comments: u64,
-    pub(super) shares: u64,
-    /// Missing now and then.
-    pub(super) saves: Option<u64>,
-    pub(super) downloads: u64,
-    /// For its author, title and other trimmings.
+pub(crate) struct Upload {
+    /// 19 digits, unique.
+    pub(crate) id: u64,
+    pub(crate) posted_at: Timestamp,
+    /// Sometimes missing, as in real answers.
+    pub(crate) region: Option<&'static str>,
+    pub(crate) plays: u64,
+    pub(crate) likes: u64,
+    pub(crate) comments: u64,
+    pub(crate) shares: u64,
+    /// Sometimes missing.
+    pub(crate) saves: Option<u64>,
+    pub(crate) downloads: u64,
+    /// For its author, title and other details.
     pub(super) dice: Dice,
 }
 
-/// That a post exists, from where, and since when: all that decides where it is listed. The rest is
-/// worked out for those that are shown.
+/// The time and region of a post, which decide where it is listed. The rest is computed only for posts that are
+/// shown.
 #[derive(Debug, Clone, Copy)]
 struct Birth {
     hour: i64,
@@ -49,18 +50,16 @@ struct Birth {
     dice: Dice,
 }
 
-/// A page of a listing.
-#[derive(Debug, Clone)]
-pub(super) struct Page {
-    pub(super) uploads: Vec<Upload>,
-    pub(super) next: usize,
-    pub(super) more: bool,
-}
-
 /// The page that begins at place `cursor`.
-pub(super) fn page(profile: &Profile, region: Region, now: Moment, cursor: usize, count: usize) -> Page {
+pub(super) fn page(
+    profile: &Profile,
+    region: Region,
+    now: Moment,
+    cursor: usize,
+    count: usize,
+) -> List<Upload> {
     let end = cursor.saturating_add(count).min(profile.depth);
-    // Whole blocks, so that every page sees the same shuffle; one more post tells whether more exist.
+    // Whole blocks, so that every page has the same shuffle; one more post shows whether more exist.
     let (mut births, all) = births(profile, region, now, end.div_ceil(SHUFFLED) * SHUFFLED + 1);
     let listed = if all { births.len().min(profile.depth) } else { profile.depth };
     births.truncate(end.div_ceil(SHUFFLED) * SHUFFLED);
@@ -71,15 +70,15 @@ pub(super) fn page(profile: &Profile, region: Region, now: Moment, cursor: usize
     let full: Vec<Birth> = births.into_iter().take(end.min(listed)).skip(cursor).collect();
     let dice = profile.dice.named("pages").named(region.as_str());
     let (shown, next) = cut(full.len(), dice, now, cursor, listed);
-    let uploads = full[..shown].iter().map(|birth| upload(profile, now, birth)).collect();
-    Page { uploads, next, more: cursor + shown < listed }
+    let items = full[..shown].iter().map(|birth| upload(profile, now, birth)).collect();
+    List { items, next, more: cursor + shown < listed }
 }
 
-/// Makes a page as irregular as real ones are; the same for ten minutes. Of the posts that it could hold,
-/// says how many it does, and the cursor of the next page.
+/// Makes a page as irregular as real ones; it stays the same for ten minutes. Of the `posts` that it could have,
+/// returns how many it has, and the cursor of the next page.
 fn cut(posts: usize, dice: Dice, now: Moment, cursor: usize, listed: usize) -> (usize, usize) {
     let dice = dice.about(cursor as u64).about(now.ten_minutes());
-    // Empty, but not for good: the cursor before it leads on.
+    // Empty, but not the end: the cursor before it continues.
     if cursor > 0 && cursor.is_multiple_of(2) && cursor + posts < listed && dice.named("empty").happens(0.04)
     {
         return (0, cursor - 1);
@@ -93,13 +92,13 @@ fn cut(posts: usize, dice: Dice, now: Moment, cursor: usize, listed: usize) -> (
     (shown, if end < listed { end - overlap } else { end })
 }
 
-/// The newest posts that a listing for `region` holds, newest first, at most so many.
+/// The newest posts that a listing for `region` contains, newest first, at most `wanted`.
 pub(super) fn newest(profile: &Profile, region: Region, now: Moment, wanted: usize) -> Vec<Upload> {
     let (births, _) = births(profile, region, now, wanted);
     births.iter().take(wanted).map(|birth| upload(profile, now, birth)).collect()
 }
 
-/// At least `wanted` posts that a listing for `region` holds, newest first, and whether these are all.
+/// At least `wanted` posts that a listing for `region` contains, newest first, and whether there are no more.
 fn births(profile: &Profile, region: Region, now: Moment, wanted: usize) -> (Vec<Birth>, bool) {
     let mut found = Vec::new();
     let mut posts = Vec::new();
@@ -125,8 +124,8 @@ fn births(profile: &Profile, region: Region, now: Moment, wanted: usize) -> (Vec
     (found, true)
 }
 
-/// Whether the listing for `region` holds a post, by the number of the region that it is from: all from
-/// there, and some strangers.
+/// Whether the listing for `region` contains a post, by the number of the post's region: all posts from there, and
+/// some from elsewhere.
 fn lists(profile: &Profile, region: Region) -> impl Fn(usize, Dice) -> bool {
     let asked = regions::number(region);
     let share = asked.map_or(0.0, |asked| profile.spread.share(asked));
@@ -140,7 +139,7 @@ fn lists(profile: &Profile, region: Region) -> impl Fn(usize, Dice) -> bool {
 fn upload(profile: &Profile, now: Moment, birth: &Birth) -> Upload {
     let Birth { hour, second, home, dice: post } = *birth;
     let age = (now.second() - second) as f64 / 3_600.0;
-    // Plays are very uneven: lognormal, with the mean that the totals are made of.
+    // Plays are very uneven: lognormal, with the mean that the totals are computed from.
     let luck = (1.2 * post.named("luck").normal() - 0.72).exp();
     let cap = profile.plays_per_post * profile.rate.attention(hour) * luck;
     let plays = cap * (1.0 - remaining(age));

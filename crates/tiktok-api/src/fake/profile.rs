@@ -1,4 +1,4 @@
-//! What does not change about one hashtag, and the chance events that do happen under it.
+//! The constant properties of a hashtag, and its random events.
 
 use units::Timestamp;
 
@@ -7,7 +7,7 @@ use super::dice::Dice;
 use super::rate::Rate;
 use super::regions::Spread;
 
-/// Hours after which a post has gathered 63 % of the plays it will ever have.
+/// Hours after which a post has 63 % of all the plays it will have.
 pub(super) const PLAYS_TAU: f64 = 36.0;
 
 /// One hashtag of the world.
@@ -20,11 +20,11 @@ pub(super) struct Profile {
     pub(super) posts_before: u64,
     /// Views before the world began.
     pub(super) views_before: f64,
-    /// Plays that an ordinary post gathers in its life, on average.
+    /// Mean plays of an ordinary post in total.
     pub(super) plays_per_post: f64,
-    /// How many posts the API lists before it says that there are no more.
+    /// How many posts the API lists at most.
     pub(super) depth: usize,
-    /// For whatever else has to be decided about the hashtag.
+    /// For other decisions about the hashtag.
     pub(super) dice: Dice,
     beginning: Timestamp,
     counts: Dice,
@@ -32,7 +32,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// The hashtag of this name in a world that began then; `None` if it does not exist.
+    /// The hashtag of this name in a world with this beginning; `None` if it does not exist.
     pub(super) fn new(name: &str, world: Dice, beginning: Timestamp) -> Option<Self> {
         let dice = world.named(name);
         let kind = catalog::kind(name, dice)?;

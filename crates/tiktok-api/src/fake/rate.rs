@@ -1,4 +1,4 @@
-//! How many posts an hour a hashtag gets, at any hour.
+//! The rate of posts of a hashtag at any hour.
 
 use super::catalog::{Kind, burst_phase, entry};
 use super::dice::Dice;
@@ -13,7 +13,7 @@ pub(super) struct Rate {
     kind: Kind,
     /// Posts an hour on an ordinary day.
     base: f64,
-    /// The hour of the day with most posts.
+    /// The hour of the day with the most posts.
     peak_hour: f64,
     bursts: Bursts,
 }
@@ -71,13 +71,13 @@ impl Rate {
         self.base * time_of_day * self.level(middle)
     }
 
-    /// How much more than usual a post of this hour is played.
+    /// Plays of a post of this hour relative to an ordinary post.
     pub(super) fn attention(&self, hour: i64) -> f64 {
         1.0 + (self.level(hour as f64 + 0.5) - 1.0).max(0.0)
             * if self.kind == Kind::Burst { 0.05 } else { 0.0 }
     }
 
-    /// The rate over the ordinary one, the time of day left aside.
+    /// The rate divided by the ordinary rate, without the effect of the time of day.
     pub(super) fn level(&self, at: f64) -> f64 {
         match self.kind {
             // Bounded, so that no future moment overflows.
@@ -96,7 +96,7 @@ impl Rate {
         }
     }
 
-    /// The onsets of bursts from `from` until before `to`.
+    /// The onsets of bursts in `from..to`.
     pub(super) fn onsets(&self, from: f64, to: f64) -> Vec<f64> {
         if self.kind != Kind::Burst || to <= from {
             return Vec::new();
@@ -118,7 +118,7 @@ fn ramp(day: f64) -> f64 {
 }
 
 impl Bursts {
-    /// Which period a moment lies in.
+    /// The number of the period of a moment.
     fn number(self, at: f64) -> i64 {
         ((at - self.phase) / self.period).floor() as i64
     }
@@ -126,7 +126,7 @@ impl Bursts {
     fn get(self, number: i64) -> Burst {
         let dice = self.dice.about(number as u64);
         Burst {
-            // Within the first fifth of the period, so that bursts neither coincide nor repeat by the clock.
+            // Within the first fifth of the period, so that bursts neither coincide nor repeat exactly.
             onset: self.phase + (number as f64 + dice.named("onset").between(0.0, 0.2)) * self.period,
             height: dice.named("height").between(7.0, 29.0),
             rise: dice.named("rise").between(4.0, 14.0),
@@ -134,7 +134,7 @@ impl Bursts {
         }
     }
 
-    /// The bursts that can be felt at a moment.
+    /// The bursts that affect a moment.
     fn around(self, at: f64) -> impl Iterator<Item = Burst> {
         let number = self.number(at);
         [number - 1, number].into_iter().map(move |number| self.get(number))

@@ -1,4 +1,4 @@
-//! The regions of the simulated world, and how much of the world's posting each does.
+//! The regions of the simulated world, and the share of posts from each.
 
 use super::dice::Dice;
 use crate::Region;
@@ -31,7 +31,7 @@ pub(super) const REGIONS: [(&str, &str, f64); 24] = [
     ("ZA", "South Africa", 0.01),
 ];
 
-/// How the posts of one hashtag are spread over the regions.
+/// The distribution of the posts of a hashtag over the regions.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
     /// For each region, the share of posts in it and in those before it.
@@ -39,7 +39,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Every hashtag has its own markets: the usual shares, each halved to doubled.
+    /// Every hashtag has its own distribution: the usual shares, each times 0.5 to 2.
     pub(super) fn new(dice: Dice) -> Self {
         let weight = |n: usize| REGIONS[n].2 * 2.0_f64.powf(dice.about(n as u64).between(-1.0, 1.0));
         let weights: [f64; REGIONS.len()] = std::array::from_fn(weight);
@@ -65,7 +65,7 @@ impl Spread {
     }
 }
 
-/// The number of a region in [`REGIONS`]; `None` for one where nobody posts.
+/// The number of a region in [`REGIONS`]; `None` for one without posts.
 pub(super) fn number(region: Region) -> Option<usize> {
     REGIONS.iter().position(|(code, _, _)| *code == region.as_str())
 }

@@ -35,7 +35,7 @@ struct Shared {
 ///
 /// # Errors
 ///
-/// The listener's, when no connection can be accepted any more.
+/// If the listener can no longer accept connections.
 pub async fn serve(
     listener: TcpListener,
     simulator: Arc<Simulator>,
@@ -50,7 +50,7 @@ pub async fn serve(
         .route("/-/requests", get(requests))
         .fallback(api)
         .with_state(shared);
-    // Without it a page in several writes waits for the reader's acknowledgements.
+    // Otherwise an answer in several writes waits for acknowledgements of the client.
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true);
     });
@@ -66,7 +66,7 @@ async fn api(State(shared): State<Shared>, method: Method, uri: Uri, headers: He
     let reply = shared.simulator.answer(request, shared.clock.now());
     tokio::select! {
         response = deliver(reply) => response,
-        // An answer that never comes must not keep the simulator from ending.
+        // An answer that is never sent must not keep the simulator from stopping.
         () = shared.stopping.cancelled() => (StatusCode::SERVICE_UNAVAILABLE, [SIMULATED]).into_response(),
     }
 }
@@ -87,7 +87,7 @@ async fn deliver(reply: Reply) -> Response {
     response
 }
 
-/// Announces the whole length and breaks off at half of it.
+/// Announces the full length and stops at half of it.
 fn cut_off(text: String) -> Response {
     let length = text.len();
     let half = Bytes::from(text).slice(..length / 2);

@@ -1,8 +1,8 @@
 //! The simulated world: every figure is a pure function of seed, hashtag, region and time.
 //!
-//! It begins on 2022-01-01 (a Saturday), or when it is told to. The posts of every hour are a Poisson draw of the
-//! hashtag's rate in that hour; totals count them, listings list them. Views are what these posts
-//! are played: each gathers its plays over days, most of them at first.
+//! It begins on 2022-01-01 (a Saturday), or at a chosen time. The posts of every hour are a Poisson draw of the
+//! hashtag's rate in that hour; totals count them, listings list them. Views are the plays
+//! of these posts: each gains its plays over days, most of them at first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,15 +11,16 @@ use std::time::Duration;
 use units::{HOUR, Timestamp};
 
 use super::catalog::Kind;
-use super::course::Course;
+use super::content::List;
 use super::dice::Dice;
-use super::posts::{self, Page, Upload};
+use super::posts::{self, Upload};
 use super::profile::Profile;
+use super::sums::SumCache;
 use crate::{Hashtag, Region, Totals};
 
-/// The end of time: 78 years after the beginning. Later moments look like it.
+/// The end of the world: 78 years after the beginning. Later moments look the same.
 const LAST_SECOND: i64 = 78 * 365 * 86_400;
-/// Hashtags whose sums are remembered; beyond that they are computed again.
+/// Hashtags whose sums are remembered; the others are computed again.
 const REMEMBERED_MAX: usize = 4_096;
 /// A stale cache is this far behind.
 const STALE_BY: Duration = Duration::from_secs(6 * 3_600);
@@ -46,7 +47,7 @@ impl Moment {
         (self.0 % 3_600) as f64 / 3_600.0
     }
 
-    /// The number of the ten minutes it lies in.
+    /// The number of its ten-minute period.
     pub(super) fn ten_minutes(self) -> u64 {
         (self.0 / 600) as u64
     }
@@ -63,11 +64,11 @@ pub struct World {
 #[derive(Debug)]
 struct Known {
     profile: Profile,
-    course: Course,
+    sums: SumCache,
 }
 
 impl World {
-    /// When a world begins that is not told when: 2022-01-01T00:00:00Z.
+    /// The default beginning: 2022-01-01T00:00:00Z.
     pub const BEGINNING: Timestamp = Timestamp::from_secs(1_640_995_200);
 
     /// The world of this seed.
@@ -75,7 +76,7 @@ impl World {
         Self::beginning_at(seed, Self::BEGINNING)
     }
 
-    /// The same world, begun at another time: all that happens in it is moved by as much.
+    /// The same world with another beginning: everything in it is shifted by the same time.
     pub fn beginning_at(seed: u64, beginning: Timestamp) -> Self {
         Self { dice: Dice::new(seed), beginning, known: Mutex::default() }
     }
@@ -85,8 +86,7 @@ impl World {
         Some(self.known(hashtag)?.profile.kind)
     }
 
-    /// What the API counts at a moment; `None` if the hashtag does not exist or has vanished for the
-    /// time being.
+    /// What the API counts at a moment; `None` if the hashtag does not exist or is currently unknown to the API.
     pub fn totals(&self, hashtag: &Hashtag, at: Timestamp) -> Option<Totals> {
         let known = self.known(hashtag)?;
         let profile = &known.profile;
@@ -100,7 +100,7 @@ impl World {
         Some(Totals { posts: Some(shown(posts)), views: Some(shown(views)) })
     }
 
-    /// When a bursting hashtag began to burst, within `from..to`: what a detector should find.
+    /// When a bursting hashtag began to burst, within `from..to`: the ground truth for a detector.
     pub fn onsets(&self, hashtag: &Hashtag, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let onsets =
             self.known(hashtag).map(|known| known.profile.rate.onsets(self.hours(from), self.hours(to)));
@@ -108,8 +108,8 @@ impl World {
         onsets.into_iter().flatten().map(time).collect()
     }
 
-    /// Posts that are expected at a moment, over those of an ordinary day, the time of day left aside: 1
-    /// unless the hashtag grows, is busier at weekends, climbs or bursts. `None` if it does not exist.
+    /// The expected rate of posts at a moment divided by that of an ordinary day, without the effect of the time of
+    /// day: 1 unless the hashtag grows, is busier at weekends, climbs or bursts. `None` if it does not exist.
     pub fn level(&self, hashtag: &Hashtag, at: Timestamp) -> Option<f64> {
         Some(self.known(hashtag)?.profile.rate.level(self.hours(at)))
     }
@@ -122,13 +122,13 @@ impl World {
         at: Timestamp,
         cursor: usize,
         count: usize,
-    ) -> Option<Page> {
+    ) -> Option<List<Upload>> {
         let now = self.moment(at);
         let known = self.known(hashtag).filter(|known| !is_away(&known.profile, now))?;
         Some(posts::page(&known.profile, region, now, cursor, count))
     }
 
-    /// The newest posts under a hashtag that a listing for `region` holds, newest first; none if
+    /// The newest posts under a hashtag that a listing for `region` contains, newest first; none if
     /// the hashtag does not exist.
     pub(super) fn newest(
         &self,
@@ -141,7 +141,7 @@ impl World {
         posts::newest(&known.profile, region, self.moment(at), wanted)
     }
 
-    /// Dice for what else has to be decided about a hashtag, whether it exists or not.
+    /// Dice for other decisions about a hashtag, whether it exists or not.
     pub(super) fn dice(&self, hashtag: &Hashtag) -> Dice {
         self.dice.named(hashtag.as_str())
     }
@@ -164,7 +164,7 @@ impl World {
             known.clear();
         }
         let profile = Profile::new(hashtag.as_str(), self.dice, self.beginning);
-        let entry = profile.map(|profile| Arc::new(Known { profile, course: Course::default() }));
+        let entry = profile.map(|profile| Arc::new(Known { profile, sums: SumCache::default() }));
         known.insert(hashtag.clone(), entry.clone());
         entry
     }
@@ -175,7 +175,7 @@ impl Known {
     fn counts(&self, now: Moment) -> (u64, u64) {
         let profile = &self.profile;
         let hour = now.hour();
-        let sums = self.course.sums(profile, hour);
+        let sums = self.sums.at(profile, hour);
         let begun = (0..profile.posts_in(hour))
             .filter(|number| {
                 hour * 3_600 + Profile::second(profile.post(hour, *number)) as i64 <= now.second()
@@ -195,7 +195,7 @@ fn is_away(profile: &Profile, now: Moment) -> bool {
     profile.kind == Kind::Vanishing && away.contains(&(now.second() % PERIOD))
 }
 
-/// A dipping hashtag is answered from a stale cache in one ten minutes of twenty.
+/// A dipping hashtag is answered from a stale cache in one of twenty ten-minute periods.
 fn is_stale(profile: &Profile, now: Moment) -> bool {
     profile.kind == Kind::Dipping && profile.dice.named("stale").about(now.ten_minutes()).happens(0.05)
 }

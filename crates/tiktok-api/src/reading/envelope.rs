@@ -1,4 +1,4 @@
-//! What answers say about their own success.
+//! How answers report success or failure.
 
 use serde::de::DeserializeOwned;
 
@@ -7,15 +7,15 @@ use super::shape::Object;
 use crate::dialect::Language;
 use crate::{Class, Error, RawAnswer};
 
-/// An answer that can report an error instead of what was asked for.
+/// An answer that can report an error instead of the requested data.
 pub(crate) trait Envelope {
-    /// The fields that tell the outcome: status, message, msg, code. A field that the dialect lacks is absent.
+    /// The fields that report the outcome: status, message, msg, code. A field that the dialect lacks is absent.
     fn outcome(&self) -> [&Scalar; 4];
 
     /// Whether every key that a good answer needs is present.
     fn is_complete(&self) -> bool;
 
-    /// Whether it says `"status": "error"`.
+    /// Whether it reports `"status": "error"`.
     fn admits_error(&self) -> bool {
         let [status, ..] = self.outcome();
         matches!(status, Scalar::Text(text) if text.trim().eq_ignore_ascii_case("error"))
@@ -34,7 +34,7 @@ pub(crate) trait Envelope {
     }
 }
 
-/// The outcome alone, of an answer whose other fields do not matter.
+/// Only the outcome of an answer.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Outcome {
@@ -54,7 +54,7 @@ impl Envelope for Outcome {
     }
 }
 
-/// Parses the body as a `T`, unless it reports an error or lacks what a good answer needs.
+/// Parses the body as a `T`, unless it reports an error or is incomplete.
 pub(crate) fn parse<T: DeserializeOwned + Envelope>(
     language: &dyn Language,
     raw: &RawAnswer,
@@ -69,7 +69,7 @@ pub(crate) fn parse<T: DeserializeOwned + Envelope>(
     Ok(answer)
 }
 
-/// The error of a 2xx answer that does not hold what was asked for.
+/// The error of a 2xx answer without the requested data.
 pub(crate) fn refusal(language: &dyn Language, answer: &impl Envelope) -> Error {
     let Some(text) = answer.message() else {
         return if answer.admits_error() {
@@ -78,12 +78,12 @@ pub(crate) fn refusal(language: &dyn Language, answer: &impl Envelope) -> Error 
             Error::malformed("the answer lacks a required key")
         };
     };
-    // An error that the server admits may pass. An unknown text is not worth more credits.
+    // A reported error may be temporary. An unknown message does not justify more credits.
     let unknown = if answer.admits_error() { Class::Transient } else { Class::Malformed };
     Error::new(language.classify(&text).unwrap_or(unknown), format!("the server says: {text}"))
 }
 
-/// Parses the body as JSON of the expected shape. A body that is not JSON is the server's trouble and may pass; JSON
+/// Parses the body as JSON of the expected shape. A body that is not JSON is a temporary fault of the server; JSON
 /// of another shape is not.
 pub(crate) fn json<T: DeserializeOwned>(raw: &RawAnswer) -> Result<T, Error> {
     serde_json::from_slice(&raw.body).map_err(|error| {

@@ -1,7 +1,7 @@
-//! Reading an answer: did the request fail, in which class, and if it did not, what does the answer hold?
+//! Reads an answer: the data, or the class of the error.
 //!
 //! The order of the checks matters, because most APIs report most failures with HTTP 200: the status; is the body
-//! JSON; does it report an error; does it hold what was asked for; is it about the hashtag that was asked for. The
+//! JSON; does it report an error; does it contain the requested data; is it about the requested hashtag. The
 //! three checks in the middle are the dialect's, with the tools of this folder.
 
 mod envelope;
@@ -59,7 +59,7 @@ fn bad_status(language: &dyn Language, raw: &RawAnswer) -> Error {
         _ => Class::Malformed,
     };
     let class = match (status, message.as_deref().and_then(|text| language.classify(text))) {
-        // A limit that comes with 429 is a rate limit, unless the message is about money.
+        // With status 429, a limit is a rate limit, unless the message is about money.
         (429, Some(Class::CreditsExhausted)) if !message.as_deref().is_some_and(words::speaks_of_money) => {
             Class::Throttled
         }

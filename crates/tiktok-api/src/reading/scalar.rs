@@ -1,14 +1,16 @@
-//! A JSON value whose type is not known beforehand.
+//! A JSON value whose type is not known in advance.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A single JSON value of any type.
 ///
 /// Counts arrive as numbers, as strings, as null, or not at all; ids as strings or numbers; flags as booleans or
-/// 0/1. Every field is therefore read as a `Scalar`, which is then asked for a count, a text or a flag. A value that
-/// cannot be converted counts as missing, never as zero.
+/// 0/1. Every field is therefore read as a `Scalar` and then converted into a count, a text or a flag. A value that
+/// cannot be converted is missing, never zero.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Scalar {
     /// Missing, null, an array or an object.
@@ -68,52 +70,70 @@ impl Scalar {
     }
 }
 
+/// A JSON value of any type.
+pub(super) enum Json<T> {
+    /// An object, read as a `T`.
+    Object(T),
+    /// Anything else. Of an array, nothing is kept.
+    Other(Scalar),
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyValue;
+        Ok(match Json::<IgnoredAny>::deserialize(deserializer)? {
+            Json::Object(_) => Scalar::Absent,
+            Json::Other(scalar) => scalar,
+        })
+    }
+}
 
-        impl<'de> Visitor<'de> for AnyValue {
-            type Value = Scalar;
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Json<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for AnyValue<T> {
+            type Value = Json<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("any JSON value")
             }
 
-            fn visit_bool<E>(self, flag: bool) -> Result<Scalar, E> {
-                Ok(Scalar::Bool(flag))
+            fn visit_bool<E>(self, flag: bool) -> Result<Json<T>, E> {
+                Ok(Json::Other(Scalar::Bool(flag)))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar::Integer(number))
+            fn visit_u64<E>(self, number: u64) -> Result<Json<T>, E> {
+                Ok(Json::Other(Scalar::Integer(number)))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
-                Ok(u64::try_from(number).map_or(Scalar::OtherNumber(number as f64), Scalar::Integer))
+            fn visit_i64<E>(self, number: i64) -> Result<Json<T>, E> {
+                let scalar =
+                    u64::try_from(number).map_or(Scalar::OtherNumber(number as f64), Scalar::Integer);
+                Ok(Json::Other(scalar))
             }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar::OtherNumber(number))
+            fn visit_f64<E>(self, number: f64) -> Result<Json<T>, E> {
+                Ok(Json::Other(Scalar::OtherNumber(number)))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Text(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<Json<T>, E> {
+                Ok(Json::Other(Scalar::Text(text.to_owned())))
             }
 
-            fn visit_unit<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar::Absent)
+            fn visit_unit<E>(self) -> Result<Json<T>, E> {
+                Ok(Json::Other(Scalar::Absent))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<T>, A::Error> {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Absent)
+                Ok(Json::Other(Scalar::Absent))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scalar, A::Error> {
-                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Absent)
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Json<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(entries)).map(Json::Object)
             }
         }
 
-        deserializer.deserialize_any(AnyValue)
+        deserializer.deserialize_any(AnyValue(PhantomData))
     }
 }

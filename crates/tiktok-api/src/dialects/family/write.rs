@@ -57,20 +57,21 @@ fn challenge(hashtag: &FakeHashtag) -> Value {
 }
 
 fn video(post: &FakePost) -> Value {
+    let upload = &post.upload;
     json!({
-        "video_id": post.id,
-        "region": post.region,
+        "video_id": upload.id.to_string(),
+        "region": upload.region,
         "title": post.title,
         "cover": post.cover,
         "duration": post.seconds,
         "play": post.file,
-        "play_count": post.plays,
-        "digg_count": post.likes,
-        "comment_count": post.comments,
-        "share_count": post.shares,
-        "collect_count": post.saves,
-        "download_count": post.downloads,
-        "create_time": post.posted_at.as_secs(),
+        "play_count": upload.plays,
+        "digg_count": upload.likes,
+        "comment_count": upload.comments,
+        "share_count": upload.shares,
+        "collect_count": upload.saves,
+        "download_count": upload.downloads,
+        "create_time": upload.posted_at.as_secs(),
         "author": {
             "id": post.author.id,
             "unique_id": post.author.name,
