@@ -13,11 +13,11 @@ use super::layout::{HEADERS, document, style};
 /// The name of each alert, and its file in `docs/runbooks/`.
 macro_rules! runbooks {
     ($($name:literal,)+) => {
-        [$(($name, include_str!(concat!("../../docs/runbooks/", $name, ".md")))),+]
+        &[$(($name, include_str!(concat!("../../docs/runbooks/", $name, ".md")))),+]
     };
 }
 
-static RUNBOOKS: [(&str, &str); 21] = runbooks![
+static RUNBOOKS: &[(&str, &str)] = runbooks![
     "TikTokApiErrorRatioHigh",
     "TikTokApiThrottled",
     "TikTokBalanceLow",
@@ -68,7 +68,7 @@ fn list() -> Markup {
         &html! {
             h1 { "Runbooks" }
             p { "What each alert means and what to do." }
-            ul { @for (alert, _) in &RUNBOOKS { li { a href={ "/runbooks/" (alert) } { (alert) } } } }
+            ul { @for (alert, _) in RUNBOOKS { li { a href={ "/runbooks/" (alert) } { (alert) } } } }
         },
     )
 }

@@ -57,7 +57,7 @@ const TROUBLES: [(&str, &str, i64); 8] = [
 /// have.
 type Tells = (&'static str, &'static [&'static str], &'static [&'static str], usize);
 
-const TELLS: [Tells; 12] = [
+const TELLS: &[Tells] = &[
     ("TikTokWatchdog", &["always"], &[], 1),
     ("TikTokExporterDown", &["down"], &[], 1),
     ("TikTokBreakerOpen", &["key refused", "no credits"], &[], 2),
@@ -114,7 +114,7 @@ pub fn scores(days: i64, folder: &Path) -> Vec<(String, Score)> {
         judge::judge(&mut score, &all, &of(must), &of(may), "trouble");
         (rule.name.clone(), score)
     };
-    alerts.iter().zip(&TELLS).map(score).collect()
+    alerts.iter().zip(TELLS).map(score).collect()
 }
 
 fn metrics_of(rules: &[Rule], alerts: &[Rule]) -> BTreeSet<String> {
