@@ -86,10 +86,7 @@ fn a_running_exporter_is_asked_and_its_store_when_it_has_ended() {
         assert!(written.starts_with(start), "{name}: {written}");
     }
     let (week, _) = done(&["--url", &url, "--since", "7d", "--format", "markdown"]);
-    assert!(
-        week.contains("# Creator brief, last 7 d") && week.contains("the last 7d are unknown"),
-        "{week}"
-    );
+    assert!(week.contains("# Creator brief, last 7 d") && week.contains("the last 7d are unknown"), "{week}");
     let (dry, _) = done(&["--dry-run"]);
     assert!(dry.starts_with("costs no credits"), "{dry}");
 

@@ -1,7 +1,7 @@
 //! Interactive look-ups: answers, what they cost, which ledger pays, and what bad input gets.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -373,7 +373,10 @@ fn an_exporter_of_before_http_is_told_apart() {
     let answering = std::thread::spawn(move || {
         // One connection finds out that somebody listens, the next one asks.
         for stream in socket.incoming().take(2) {
-            let _ = stream.unwrap().write_all(b"{\"refused\":{\"kind\":\"settings\",\"reason\":\"no\"}}\n");
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            let _ = BufReader::new(&stream).read_line(&mut line);
+            let _ = stream.write_all(b"{\"refused\":{\"kind\":\"settings\",\"reason\":\"no\"}}\n");
         }
     });
     let output = site.command(&["regions"]).output().unwrap();
