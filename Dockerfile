@@ -6,11 +6,15 @@
 
 FROM rust:1.89-alpine3.22 AS build
 # SQLite, ring and the allocator are C; the headers come with musl-dev.
-RUN apk add --no-cache musl-dev=~1.2
+RUN apk add --no-cache make=~4.4 musl-dev=~1.2
 WORKDIR /src
 
 # The dependencies, in a layer that is cached until they change: built with an empty program. Benchmarks,
 # examples and tests are not in the build context, so their sections are removed from Cargo.toml.
+ARG TARGETARCH
+COPY .cargo .cargo
+# Systems for arm64 have pages of 4, 16 or 64 KiB; an allocator built for smaller pages than it meets gives up.
+RUN if [ "$TARGETARCH" = arm64 ]; then echo 'JEMALLOC_SYS_WITH_LG_PAGE = "16"' >>.cargo/config.toml; fi
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN sed -Ei '/^\[\[(bench|example|test)\]\]$/,/^$/d' Cargo.toml \

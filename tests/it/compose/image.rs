@@ -62,7 +62,7 @@ fn dependencies_have_a_layer_of_their_own_and_nothing_private_is_sent() {
 
     let lines: Vec<String> = read(".dockerignore").lines().map(str::to_owned).collect();
     let rules: Vec<&String> = lines.iter().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(rules, ["*", "!Cargo.toml", "!Cargo.lock", "!src", "!crates", "!docs/runbooks"]);
+    assert_eq!(rules, ["*", "!.cargo", "!Cargo.toml", "!Cargo.lock", "!src", "!crates", "!docs/runbooks"]);
     assert!(at("COPY docs/runbooks docs/runbooks") < at("COPY src src"), "{build:?}");
     assert!(at("COPY crates crates") < first_build, "{build:?}");
     // Nothing outside of src and crates is compiled in, but for the runbooks.
